@@ -1,0 +1,70 @@
+/* tern/cc.h - congestion-control plug-in.
+ *
+ * An algorithm decides how much may be in flight (RFC 5681), nothing else: finding losses,
+ * measuring RTT and sampling delivery rates are done for it. It may write its own state, `cwnd`,
+ * `ssthresh` and `pacing_rate`. A table of functions is all there is; there is no registry.
+ */
+#ifndef TERN_CC_H
+#define TERN_CC_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TERN_CC_STATE_MAX 192 /* bytes of private state at most */
+
+/* What an algorithm writes. */
+typedef struct tern_cc {
+    uint32_t cwnd;        /* bytes that may be in flight */
+    uint32_t ssthresh;    /* bytes; slow start below it */
+    uint64_t pacing_rate; /* bytes per second; 0: do not pace */
+    void *state;          /* ops->state_size bytes, zeroed before init; given back when idle */
+} tern_cc;
+
+/* One acknowledgement, after loss detection has run. Times in ns, amounts in bytes. */
+typedef struct tern_ack {
+    uint64_t now;
+    uint64_t delivered, prior_delivered; /* in all, now and when the sampled packet was sent */
+    uint64_t interval_ns;                /* of the rate sample; 0: no sample */
+    uint64_t rtt_ns;                     /* 0: no sample (Karn's rule) */
+    uint64_t srtt_ns, min_rtt_ns;
+    uint32_t acked;     /* newly acknowledged, cumulatively or by SACK */
+    uint32_t lost;      /* newly marked lost */
+    uint32_t in_flight; /* after this ACK */
+    uint32_t ce_marked; /* newly reported as congestion-experienced */
+    uint32_t mss;
+    uint32_t tx_in_flight, lost_since; /* of the sampled packet */
+    uint32_t app_limited : 1, cwnd_limited : 1, in_recovery : 1, round_start : 1;
+} tern_ack;
+
+enum tern_cc_event {
+    TERN_CC_LOSS,      /* a loss that starts a recovery episode */
+    TERN_CC_ECN,       /* the same, by an ECN mark */
+    TERN_CC_RTO,       /* the retransmission timer fired; all in flight is taken for lost */
+    TERN_CC_UNDO,      /* the last reduction was for nothing */
+    TERN_CC_RECOVERED, /* all that was in flight at the loss is acknowledged */
+    TERN_CC_IDLE,      /* sending again after at least one RTO of silence */
+};
+
+typedef struct tern_cc_ops {
+    const char *name;
+    uint16_t state_size;                                   /* <= TERN_CC_STATE_MAX */
+    void (*init)(tern_cc *cc, uint32_t mss, uint64_t now); /* cwnd and ssthresh are already set */
+    void (*on_ack)(tern_cc *cc, const tern_ack *ack);
+    void (*on_event)(tern_cc *cc, enum tern_cc_event event, const tern_ack *ack);
+    void (*on_send)(tern_cc *cc, uint32_t bytes, uint32_t in_flight,
+                    uint64_t departs); /* or NULL */
+    void (*on_lost)(tern_cc *cc, uint32_t bytes, uint32_t tx_in_flight,
+                    const tern_ack *ack);             /* or NULL */
+    void (*freeze)(tern_cc *cc, uint64_t summary[2]); /* idle: what must be remembered */
+    void (*thaw)(tern_cc *cc, const uint64_t summary[2]);
+} tern_cc_ops;
+
+extern const tern_cc_ops tern_cc_reno; /* RFC 5681, 6582 */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

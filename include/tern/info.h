@@ -1,0 +1,198 @@
+/* tern/info.h - what a shard can tell about itself: counters, drop reasons, tcp_info, listing.
+ *
+ * Each list is one X-macro: name, text for people. Tools print the texts; nothing is written twice.
+ */
+#ifndef TERN_INFO_H
+#define TERN_INFO_H
+
+#include "tern/tern.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- states: RFC 9293 3.3.2, in the order and with the names of ss(8) ----------------------- */
+
+#define TERN_STATES(X)                                                                             \
+    X(CLOSED, "CLOSED")                                                                            \
+    X(LISTEN, "LISTEN")                                                                            \
+    X(SYN_SENT, "SYN-SENT")                                                                        \
+    X(SYN_RECEIVED, "SYN-RECEIVED")                                                                \
+    X(ESTABLISHED, "ESTABLISHED")                                                                  \
+    X(FIN_WAIT_1, "FIN-WAIT-1")                                                                    \
+    X(FIN_WAIT_2, "FIN-WAIT-2")                                                                    \
+    X(CLOSE_WAIT, "CLOSE-WAIT")                                                                    \
+    X(CLOSING, "CLOSING")                                                                          \
+    X(LAST_ACK, "LAST-ACK")                                                                        \
+    X(TIME_WAIT, "TIME-WAIT")
+
+enum tern_state {
+#define X(id, text) TERN_##id,
+    TERN_STATES(X)
+#undef X
+        TERN_STATE_COUNT
+};
+
+/* ---- why a packet was dropped ---------------------------------------------------------------- */
+
+#define TERN_DROPS(X)                                                                              \
+    X(NONE, "not dropped")                                                                         \
+    X(SHORT, "shorter than its headers say")                                                       \
+    X(IP_VERSION, "IP version is neither 4 nor 6")                                                 \
+    X(IP_HEADER, "malformed IP header")                                                            \
+    X(IP_CSUM, "wrong IPv4 header checksum")                                                       \
+    X(IP_FRAGMENT, "an IP fragment")                                                               \
+    X(IP_SOURCE_ROUTE, "source-routed")                                                            \
+    X(IP_EXT_HEADER, "an IPv6 extension header that must not be skipped")                          \
+    X(IP_PROTOCOL, "a transport protocol that is not spoken here")                                 \
+    X(IP_SOURCE, "an impossible source address")                                                   \
+    X(IP_DESTINATION, "not addressed to this host")                                                \
+    X(TCP_HEADER, "malformed TCP header")                                                          \
+    X(TCP_OPTIONS, "malformed TCP options")                                                        \
+    X(TCP_CSUM, "wrong TCP checksum")                                                              \
+    X(TCP_CLOSED, "no socket; answered with RST")                                                  \
+    X(TCP_LISTEN, "a listener takes only SYN")                                                     \
+    X(TCP_SEQUENCE, "sequence number outside the window; answered with ACK")                       \
+    X(TCP_PAWS, "an old timestamp; answered with ACK")                                             \
+    X(TCP_RST, "an RST that does not fit; challenged or ignored")                                  \
+    X(TCP_SYN, "a SYN in a synchronized state; challenged")                                        \
+    X(TCP_NO_ACK, "no ACK bit")                                                                    \
+    X(TCP_ACK, "acknowledges what was never sent, or long ago")                                    \
+    X(TCP_WINDOW, "data beyond the receive window")                                                \
+    X(TCP_DUPLICATE, "data already received")                                                      \
+    X(TCP_REASSEMBLY, "too many holes in what has been received")                                  \
+    X(TCP_BACKLOG, "the listener's accept queue is full")                                          \
+    X(TCP_HALFOPEN, "too many half-open connections")                                              \
+    X(TCP_HELD, "a SYN that is already held")                                                      \
+    X(TCP_AFTER_CLOSE, "data after the socket was closed; answered with RST")                      \
+    X(MEMORY, "out of memory or over a limit")                                                     \
+    X(REPLIES, "too many replies wait for output")                                                 \
+    X(ICMP_MALFORMED, "malformed ICMP message")                                                    \
+    X(ICMP_CSUM, "wrong ICMP checksum")                                                            \
+    X(ICMP_UNMATCHED, "an ICMP error that quotes nothing of ours")                                 \
+    X(ICMP_IGNORED, "an ICMP message that asks for nothing here")                                  \
+    X(IFACE, "from an interface that does not exist")
+
+enum tern_drop {
+#define X(id, text) TERN_DROP_##id,
+    TERN_DROPS(X)
+#undef X
+        TERN_DROP_COUNT
+};
+
+/* ---- counters -------------------------------------------------------------------------------- */
+
+#define TERN_COUNTERS(X)                                                                           \
+    X(PACKETS_IN, "packets taken in")                                                              \
+    X(PACKETS_OUT, "packets handed out")                                                           \
+    X(PACKETS_REFUSED, "packets a device would not take")                                          \
+    X(SEGMENTS_IN, "TCP segments taken in, super-segments counted as one")                         \
+    X(SEGMENTS_OUT, "TCP segments handed out, super-segments counted as one")                      \
+    X(BYTES_IN, "payload bytes received in order")                                                 \
+    X(BYTES_OUT, "payload bytes sent, the first time")                                             \
+    X(RETRANSMITS, "segments sent again")                                                          \
+    X(RETRANSMIT_BYTES, "payload bytes sent again")                                                \
+    X(TIMEOUTS, "retransmission timeouts")                                                         \
+    X(FAST_RETRANSMITS, "recoveries started by acknowledgements")                                  \
+    X(PROBES, "zero-window and tail-loss probes")                                                  \
+    X(OUT_OF_ORDER, "segments received out of order")                                              \
+    X(DUPLICATE, "segments received again")                                                        \
+    X(ACTIVE_OPENS, "connections opened by us")                                                    \
+    X(PASSIVE_OPENS, "connections opened to us")                                                   \
+    X(ATTEMPT_FAILS, "opens that failed")                                                          \
+    X(RESETS_IN, "connections reset by the peer")                                                  \
+    X(RESETS_OUT, "RST segments handed out")                                                       \
+    X(CHALLENGE_ACKS, "challenge ACKs (RFC 5961)")                                                 \
+    X(CHALLENGE_LIMITED, "replies to unacceptable segments held back by their rate limit")         \
+    X(HOLDS, "SYNs held for the application")                                                      \
+    X(HOLDS_EXPIRED, "held SYNs dropped for age")                                                  \
+    X(TIMEWAITS, "TIME-WAIT entries made")                                                         \
+    X(TIMEWAIT_RECYCLED, "TIME-WAIT entries ended early: limit reached, or a new SYN")             \
+    X(FROZEN, "working blocks given back by quiet connections")                                    \
+    X(OUTPUT_LIMITED, "outputs put off: too many packets inside devices")
+
+enum tern_counter {
+#define X(id, text) TERN_COUNT_##id,
+    TERN_COUNTERS(X)
+#undef X
+        TERN_COUNTER_COUNT
+};
+
+typedef struct tern_counters {
+    uint64_t count[TERN_COUNTER_COUNT]; /* by enum tern_counter */
+    uint64_t drop[TERN_DROP_COUNT];     /* by enum tern_drop */
+} tern_counters;
+
+/* The shard's own counters; the pointer stays valid and current until tern_free(). */
+const tern_counters *tern_counters_of(const tern *s);
+
+/* Memory from cfg.alloc right now, in bytes; payload pages in use. */
+typedef struct tern_memory {
+    size_t bytes, bytes_peak;
+    uint32_t conns, halfopen, timewaits, listeners, active; /* entries in use */
+    uint32_t pages, outputs;                                /* 4 KiB pages; packets in devices */
+} tern_memory;
+void tern_memory_of(const tern *s, tern_memory *out);
+
+/* ---- one connection -------------------------------------------------------------------------- */
+
+enum { /* tern_tcp_info.options */
+       TERN_INFO_TIMESTAMPS = 1,
+       TERN_INFO_SACK = 2,
+       TERN_INFO_WSCALE = 4,
+};
+
+/* The meaning of struct tcp_info's fields where names agree. Times in ns, amounts in bytes. */
+typedef struct tern_tcp_info {
+    uint8_t state; /* enum tern_state */
+    uint8_t options;
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t retransmits; /* of the segment at snd_una, by timeout */
+    bool in_recovery;
+    uint16_t snd_mss, rcv_mss; /* payload of a full segment sent; largest received lately */
+    uint32_t mss_peer;         /* the peer's MSS option, or the default for its family */
+    uint32_t iss, irs;
+    uint32_t snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd;
+    uint32_t cwnd, ssthresh;
+    uint64_t rto, srtt, rttvar, min_rtt; /* srtt 0: no sample yet */
+    uint32_t rx_queued; /* received in order and not read, with what tern_recv_owed() said */
+    uint32_t tx_queued; /* not acknowledged, sent or not */
+    uint32_t tx_unsent;
+    uint32_t rcvbuf, sndbuf;
+    uint64_t timer; /* absolute time of the next timer, or TERN_NEVER */
+    /* with tern_config.stats, else 0 */
+    uint64_t bytes_sent, bytes_received, bytes_retransmitted;
+    uint32_t segs_out, segs_in, retransmits_total, out_of_order;
+} tern_tcp_info;
+
+/* Fills the first `size` bytes of `out`: sizeof(tern_tcp_info) of the caller. TERN_ESTALE. */
+int tern_info(const tern *s, tern_sock k, tern_tcp_info *out, size_t size);
+
+/* ---- all sockets ----------------------------------------------------------------------------- */
+
+typedef struct tern_entry {
+    tern_sock sock; /* id 0: half-open, TIME-WAIT, or closed by its owner */
+    void *user;
+    uint8_t state;
+    tern_addr local, peer;
+    uint32_t recv_q, send_q; /* listener: accept queue and backlog */
+    uint64_t timer;          /* absolute; TIME-WAIT: when it ends */
+} tern_entry;
+
+/* Lists sockets in all states, `max` at a time: start with *cursor = 0, stop at a result of 0.
+ * Looks at `max` slots at most in each call but for runs of empty ones, which are skipped in
+ * steps of 4,096; entries that come or go meanwhile may be missed or not. */
+size_t tern_list(const tern *s, uint64_t *cursor, tern_entry *out, size_t max);
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+const char *tern_state_name(enum tern_state state); /* "SYN-SENT" */
+const char *tern_drop_text(enum tern_drop reason);  /* "wrong TCP checksum" */
+const char *tern_counter_name(enum tern_counter c); /* "RETRANSMITS" */
+const char *tern_counter_text(enum tern_counter c); /* "segments sent again" */
+const char *tern_err_text(enum tern_err err);       /* "the peer refused the connection" */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

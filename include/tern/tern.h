@@ -1,0 +1,349 @@
+/* tern.h - a user-space TCP/IP stack that does no I/O.
+ *
+ * One `tern` is one shard: no threads, locks, clocks, sockets or globals inside. Call it from one
+ * thread at a time; any number of shards may live in a process.
+ *
+ * Units    Time: absolute nanoseconds on one monotonic clock of the caller's. Sizes: bytes.
+ *          Ports: host order. Addresses: 16 network-order bytes, IPv4 as ::ffff:a.b.c.d.
+ * Errors   A value >= 0 is success; a negative one is an enum tern_err. Misuse of the API (a null
+ *          pointer, a packet given back twice) asserts.
+ * Bounds   Every call does work bounded by its array argument or by a limit of the configuration;
+ *          nothing scans all connections.
+ * Time     Calls without `now` only record an intent: initial sequence numbers, timestamps, send
+ *          times and deadlines are taken when the segment is emitted by tern_output().
+ * Turn     tern_input() until the device is empty (bounded), tern_advance(), tern_events(),
+ *          tern_output(), then sleep until tern_next_timeout() or until a device is ready.
+ *          examples/loop.c is the whole integration.
+ */
+#ifndef TERN_H
+#define TERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tern/cc.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tern tern; /* one shard (opaque) */
+
+/* A socket's handle: generation:32 shard:8 index:24; id 0 is no socket. A handle outlives its
+ * socket harmlessly: using it then is TERN_ESTALE. */
+typedef struct {
+    uint64_t id;
+} tern_sock;
+
+#define TERN_NEVER UINT64_MAX /* no deadline */
+
+enum tern_err {
+    TERN_EAGAIN = -1,         /* nothing now; the matching event comes when there is */
+    TERN_EINVAL = -2,         /* an argument, or the socket's state, does not allow the call */
+    TERN_ENOMEM = -3,         /* the caller's allocator returned NULL */
+    TERN_ESTALE = -4,         /* the handle's socket is gone */
+    TERN_ELIMIT = -5,         /* a limit named in tern_config is reached */
+    TERN_ERESET = -6,         /* the peer reset the connection (RFC 9293 3.10.7.4) */
+    TERN_EREFUSED = -7,       /* the peer refused the connection (3.10.7.3) */
+    TERN_ETIMEDOUT = -8,      /* R2 or the user timeout has passed (3.8.3) */
+    TERN_EUNREACH = -9,       /* ICMP or the route table: host unreachable */
+    TERN_EADDRINUSE = -10,    /* the address and port, or the whole tuple, are taken */
+    TERN_ESHUTDOWN = -11,     /* sending after tern_shutdown() */
+    TERN_ENOTCONN = -12,      /* not connected yet, or no longer */
+    TERN_EADDRNOTAVAIL = -13, /* no such local address, or no free local port */
+    TERN_ENETUNREACH = -14,   /* no route to the address */
+    TERN_EPROTO = -15,        /* ICMP: protocol unreachable and the like */
+};
+
+/* An endpoint. `scope` is an interface id for link-local addresses, 0 otherwise. */
+typedef struct {
+    uint8_t ip[16];
+    uint32_t scope;
+    uint16_t port, zero;
+} tern_addr;
+
+/* Layout-compatible with POSIX struct iovec. */
+typedef struct {
+    void *base;
+    size_t len;
+} tern_iov;
+
+/* ---- packets -------------------------------------------------------------------------------- */
+
+enum {
+    TERN_PKT_IOV = 18,         /* header + 17 chunks of 4 KiB >= 64 KiB */
+    TERN_PKT_CSUM_OK = 1,      /* in: the transport checksum was verified by the device */
+    TERN_PKT_CSUM_PARTIAL = 2, /* out: the device completes it; in: never summed, but trusted */
+    TERN_PKT_DONATED = 4,      /* in: the stack may keep iov[0] until it releases `cookie` */
+
+    TERN_GSO_NONE = 0, /* gso_type, as in struct virtio_net_hdr */
+    TERN_GSO_TCPV4 = 1,
+    TERN_GSO_UDP = 3,
+    TERN_GSO_TCPV6 = 4,
+    TERN_GSO_UDP_L4 = 5,
+};
+
+/* One frame, or one super-segment (TSO/GSO out, GRO/LRO in): a single segment is the case of one.
+ * The offload fields are those of struct virtio_net_hdr, so TUN, AF_PACKET, vhost-user and DPDK
+ * map one to one. */
+typedef struct tern_pkt {
+    uint16_t iov_count, flags;
+    uint16_t gso_size, gso_segs; /* payload per wire segment; how many of them */
+    uint8_t gso_type, gso_ecn;   /* TERN_GSO_*; 1: the first segment carries CWR */
+    uint8_t zero[2];
+    uint16_t csum_start, csum_offset; /* with CSUM_PARTIAL: where to sum from, where to store */
+    uint16_t hdr_len, iface;          /* length of all headers; interface id */
+    uint32_t hash, len;               /* in: RSS hash or 0; len: sum of iov[].len */
+    uint64_t tx_time;                 /* out: earliest departure (ns); 0 = at once */
+    void *cookie;                     /* the buffer owner's handle, handed back verbatim */
+    tern_iov iov[TERN_PKT_IOV];
+} tern_pkt;
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+enum {
+    TERN_EV_READ = 1,     /* data can be read; again only after tern_recv() met TERN_EAGAIN */
+    TERN_EV_WRITE = 2,    /* room to send; again only after tern_send() met TERN_EAGAIN */
+    TERN_EV_ACCEPT = 4,   /* listener: tern_accept() has something */
+    TERN_EV_OPEN = 8,     /* the connection is established */
+    TERN_EV_EOF = 16,     /* the peer's FIN: after what is readable comes the end */
+    TERN_EV_ERROR = 32,   /* `err` says why the connection is over */
+    TERN_EV_SENT = 64,    /* all that was sent, and the FIN if any, is acknowledged */
+    TERN_EV_CLOSED = 128, /* the last event of a handle: it is stale from now on */
+    TERN_EV_HOLD = 256,   /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
+};
+
+typedef struct {
+    tern_sock sock;
+    void *user;
+    int32_t err; /* enum tern_err or 0 */
+    uint32_t mask;
+} tern_event;
+
+/* ---- lifetime ------------------------------------------------------------------------------- */
+
+struct tern_trace; /* tern/trace.h */
+
+enum {                              /* tern_config.features: what a connection may negotiate */
+       TERN_FEATURE_TIMESTAMPS = 1, /* RFC 7323 */
+       TERN_FEATURE_WSCALE = 2,     /* RFC 7323 */
+       TERN_FEATURE_SACK = 4,       /* RFC 2018 */
+};
+
+/* Everything the stack may use and every limit it obeys. tern_config_default() fills all but
+ * `seed`, `alloc` and `free`. Durations are nanoseconds. */
+typedef struct tern_config {
+    size_t size; /* sizeof(tern_config) of the caller: lets the struct grow */
+
+    uint8_t seed[32]; /* from a CSPRNG: keys ISNs, ports, hashes. Same seed and inputs: same run */
+    uint16_t shard, shard_count;
+
+    /* limits */
+    uint32_t conns_max;     /* connections, from SYN-SENT or ESTABLISHED to CLOSED */
+    uint32_t halfopen_max;  /* passive opens that wait for the third segment, or are held */
+    uint32_t timewait_max;  /* TIME-WAIT entries; over it the oldest goes */
+    uint32_t listeners_max; /* listening sockets */
+    uint32_t ifaces_max, addrs_max, routes_max;
+    uint32_t output_max;  /* packets handed out and not yet done */
+    uint32_t replies_max; /* stateless replies (RST, ICMP) waiting for output */
+    uint32_t advance_max; /* timers fired by one tern_advance() */
+    size_t buf_bytes_max; /* payload memory of all sockets together */
+
+    /* the wire */
+    uint32_t features;
+    uint32_t rcvbuf, rcvbuf_max; /* receive buffer at first, and the most autotuning gives */
+    uint32_t sndbuf, sndbuf_max; /* send buffer at first, and the most autotuning gives */
+    uint64_t rto_initial, rto_min, rto_max; /* RFC 6298 */
+    uint64_t delack;                        /* the longest an acknowledgement is delayed; < 0.5 s */
+    uint64_t msl;                           /* TIME-WAIT lasts twice this */
+    uint64_t fin_wait2;                     /* FIN-WAIT-2 of a closed socket ends after this */
+    uint64_t hold;                          /* a held SYN is dropped after this */
+    uint64_t idle;          /* quiet this long, a connection gives back its working memory */
+    uint64_t tx_horizon;    /* tx_time is at most now + this; 0: the stack holds packets */
+    uint8_t syn_retries;    /* SYNs sent again before ETIMEDOUT */
+    uint8_t synack_retries; /* SYN-ACKs sent again before the entry is dropped */
+    uint8_t data_retries;   /* R2, counted in retransmissions of one segment */
+    uint8_t ttl;            /* hop limit of sent packets */
+    bool stats;             /* keep the full tern_info counters: 192 bytes a connection */
+    bool isn_fixed;         /* for demonstration only: the first ISN is `isn`, ... */
+    uint32_t isn;           /* ... as anyone can then forge segments */
+
+    const tern_cc_ops *cc; /* congestion control of new connections */
+
+    /* memory: slabs and page blocks, never per packet */
+    void *(*alloc)(void *user, size_t size, size_t align);
+    void (*free)(void *user, void *p, size_t size);
+    /* lent and donated memory comes back here; called from inside the call that released it, and
+     * must not call the stack */
+    void (*release)(void *user, void *const *cookies, size_t n);
+    void (*trace)(void *user, const struct tern_trace *record); /* NULL = off; same rule */
+    void *user;
+} tern_config;
+
+/* Fills `cfg` with the defaults of docs/WIRE.md. Next: seed, alloc, free, then tern_new(). */
+void tern_config_default(tern_config *cfg);
+
+/* Makes a shard in memory from cfg->alloc. `now` starts its clock; time never runs backwards.
+ * TERN_EINVAL: no alloc or free, an all-zero seed, a limit of zero or too large; TERN_ENOMEM. */
+int tern_new(tern **out, const tern_config *cfg, uint64_t now);
+
+/* Frees everything, without a word to any peer. Packets handed out must be done before. Lent and
+ * donated memory is released. */
+void tern_free(tern *s);
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+/* Takes in `n` packets from their interface `pkts[i].iface`. The memory is the caller's again on
+ * return, except packets marked DONATED, which come back through cfg.release (even when dropped).
+ * What cannot be used is counted by its reason (tern/info.h). */
+void tern_input(tern *s, tern_pkt *pkts, size_t n, uint64_t now);
+
+/* Fires the timers that are due, at most cfg.advance_max; when more are due, tern_next_timeout()
+ * says so. Call it after the input that has already arrived, so that no late timer fires for
+ * something an ACK in the device has settled. */
+void tern_advance(tern *s, uint64_t now);
+
+/* Collects up to `max` events, one for each socket that has any. */
+size_t tern_events(tern *s, tern_event *ev, size_t max);
+
+/* Hands out up to `max` packets to be sent on `iface`. Their memory stays valid until each is
+ * given to tern_output_done() or tern_output_refused(). Fires no timers. */
+size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now);
+
+/* The device has read these packets (any order, any time). Only `cookie` of each is looked at. */
+void tern_output_done(tern *s, const tern_pkt *pkts, size_t n);
+
+/* The device would not take these packets: they will be handed out again by a later tern_output()
+ * on that interface if they still matter. Until then tern_next_timeout() leaves this interface
+ * out of account; wait for the device to become writable and call tern_output(). */
+void tern_output_refused(tern *s, const tern_pkt *pkts, size_t n);
+
+/* When to call next, absolute; O(1). 0: events or sendable output wait now. TERN_NEVER: idle. */
+uint64_t tern_next_timeout(const tern *s);
+
+/* ---- links, addresses, routes --------------------------------------------------------------- */
+
+enum {                    /* tern_iface.caps: what the device does on the way out */
+       TERN_CAP_CSUM = 1, /* completes partial transport checksums */
+       TERN_CAP_TSO4 = 2, /* segments TCP over IPv4 */
+       TERN_CAP_TSO6 = 4, /* segments TCP over IPv6 */
+};
+
+typedef struct {
+    const uint8_t *mac;    /* NULL: raw IP */
+    uint32_t mtu;          /* largest IP packet; 68..65535, 1280 at least for IPv6 */
+    uint32_t gso_max;      /* largest super-segment as an IP packet; 0: none */
+    uint32_t gso_segs_max; /* most wire segments in one; 0: no limit */
+    uint32_t caps;
+} tern_iface;
+
+/* Adds an interface; returns its id (>= 0). TERN_EINVAL, TERN_ELIMIT. */
+int tern_iface_add(tern *s, const tern_iface *iface);
+/* Changes MTU and capabilities while in use. TERN_EINVAL. */
+int tern_iface_change(tern *s, int id, const tern_iface *iface);
+/* Removes an interface with its addresses and routes. Connections over it are not touched: they
+ * wait for another route until they time out. Its packets must still be given back. */
+int tern_iface_remove(tern *s, int id);
+/* Gives the interface an address and a route to its prefix. TERN_EINVAL, TERN_ELIMIT. */
+int tern_iface_addr(tern *s, int iface, const uint8_t ip[16], unsigned prefix_bits);
+/* Accept packets for any destination on this interface (a gateway's side). */
+int tern_iface_promiscuous(tern *s, int iface, bool on);
+/* Adds a route. `bits` counts in the 16-byte form: 96 + n for IPv4. `via` may be NULL. */
+int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int iface);
+
+/* ---- TCP ------------------------------------------------------------------------------------ */
+
+enum {                           /* tern_listen_args.flags */
+       TERN_LISTEN_HOLD = 1,     /* every SYN waits as a TERN_EV_HOLD event */
+       TERN_LISTEN_ANY_PORT = 2, /* local.port is ignored */
+};
+
+typedef struct {
+    tern_addr local;  /* ip all zero: any address of either family; ::ffff:0.0.0.0: any IPv4 */
+    uint32_t backlog; /* most connections that wait for tern_accept() */
+    uint32_t flags;
+    void *user;
+} tern_listen_args;
+
+/* Passive open (RFC 9293 3.10.1). TERN_EADDRINUSE, TERN_ELIMIT. Next: TERN_EV_ACCEPT. */
+int tern_listen(tern *s, tern_sock *out, const tern_listen_args *args);
+/* Changes the backlog of a listener. */
+int tern_backlog(tern *s, tern_sock listener, uint32_t backlog);
+/* Takes an established connection; `peer` may be NULL. TERN_EAGAIN when none waits. */
+int tern_accept(tern *s, tern_sock listener, tern_sock *out, tern_addr *peer, void *user);
+
+/* Active open (3.10.1). `local` may be NULL, or give an address, a port (0: any) or both.
+ * Next: TERN_EV_OPEN, or TERN_EV_ERROR. TERN_ENETUNREACH, TERN_EADDRNOTAVAIL, TERN_EADDRINUSE,
+ * TERN_ELIMIT, TERN_EINVAL (an address nobody can be at: MUST-46). */
+int tern_connect(tern *s, tern_sock *out, const tern_addr *local, const tern_addr *peer,
+                 void *user);
+
+/* A held passive open. Admit answers the SYN and makes a connection of it, in `out`, which will
+ * report TERN_EV_OPEN. Refuse answers with RST (icmp_type < 0) or with that ICMP error. Drop says
+ * nothing. All three end the held handle. TERN_ESTALE: the peer gave up, or it took too long;
+ * a TERN_EV_CLOSED event said so. */
+int tern_hold_admit(tern *s, tern_sock held, tern_sock *out, void *user);
+int tern_hold_refuse(tern *s, tern_sock held, int icmp_type, int icmp_code);
+int tern_hold_drop(tern *s, tern_sock held);
+
+/* Queues a copy of up to `len` bytes and returns how many (3.10.2). TERN_EAGAIN when the send
+ * buffer is full, TERN_ESHUTDOWN, TERN_ENOTCONN, or the error that ended the connection. Bytes
+ * may be queued before the connection is established. */
+ptrdiff_t tern_send(tern *s, tern_sock k, const void *buf, size_t len);
+/* The same in place: borrow up to `n` views of free space, `want` bytes in all; returns the number
+ * of views. Then say how many bytes were filled, from the first on; 0 gives the loan back. */
+ptrdiff_t tern_send_reserve(tern *s, tern_sock k, tern_iov *iov, size_t n, size_t want);
+int tern_send_commit(tern *s, tern_sock k, size_t len);
+/* Queues the caller's own memory; it must not change until cfg.release(cookie). All or nothing. */
+int tern_send_lent(tern *s, tern_sock k, const void *buf, size_t len, void *cookie);
+
+/* Copies up to `cap` received bytes out (3.10.3). 0: the peer's FIN has been reached. TERN_EAGAIN,
+ * TERN_ENOTCONN, or, once everything received has been read, the error that ended it. */
+ptrdiff_t tern_recv(tern *s, tern_sock k, void *buf, size_t cap);
+/* The same in place: up to `n` views of what is readable, from `skip` bytes on; returns the number
+ * of views (0: FIN reached). Views live until consumed or closed, even across a reset. */
+ptrdiff_t tern_recv_peek(tern *s, tern_sock k, tern_iov *iov, size_t n, size_t skip);
+int tern_recv_consume(tern *s, tern_sock k, size_t len);
+/* Bytes that left the stack but that the final reader has not read yet (in a pipe behind us): they
+ * count against the receive buffer until a later call lowers the figure. */
+int tern_recv_owed(tern *s, tern_sock k, size_t bytes);
+
+/* Sends FIN after what is queued; receiving goes on (the half close of 3.6). */
+int tern_shutdown(tern *s, tern_sock k);
+/* Ends the handle. Unread data, or data that comes later, is answered with RST (SHLD-3);
+ * otherwise what is queued and the FIN are delivered. With TERN_OPT_LINGER > 0 the handle stays
+ * until they are acknowledged (TERN_EV_CLOSED), and is reset when that takes longer; with 0 it is
+ * an abort. On a listener: connections not yet accepted are reset. */
+int tern_close(tern *s, tern_sock k);
+/* RST; what is queued is dropped; the handle ends (3.10.5). */
+int tern_abort(tern *s, tern_sock k);
+
+enum tern_opt {
+    TERN_OPT_NODELAY,      /* 0/1: Nagle's algorithm off (MUST-17) */
+    TERN_OPT_CORK,         /* 0/1: hold back a partial segment until taken off */
+    TERN_OPT_RCVBUF,       /* bytes; fixes the receive buffer (no autotuning) */
+    TERN_OPT_SNDBUF,       /* bytes; fixes the send buffer */
+    TERN_OPT_LINGER,       /* -1 off, else ns */
+    TERN_OPT_USER_TIMEOUT, /* ns without progress before ETIMEDOUT; 0: by retransmissions (MUST-21) */
+    TERN_OPT_SYN_RETRIES, /* count; before the connection is established */
+    TERN_OPT_TTL,         /* 1..255 (MUST-49) */
+    TERN_OPT_DSCP,        /* 0..63 (MUST-48) */
+    TERN_OPT_MSS,         /* bytes; an upper bound on sent and advertised MSS */
+    TERN_OPT_COUNT
+};
+/* TERN_EINVAL: an unknown option or a value out of its range. */
+int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value);
+int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value);
+
+/* Both ends of a connection, or the local address of a listener; either may be NULL. */
+int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer);
+/* The caller's pointer, as given or as changed here. */
+int tern_user_set(tern *s, tern_sock k, void *user);
+
+/* Counters, tern_info() and the listing of all sockets are in tern/info.h. */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,80 @@
+/* chunk.h - payload memory: 4 KiB pages from one pool, and the chunks that describe them.
+ *
+ * A chunk is a run of stream bytes: a page of the pool, or memory of the caller's (lent for
+ * sending, or donated with a received packet). Chunks form singly linked lists by index. A chunk is
+ * referenced by the queue it is in and by every output packet that names it, and goes when the last
+ * reference does: its page back to the pool, the caller's cookie to `release`.
+ *
+ * `next` of a chunk stays as it is while anything references it, so that an output packet can walk
+ * the run of chunks it was built from even after the queue has let go of them.
+ *
+ * Pages come in aligned blocks of 256 KiB, so that a page finds its block by masking its address;
+ * the pool gives empty blocks back. The last page freed is the first reused: it is in the cache.
+ * The first bytes of a fresh page are offset by a colour, because thousands of pages that all
+ * start at the same offset fight for the same cache sets.
+ */
+#ifndef TERN_BASE_CHUNK_H
+#define TERN_BASE_CHUNK_H
+
+#include "base/slab.h"
+
+enum { PAGE_SIZE = 4096, PAGE_BLOCK = 256 * 1024, PAGES_PER_BLOCK = PAGE_BLOCK / PAGE_SIZE - 1 };
+
+enum chunk_kind { CHUNK_PAGE = 1, CHUNK_CALLER = 2 };
+
+struct chunk {
+    uint32_t next; /* in its queue; 0: last */
+    uint32_t seq;  /* stream position of data[0] */
+    uint8_t *data; /* first byte of the run (in a page: after the colour) */
+    uint32_t len;  /* bytes in use from data[0] on; meaningless for holes in a receive queue */
+    uint32_t cap;  /* bytes the run could hold from data[0] on */
+    void *cookie;  /* CHUNK_CALLER: for release */
+    uint16_t refs;
+    uint8_t kind;
+    uint8_t spare;
+    uint32_t charge; /* bytes this costs: PAGE_SIZE, or the caller's buffer's true size */
+};
+
+struct page_block; /* the first page of each block: its free list and count */
+
+struct chunks {
+    struct mem *mem;
+    struct slab slab;         /* struct chunk */
+    struct page_block *avail; /* blocks with a free page, most recently touched first */
+    uint32_t pages, pages_max, blocks;
+    uint32_t spare_blocks; /* empty ones kept: at most one */
+    uint32_t callers;      /* chunks of the caller's memory */
+    void (*release)(void *user, void *const *cookies, size_t n);
+    void *release_user;
+};
+
+/* `bytes_max` bounds the pages. false: no memory. */
+bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max);
+/* All chunks must have been released. */
+void chunks_destroy(struct chunks *c);
+
+static inline struct chunk *chunk_at(const struct chunks *c, uint32_t ix)
+{
+    return slab_at(&c->slab, ix);
+}
+
+/* A new chunk with an empty page, one reference, `next` 0, seq as given. `want`: how many bytes are
+ * about to be written; a colour offset is used only if it leaves room for them. 0: no memory or at
+ * the limit. */
+uint32_t chunk_new(struct chunks *c, uint32_t seq, size_t want);
+
+/* A new chunk over the caller's memory, full, with one reference. 0: no memory. */
+uint32_t chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
+                          uint32_t charge, void *cookie);
+
+static inline void chunk_ref(struct chunks *c, uint32_t ix)
+{
+    struct chunk *k = chunk_at(c, ix);
+    TERN_ASSERT(k->refs != 0 && k->refs != UINT16_MAX);
+    k->refs++;
+}
+
+/* Drops one reference. */
+void chunk_unref(struct chunks *c, uint32_t ix);
+
+#endif

@@ -1,0 +1,66 @@
+/* ip.h - IPv4 and IPv6 headers: bytes <-> struct wire_ip. Both families have 16-byte addresses,
+ * IPv4 as ::ffff:a.b.c.d. Nothing here keeps state. */
+#ifndef TERN_WIRE_IP_H
+#define TERN_WIRE_IP_H
+
+#include "base/cksum.h"
+#include "base/util.h"
+#include "tern/info.h"
+
+enum {
+    WIRE_IP4_HEADER = 20,
+    WIRE_IP6_HEADER = 40,
+    WIRE_ICMP = 1,
+    WIRE_TCP = 6,
+    WIRE_UDP = 17,
+    WIRE_ICMP6 = 58,
+    WIRE_EXT_MAX = 8,     /* IPv6 extension headers in one packet, at most (RFC 8504 5.3) */
+    WIRE_EXT_BYTES = 512, /* and their bytes */
+};
+
+struct wire_ip {
+    uint8_t src[16], dst[16];
+    uint8_t version;      /* 4 or 6 */
+    uint8_t proto;        /* WIRE_TCP and so on: what follows all extension headers */
+    uint8_t ttl;          /* hop limit */
+    uint8_t tos;          /* DSCP and ECN; traffic class */
+    uint16_t header_len;  /* with options or extension headers */
+    uint16_t payload_len; /* by the header; link padding is outside of it */
+    uint16_t
+        l4_proto_off; /* where the byte stands that names `proto` (for ICMP parameter problem) */
+    bool fragment;    /* a real fragment (an atomic one, RFC 6946, is not) */
+};
+
+/* Reads the IP header, options and extension headers. `p` holds `have` contiguous bytes of a packet
+ * of `total` bytes. TERN_DROP_NONE: `*out` is complete, and header_len + payload_len <= total.
+ * IPv4: version, IHL, lengths and header checksum are checked, options skipped, source routes
+ * refused (RFC 7126). IPv6: hop-by-hop, routing (type 0 and unknown with segments left refused) and
+ * destination options are walked with limits, options by their action bits (RFC 8200 4.2). */
+enum tern_drop wire_ip_read(const uint8_t *p, size_t have, size_t total, struct wire_ip *out);
+
+/* Writes a header without options for `payload_len` bytes to follow; returns its length. IPv4: DF
+ * set, ID 0 (RFC 6864), checksum filled in. IPv6: the flow label is `flow` (20 bits; RFC 6437). */
+size_t wire_ip_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow);
+
+/* The sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), to seed a checksum with. */
+uint64_t wire_pseudo_sum(const uint8_t src[16], const uint8_t dst[16], uint8_t proto, uint32_t len);
+
+/* Address classes, in 16-byte form. */
+static const uint8_t wire_mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+static inline bool wire_is_ip4(const uint8_t ip[16])
+{
+    return memcmp(ip, wire_mapped_prefix, 12) == 0;
+}
+static inline bool wire_ip_equal(const uint8_t a[16], const uint8_t b[16])
+{
+    return memcmp(a, b, 16) == 0;
+}
+bool wire_ip_unspecified(const uint8_t ip[16]); /* :: or 0.0.0.0 */
+bool wire_ip_multicast(const uint8_t ip[16]);
+bool wire_ip_broadcast(const uint8_t ip[16]); /* 255.255.255.255 */
+bool wire_ip_loopback(const uint8_t ip[16]);
+bool wire_ip_link_local(const uint8_t ip[16]);
+/* Whether a TCP segment may come from, or a connection go to, this address (MUST-46, MUST-63). */
+bool wire_ip_unicast(const uint8_t ip[16]);
+
+#endif

@@ -1,0 +1,77 @@
+/* tcp.h - TCP headers and options: bytes <-> struct wire_tcp (RFC 9293 3.1, 7323, 2018). */
+#ifndef TERN_WIRE_TCP_H
+#define TERN_WIRE_TCP_H
+
+#include "wire/ip.h"
+
+enum {
+    TCP_FIN = 0x01,
+    TCP_SYN = 0x02,
+    TCP_RST = 0x04,
+    TCP_PSH = 0x08,
+    TCP_ACK = 0x10,
+    TCP_URG = 0x20,
+    TCP_ECE = 0x40,
+    TCP_CWR = 0x80,
+    TCP_AE = 0x100, /* RFC 9768 */
+
+    WIRE_TCP_HEADER = 20,
+    WIRE_TCP_OPTIONS_MAX = 40,
+    WIRE_SACK_MAX = 4,
+    WIRE_WSCALE_MAX = 14, /* RFC 7323 2.3 */
+
+    /* wire_tcp_options.have: which are present */
+    WIRE_OPT_MSS = 1,
+    WIRE_OPT_WSCALE = 2,
+    WIRE_OPT_SACK_OK = 4,
+    WIRE_OPT_SACK = 8,
+    WIRE_OPT_TS = 16,
+};
+
+struct wire_sack {
+    uint32_t lo, hi; /* [lo, hi) */
+};
+
+struct wire_tcp_options {
+    uint8_t have;
+    uint8_t wscale; /* as on the wire; clamp to WIRE_WSCALE_MAX when using it */
+    uint16_t mss;
+    uint32_t tsval, tsecr;
+    uint32_t sack_count;
+    struct wire_sack sack[WIRE_SACK_MAX];
+};
+
+struct wire_tcp {
+    uint16_t sport, dport;
+    uint32_t seq, ack;
+    uint16_t flags; /* TCP_*, 9 bits */
+    uint16_t wnd;   /* as on the wire, unscaled */
+    uint16_t urg;
+    uint16_t header_len;
+    struct wire_tcp_options opt;
+};
+
+/* Reads a header with its options from `have` contiguous bytes of a segment of `len` bytes.
+ * TERN_DROP_SHORT, _TCP_HEADER (data offset below 5 or past the end), _TCP_OPTIONS (a length of 0
+ * or 1, past the header, or wrong for its kind). Unknown kinds are skipped (MUST-6), alignment does
+ * not matter (MUST-64), nothing is read after EOL (MUST-69). Of two options of one kind the first
+ * counts; options that belong on SYN only (MSS, window scale, SACK-permitted) are ignored
+ * elsewhere. Every part of `*out` is set. */
+enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct wire_tcp *out);
+
+/* Bytes the options take, padded to a multiple of 4. */
+size_t wire_tcp_options_len(const struct wire_tcp_options *opt);
+
+/* Writes a header with options, checksum 0; sets and returns its length. The order of options is
+ * Linux's, which is what middleboxes have seen most: on SYN mss, [sackOK, TS | nop, nop, sackOK |
+ * nop, nop, TS], nop, wscale; otherwise nop, nop, TS, then nop, nop, SACK. At most 40 bytes: the
+ * caller takes fewer SACK blocks (3 with timestamps). */
+size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp);
+
+/* The length a segment takes in sequence space: data, SYN and FIN. */
+static inline uint32_t wire_tcp_span(const struct wire_tcp *tcp, uint32_t data_len)
+{
+    return data_len + ((tcp->flags & TCP_SYN) != 0) + ((tcp->flags & TCP_FIN) != 0);
+}
+
+#endif
