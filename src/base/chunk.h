@@ -18,7 +18,13 @@
 
 #include "base/slab.h"
 
-enum { PAGE_SIZE = 4096, PAGE_BLOCK = 256 * 1024, PAGES_PER_BLOCK = PAGE_BLOCK / PAGE_SIZE - 1 };
+enum {
+    PAGE_SIZE = 4096,
+    PAGE_BLOCK = 256 * 1024,
+    PAGES_PER_BLOCK = PAGE_BLOCK / PAGE_SIZE - 1,
+    CHUNKS_PER_PAGE = 4, /* chunks of either kind for each page of the limit; 1024 at least */
+    CHUNKS_MAX = 1 << 30,
+};
 
 enum chunk_kind { CHUNK_PAGE = 1, CHUNK_CALLER = 2 };
 
@@ -28,7 +34,7 @@ struct chunk {
     uint8_t *data; /* first byte of the run (in a page: after the colour) */
     uint32_t len;  /* bytes in use from data[0] on; meaningless for holes in a receive queue */
     uint32_t cap;  /* bytes the run could hold from data[0] on */
-    void *cookie;  /* CHUNK_CALLER: for release */
+    void *cookie;  /* CHUNK_CALLER: for release; CHUNK_PAGE: the page, for the pool */
     uint16_t refs;
     uint8_t kind;
     uint8_t spare;
@@ -40,15 +46,15 @@ struct page_block; /* the first page of each block: its free list and count */
 struct chunks {
     struct mem *mem;
     struct slab slab;         /* struct chunk */
-    struct page_block *avail; /* blocks with a free page, most recently touched first */
+    struct page_block *avail; /* blocks with free and used pages, last touched first */
+    struct page_block *spare; /* an empty block kept; NULL: none */
     uint32_t pages, pages_max, blocks;
-    uint32_t spare_blocks; /* empty ones kept: at most one */
-    uint32_t callers;      /* chunks of the caller's memory */
+    uint32_t callers; /* chunks of the caller's memory */
     void (*release)(void *user, void *const *cookies, size_t n);
     void *release_user;
 };
 
-/* `bytes_max` bounds the pages. false: no memory. */
+/* `bytes_max` bounds the pages. `release` is for the caller to fill in. false: no memory. */
 bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max);
 /* All chunks must have been released. */
 void chunks_destroy(struct chunks *c);
@@ -63,7 +69,7 @@ static inline struct chunk *chunk_at(const struct chunks *c, uint32_t ix)
  * the limit. */
 uint32_t chunk_new(struct chunks *c, uint32_t seq, size_t want);
 
-/* A new chunk over the caller's memory, full, with one reference. 0: no memory. */
+/* A new chunk over the caller's memory, full, with one reference. 0: no memory or at the limit. */
 uint32_t chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
                           uint32_t charge, void *cookie);
 

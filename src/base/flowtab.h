@@ -1,10 +1,11 @@
 /* flowtab.h - a hash table from flows to 32-bit references, with open addressing.
  *
  * A slot is 8 bytes: 32 bits of a keyed hash and the reference; the tuple itself stays in the
- * object. Linear probing; the load stays below 7/8. Growing goes step by step: a table of twice
- * the size takes all insertions while every operation moves a few slots over, so no single call
- * pays for the whole. Removal closes the gap by shifting back (in the new table) or leaves a
- * tombstone (in the old one, which only shrinks).
+ * object. Linear probing; the load stays below 3/4, and below 7/8 when memory is short. Growing
+ * goes step by step: a table of twice the size is cleared bit by bit ahead of time, then takes all
+ * insertions while every insertion and removal moves a few slots over, so no single call pays for
+ * the whole. Removal closes the gap by shifting back (in the new table) or leaves a tombstone (in
+ * the old one, which only shrinks).
  *
  * The hash must be keyed with a secret (siphash.h): an open table's worst case is a chain.
  */
@@ -28,16 +29,18 @@ struct flow_array {
 
 struct flowtab {
     struct mem *mem;
-    struct flow_array cur; /* takes insertions */
-    struct flow_array old; /* slots NULL when no growth is under way */
-    uint32_t moved;        /* the old slots below this have been moved */
+    struct flow_array cur;  /* takes insertions */
+    struct flow_array old;  /* slots NULL when no growth is under way */
+    struct flow_array next; /* being cleared, to become `cur`; slots NULL when there is none */
+    uint32_t moved;         /* the old slots below this have been moved */
+    uint32_t cleared;       /* the next slots below this are clear */
 };
 
 /* `slots`: initial size, a power of two >= 16. false: no memory. */
 bool flowtab_init(struct flowtab *t, struct mem *mem, uint32_t slots);
 void flowtab_destroy(struct flowtab *t);
 
-/* Adds `ref` (neither 0 nor FLOW_TOMBSTONE) under `hash`. false: no memory, and no room. */
+/* Adds `ref` (neither 0 nor FLOW_TOMBSTONE) under `hash`. false: 7/8 full, and no memory for more. */
 bool flowtab_insert(struct flowtab *t, uint32_t hash, uint32_t ref);
 /* Removes exactly that pair; it must be there. */
 void flowtab_remove(struct flowtab *t, uint32_t hash, uint32_t ref);

@@ -13,7 +13,10 @@ struct mem {
 
 /* NULL when the caller's allocator has none. The memory is zeroed. */
 void *mem_alloc(struct mem *m, size_t size, size_t align);
-/* `p` may be NULL. */
+/* The same with whatever bytes are in it: for memory that is written before it is read, and so
+ * large that clearing it at once would be felt. */
+void *mem_alloc_raw(struct mem *m, size_t size, size_t align);
+/* `p` may be NULL. `size` is that of the allocation. */
 void mem_free(struct mem *m, void *p, size_t size);
 
 #endif

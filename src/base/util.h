@@ -9,7 +9,8 @@
 
 /* The one symbol an embedder may replace: called when an assertion fails, must not return. The
  * default (weak) traps. */
-void tern_assert_failed(const char *what, const char *file, int line);
+__attribute__((noreturn, cold)) void tern_assert_failed(const char *what, const char *file,
+                                                        int line);
 
 #define TERN_ASSERT(x) ((x) ? (void)0 : tern_assert_failed(#x, __FILE__, __LINE__))
 

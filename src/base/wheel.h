@@ -1,7 +1,7 @@
 /* wheel.h - a hierarchical timing wheel over the objects of a slab.
  *
- * One entry an object, embedded at a fixed offset. Time is counted in ticks; entries hold the low
- * 32 bits of theirs. Six levels of 64 slots cover all 32 bits: level L has slots of 64^L ticks. An
+ * One entry an object, embedded at a fixed offset. Time is counted in ticks (below 2^63);
+ * entries hold the low 32 bits of theirs. Six levels of 64 slots cover all 32 bits: level L has slots of 64^L ticks. An
  * entry sits at the level at which it is at least one slot away and moves down (cascades) when its
  * slot begins, at most five times. One 64-bit map a level says which slots hold entries, so the
  * next slot to visit is found by six bit scans, however many entries there are.
@@ -17,7 +17,13 @@
 
 #include "base/slab.h"
 
-enum { WHEEL_LEVELS = 6, WHEEL_SLOTS = 64 };
+enum {
+    WHEEL_LEVELS = 6,
+    WHEEL_SLOTS = 64,
+    WHEEL_MOVES_MAX = 4096, /* entries moved down by one wheel_expire(), at most */
+};
+
+#define WHEEL_FIRST 0x80000000u /* in wheel_node.prev */
 
 struct wheel_node {
     uint32_t next; /* index of the next entry in the slot, 0 at its end */
@@ -45,8 +51,14 @@ void wheel_set(struct wheel *w, uint32_t ix, uint64_t expires, uint64_t now);
 /* Disarms entry `ix` if it is armed. */
 void wheel_clear(struct wheel *w, uint32_t ix);
 
-/* Takes out one entry whose tick is <= now and returns it, disarmed; 0 when there is none. */
+/* Takes out one entry whose tick is <= now and returns it, disarmed; earlier ticks come first. 0
+ * when there is none, or when moving entries down took all the work that one call may do: then
+ * wheel_next() is still <= now. */
 uint32_t wheel_expire(struct wheel *w, uint64_t now);
+
+/* An entry of the slot that comes next, still armed: the one (nearly) nearest to its end; 0 when
+ * the wheel is empty. For a slab that is full and must give up its oldest. O(1). */
+uint32_t wheel_first(const struct wheel *w);
 
 /* No entry is due before this tick, and calling wheel_expire() at it makes progress; UINT64_MAX
  * when empty. O(1). */

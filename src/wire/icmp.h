@@ -33,13 +33,16 @@ struct wire_icmp {
 };
 
 /* Reads a message of `len` bytes, of which `have` are contiguous at `p`; `version` is 4 or 6. The
- * checksum is the caller's business. TERN_DROP_NONE or _ICMP_MALFORMED. */
+ * checksum is the caller's business. TERN_DROP_NONE or _ICMP_MALFORMED: shorter than 8 bytes, or an
+ * error whose quote has no whole IP header of its version, or ends before TCP's sequence number. A
+ * quote of anything else than the first fragment of a TCP packet leaves quotes_tcp false. */
 enum tern_drop wire_icmp_read(const uint8_t *p, size_t have, size_t len, uint8_t version,
                               struct wire_icmp *out);
 
 /* Writes an error that quotes the packet `quote` of `quote_len` bytes (cut so that the whole packet
- * fits in 576 bytes, v6: 1280), checksum filled in. `p` must hold WIRE_ICMP_MAX bytes. `src` and
- * `dst` are the error's own. Returns the length of the ICMP message. */
+ * fits in 576 bytes, v6: 1280), checksum filled in. `mtu` is the field of that name of a packet too
+ * big, and the pointer of a parameter problem. `p` must hold WIRE_ICMP_MAX bytes. `src` and `dst`
+ * are the error's own. Returns the length of the ICMP message. */
 enum { WIRE_ICMP_MAX = 1240, WIRE_ICMP4_MAX = 556 };
 size_t wire_icmp_write_error(uint8_t *p, uint8_t version, uint8_t type, uint8_t code, uint32_t mtu,
                              const uint8_t src[16], const uint8_t dst[16], const uint8_t *quote,

@@ -14,6 +14,10 @@ enum {
     WIRE_TCP = 6,
     WIRE_UDP = 17,
     WIRE_ICMP6 = 58,
+    WIRE_EXT_HOP_BY_HOP = 0,
+    WIRE_EXT_ROUTING = 43,
+    WIRE_EXT_FRAGMENT = 44,
+    WIRE_EXT_DESTINATION = 60,
     WIRE_EXT_MAX = 8,     /* IPv6 extension headers in one packet, at most (RFC 8504 5.3) */
     WIRE_EXT_BYTES = 512, /* and their bytes */
 };
@@ -34,9 +38,18 @@ struct wire_ip {
 /* Reads the IP header, options and extension headers. `p` holds `have` contiguous bytes of a packet
  * of `total` bytes. TERN_DROP_NONE: `*out` is complete, and header_len + payload_len <= total.
  * IPv4: version, IHL, lengths and header checksum are checked, options skipped, source routes
- * refused (RFC 7126). IPv6: hop-by-hop, routing (type 0 and unknown with segments left refused) and
- * destination options are walked with limits, options by their action bits (RFC 8200 4.2). */
+ * refused (RFC 7126). IPv6: hop-by-hop, routing (any type with segments left is refused) and
+ * destination options are walked with limits, options by their action bits (RFC 8200 4.2), and
+ * IPv4-mapped addresses are refused, which mean IPv4 everywhere else in here. A fragment is
+ * described up to its fragment header; `proto` is what that header says. */
 enum tern_drop wire_ip_read(const uint8_t *p, size_t have, size_t total, struct wire_ip *out);
+
+/* Whether a next header of that kind is an extension header that is walked through. */
+static inline bool wire_ip6_extension(uint8_t next)
+{
+    return next == WIRE_EXT_HOP_BY_HOP || next == WIRE_EXT_ROUTING || next == WIRE_EXT_FRAGMENT ||
+           next == WIRE_EXT_DESTINATION;
+}
 
 /* Writes a header without options for `payload_len` bytes to follow; returns its length. IPv4: DF
  * set, ID 0 (RFC 6864), checksum filled in. IPv6: the flow label is `flow` (20 bits; RFC 6437). */

@@ -1,0 +1,190 @@
+/* chunk.c - pages for payload, and the chunks that describe them.
+ *
+ * The first page of each block holds the block's own data: which of the other 63 are free, as a
+ * stack of page numbers, so that taking and giving back a page never touches the page. Blocks that
+ * have both used and free pages are in the list `avail`. A block with no used page is the `spare`,
+ * or goes back to the caller when there is one already; so a load that swings around a block's
+ * edge does not allocate and free at each swing.
+ */
+#include "base/chunk.h"
+#include "base/poison.h"
+
+struct page_block {
+    struct page_block *next, *prev; /* in `avail` */
+    uint32_t free_count;
+    uint8_t free[PAGES_PER_BLOCK]; /* numbers of free pages, 1..63; the top is free_count - 1 */
+};
+
+_Static_assert(sizeof(struct page_block) <= PAGE_SIZE, "a block's own data fits in one page");
+
+static void avail_push(struct chunks *c, struct page_block *b)
+{
+    b->prev = NULL;
+    b->next = c->avail;
+    if (b->next != NULL)
+        b->next->prev = b;
+    c->avail = b;
+}
+
+static void avail_remove(struct chunks *c, struct page_block *b)
+{
+    if (b->next != NULL)
+        b->next->prev = b->prev;
+    if (b->prev != NULL)
+        b->prev->next = b->next;
+    else
+        c->avail = b->next;
+}
+
+static struct page_block *block_new(struct chunks *c)
+{
+    struct page_block *b = mem_alloc_raw(c->mem, PAGE_BLOCK, PAGE_BLOCK);
+    if (b == NULL)
+        return NULL;
+    memset(b, 0, sizeof(*b));
+    b->free_count = PAGES_PER_BLOCK;
+    for (uint32_t i = 0; i < PAGES_PER_BLOCK; i++)
+        b->free[i] = (uint8_t)(PAGES_PER_BLOCK - i); /* the lowest page on top */
+    poison((uint8_t *)b + PAGE_SIZE, PAGE_BLOCK - PAGE_SIZE);
+    c->blocks++;
+    return b;
+}
+
+static void block_free(struct chunks *c, struct page_block *b)
+{
+    unpoison(b, PAGE_BLOCK);
+    mem_free(c->mem, b, PAGE_BLOCK);
+    c->blocks--;
+}
+
+/* NULL: no memory or at the limit. */
+static uint8_t *page_take(struct chunks *c)
+{
+    if (UNLIKELY(c->pages == c->pages_max))
+        return NULL;
+    struct page_block *b = c->avail;
+    if (UNLIKELY(b == NULL)) {
+        b = c->spare != NULL ? c->spare : block_new(c);
+        if (b == NULL)
+            return NULL;
+        c->spare = NULL;
+        avail_push(c, b);
+    }
+    b->free_count--;
+    uint8_t *page = (uint8_t *)b + (size_t)b->free[b->free_count] * PAGE_SIZE;
+    if (UNLIKELY(b->free_count == 0))
+        avail_remove(c, b);
+    c->pages++;
+    unpoison(page, PAGE_SIZE);
+    return page;
+}
+
+static void page_give(struct chunks *c, uint8_t *page)
+{
+    uintptr_t at = (uintptr_t)page & (PAGE_BLOCK - 1);
+    struct page_block *b = (void *)(page - at);
+    poison(page, PAGE_SIZE);
+    TERN_ASSERT(c->pages != 0 && b->free_count < PAGES_PER_BLOCK);
+    c->pages--;
+    b->free[b->free_count++] = (uint8_t)(at / PAGE_SIZE);
+    if (b != c->avail) { /* what was touched last is reused first */
+        if (b->free_count > 1)
+            avail_remove(c, b);
+        avail_push(c, b);
+    }
+    if (LIKELY(b->free_count < PAGES_PER_BLOCK))
+        return;
+    avail_remove(c, b);
+    if (c->spare == NULL)
+        c->spare = b;
+    else
+        block_free(c, b);
+}
+
+/* 0, 64, ..., 960: pages that follow each other differ, and blocks start differently. */
+static uint32_t page_colour(const uint8_t *page)
+{
+    uintptr_t number = (uintptr_t)page / PAGE_SIZE;
+    return (uint32_t)((number + number / (PAGE_BLOCK / PAGE_SIZE)) % 16 * 64);
+}
+
+bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max)
+{
+    memset(c, 0, sizeof(*c));
+    c->mem = mem;
+    c->pages_max = (uint32_t)min_size(bytes_max / PAGE_SIZE, CHUNKS_MAX / CHUNKS_PER_PAGE);
+    if (c->pages_max == 0)
+        c->pages_max = 1;
+    uint32_t limit = max_u32(c->pages_max * CHUNKS_PER_PAGE, 1024);
+    return slab_init(&c->slab, mem, SLAB_PLAIN, sizeof(struct chunk), limit);
+}
+
+void chunks_destroy(struct chunks *c)
+{
+    TERN_ASSERT(c->slab.used == 0 && c->pages == 0 && c->avail == NULL);
+    if (c->spare != NULL)
+        block_free(c, c->spare);
+    c->spare = NULL;
+    slab_destroy(&c->slab);
+}
+
+uint32_t chunk_new(struct chunks *c, uint32_t seq, size_t want)
+{
+    uint32_t ix = slab_alloc(&c->slab);
+    if (ix == 0)
+        return 0;
+    uint8_t *page = page_take(c);
+    if (page == NULL) {
+        slab_free(&c->slab, ix);
+        return 0;
+    }
+    uint32_t colour = page_colour(page);
+    if (want > PAGE_SIZE - colour)
+        colour = 0;
+    struct chunk *k = chunk_at(c, ix);
+    k->seq = seq;
+    k->data = page + colour;
+    k->cap = PAGE_SIZE - colour;
+    k->cookie = page; /* the owner of the chunk may move `data` on */
+    k->refs = 1;
+    k->kind = CHUNK_PAGE;
+    k->charge = PAGE_SIZE;
+    return ix;
+}
+
+uint32_t chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
+                          uint32_t charge, void *cookie)
+{
+    uint32_t ix = slab_alloc(&c->slab);
+    if (ix == 0)
+        return 0;
+    struct chunk *k = chunk_at(c, ix);
+    k->seq = seq;
+    k->data = (uint8_t *)(uintptr_t)p; /* never written through: kind says whose it is */
+    k->len = len;
+    k->cap = len;
+    k->cookie = cookie;
+    k->refs = 1;
+    k->kind = CHUNK_CALLER;
+    k->charge = charge;
+    c->callers++;
+    return ix;
+}
+
+void chunk_unref(struct chunks *c, uint32_t ix)
+{
+    struct chunk *k = chunk_at(c, ix);
+    TERN_ASSERT(k->refs != 0);
+    if (--k->refs != 0)
+        return;
+    uint8_t kind = k->kind;
+    void *cookie = k->cookie;
+    slab_free(&c->slab, ix);
+    if (kind == CHUNK_PAGE) {
+        page_give(c, cookie);
+        return;
+    }
+    c->callers--;
+    if (c->release != NULL)
+        c->release(c->release_user, &cookie, 1);
+}

@@ -1,0 +1,220 @@
+/* tcp.c - TCP headers and options.
+ *
+ * Most segments carry either no option or nothing but a timestamp, laid out as RFC 7323 appendix A
+ * advises: both are recognised at once. All others go through a loop that advances by at least one
+ * byte at each step.
+ */
+#include "wire/tcp.h"
+
+enum { /* option kinds */
+       OPT_EOL = 0,
+       OPT_NOP = 1,
+       OPT_MSS = 2,
+       OPT_WSCALE = 3,
+       OPT_SACK_OK = 4,
+       OPT_SACK = 5,
+       OPT_TS = 8,
+};
+
+#define NOP_NOP_TS 0x0101080au /* two NOPs, kind 8, length 10 */
+
+static void read_timestamp(const uint8_t *p, struct wire_tcp_options *opt)
+{
+    opt->have |= WIRE_OPT_TS;
+    opt->tsval = load_be32(p + 2);
+    opt->tsecr = load_be32(p + 6);
+}
+
+static void read_sack(const uint8_t *p, struct wire_tcp_options *opt)
+{
+    opt->have |= WIRE_OPT_SACK;
+    opt->sack_count = (p[1] - 2u) / 8;
+    for (uint32_t i = 0; i < opt->sack_count; i++) {
+        opt->sack[i].lo = load_be32(p + 2 + 8 * i);
+        opt->sack[i].hi = load_be32(p + 6 + 8 * i);
+    }
+}
+
+/* What a kind's bit in `have` is; 0: not known here. */
+static uint8_t option_bit(uint8_t kind)
+{
+    switch (kind) {
+    case OPT_MSS:
+        return WIRE_OPT_MSS;
+    case OPT_WSCALE:
+        return WIRE_OPT_WSCALE;
+    case OPT_SACK_OK:
+        return WIRE_OPT_SACK_OK;
+    case OPT_SACK:
+        return WIRE_OPT_SACK;
+    case OPT_TS:
+        return WIRE_OPT_TS;
+    default:
+        return 0;
+    }
+}
+
+static bool option_length_fits(uint8_t kind, uint8_t len)
+{
+    switch (kind) {
+    case OPT_MSS:
+        return len == 4; /* RFC 9293 3.2 */
+    case OPT_WSCALE:
+        return len == 3; /* RFC 7323 2.2 */
+    case OPT_SACK_OK:
+        return len == 2; /* RFC 2018 2 */
+    case OPT_SACK:
+        return len >= 10 && len <= 2 + 8 * WIRE_SACK_MAX && (len - 2) % 8 == 0; /* RFC 2018 3 */
+    case OPT_TS:
+        return len == 10; /* RFC 7323 3.2 */
+    default:
+        return true;
+    }
+}
+
+/* One option of a known kind and right length at `p`. */
+static void read_option(const uint8_t *p, struct wire_tcp_options *opt)
+{
+    switch (p[0]) {
+    case OPT_MSS:
+        opt->have |= WIRE_OPT_MSS;
+        opt->mss = load_be16(p + 2);
+        break;
+    case OPT_WSCALE:
+        opt->have |= WIRE_OPT_WSCALE;
+        opt->wscale = p[2];
+        break;
+    case OPT_SACK_OK:
+        opt->have |= WIRE_OPT_SACK_OK;
+        break;
+    case OPT_SACK:
+        read_sack(p, opt);
+        break;
+    case OPT_TS:
+        read_timestamp(p, opt);
+        break;
+    }
+}
+
+/* The options in `len` bytes at `p`, of any alignment (MUST-64). */
+static enum tern_drop read_options(const uint8_t *p, size_t len, bool syn,
+                                   struct wire_tcp_options *opt)
+{
+    const uint8_t syn_only = WIRE_OPT_MSS | WIRE_OPT_WSCALE | WIRE_OPT_SACK_OK;
+    for (size_t at = 0; at < len && p[at] != OPT_EOL;) { /* nothing after EOL counts (MUST-69) */
+        if (p[at] == OPT_NOP) {
+            at++;
+            continue;
+        }
+        /* MUST-7: an option without a legal length cannot crash or hold up anyone */
+        if (len - at < 2 || p[at + 1] < 2 || p[at + 1] > len - at ||
+            !option_length_fits(p[at], p[at + 1]))
+            return TERN_DROP_TCP_OPTIONS;
+        uint8_t bit = option_bit(p[at]); /* 0: skipped by its length (MUST-6, MUST-68) */
+        if (!(opt->have & bit) && (syn || !(bit & syn_only)))
+            read_option(p + at, opt);
+        at += p[at + 1];
+    }
+    return TERN_DROP_NONE;
+}
+
+enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct wire_tcp *out)
+{
+    TERN_ASSERT(have <= len);
+    if (have < WIRE_TCP_HEADER)
+        return TERN_DROP_SHORT;
+    size_t header_len = (p[12] >> 4) * 4u;
+    if (header_len < WIRE_TCP_HEADER || header_len > len)
+        return TERN_DROP_TCP_HEADER;
+    if (header_len > have)
+        return TERN_DROP_SHORT;
+    out->sport = load_be16(p);
+    out->dport = load_be16(p + 2);
+    out->seq = load_be32(p + 4);
+    out->ack = load_be32(p + 8);
+    out->flags = load_be16(p + 12) & 0x1ff;
+    out->wnd = load_be16(p + 14);
+    out->urg = load_be16(p + 18);
+    out->header_len = (uint16_t)header_len;
+    memset(&out->opt, 0, sizeof(out->opt));
+    if (header_len == WIRE_TCP_HEADER)
+        return TERN_DROP_NONE;
+    if (LIKELY(header_len == WIRE_TCP_HEADER + 12 &&
+               load_be32(p + WIRE_TCP_HEADER) == NOP_NOP_TS)) {
+        read_timestamp(p + WIRE_TCP_HEADER + 2, &out->opt);
+        return TERN_DROP_NONE;
+    }
+    return read_options(p + WIRE_TCP_HEADER, header_len - WIRE_TCP_HEADER,
+                        (out->flags & TCP_SYN) != 0, &out->opt);
+}
+
+size_t wire_tcp_options_len(const struct wire_tcp_options *opt)
+{
+    size_t len = 0;
+    if (opt->have & WIRE_OPT_MSS)
+        len += 4;
+    if (opt->have & WIRE_OPT_TS)
+        len += 12; /* SACK-permitted goes where the two NOPs would be */
+    else if (opt->have & WIRE_OPT_SACK_OK)
+        len += 4;
+    if (opt->have & WIRE_OPT_WSCALE)
+        len += 4;
+    if (opt->have & WIRE_OPT_SACK)
+        len += 4 + 8 * (size_t)opt->sack_count;
+    return len;
+}
+
+static uint8_t *write_options(uint8_t *p, const struct wire_tcp_options *opt)
+{
+    if (opt->have & WIRE_OPT_MSS) {
+        store_be32(p, (uint32_t)OPT_MSS << 24 | 4u << 16 | opt->mss);
+        p += 4;
+    }
+    if (opt->have & (WIRE_OPT_SACK_OK | WIRE_OPT_TS)) {
+        bool ts = opt->have & WIRE_OPT_TS, ok = opt->have & WIRE_OPT_SACK_OK;
+        uint16_t pair = ok ? OPT_SACK_OK << 8 | 2 : OPT_NOP << 8 | OPT_NOP;
+        store_be16(p, ts ? pair : OPT_NOP << 8 | OPT_NOP);
+        store_be16(p + 2, ts ? OPT_TS << 8 | 10 : pair);
+        p += 4;
+        if (ts) {
+            store_be32(p, opt->tsval);
+            store_be32(p + 4, opt->tsecr);
+            p += 8;
+        }
+    }
+    if (opt->have & WIRE_OPT_WSCALE) {
+        store_be32(p, (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | opt->wscale);
+        p += 4;
+    }
+    if (opt->have & WIRE_OPT_SACK) {
+        store_be16(p, OPT_NOP << 8 | OPT_NOP);
+        p[2] = OPT_SACK;
+        p[3] = (uint8_t)(2 + 8 * opt->sack_count);
+        p += 4;
+        for (uint32_t i = 0; i < opt->sack_count; i++, p += 8) {
+            store_be32(p, opt->sack[i].lo);
+            store_be32(p + 4, opt->sack[i].hi);
+        }
+    }
+    return p;
+}
+
+size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)
+{
+    TERN_ASSERT(!(tcp->opt.have & WIRE_OPT_SACK) ||
+                (tcp->opt.sack_count != 0 && tcp->opt.sack_count <= WIRE_SACK_MAX));
+    size_t options_len = wire_tcp_options_len(&tcp->opt);
+    TERN_ASSERT(options_len <= WIRE_TCP_OPTIONS_MAX);
+    size_t header_len = WIRE_TCP_HEADER + options_len;
+    store_be16(p, tcp->sport);
+    store_be16(p + 2, tcp->dport);
+    store_be32(p + 4, tcp->seq);
+    store_be32(p + 8, tcp->ack);
+    store_be16(p + 12, (uint16_t)(header_len / 4 << 12 | (tcp->flags & 0x1ff)));
+    store_be16(p + 14, tcp->wnd);
+    store_be16(p + 16, 0);
+    store_be16(p + 18, tcp->urg);
+    uint8_t *end = write_options(p + WIRE_TCP_HEADER, &tcp->opt);
+    TERN_ASSERT(end == p + header_len);
+    return header_len;
+}
