@@ -1,0 +1,61 @@
+# The front door. Everything is done by CMake (CMakePresets.json) and by scripts/; each target first
+# sees to the packages it needs.
+#
+#   make                 build/tern
+#   make run             three short acts: what tern shows
+#   make test [T=part]   all tests, or those whose name contains `part`
+#   make bench           speed and size beside other stacks
+#   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
+#   make format          clang-format over the tree
+#   make install         PREFIX=/usr/local, DESTDIR=
+#   make uninstall       what make install put there
+#   make clean
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+T ?=
+JOBS ?= $(shell nproc)
+
+# ninja where it is installed, for new build folders.
+export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
+
+.PHONY: all run test bench check format install uninstall clean build-deps
+
+all: build/release/.configured
+	@cmake --build build/release --parallel $(JOBS)
+
+# Configured again after packages came or went: a library may be there now.
+build/release/.configured: CMakePresets.json $(wildcard /var/lib/dpkg/status) | build-deps
+	@cmake --preset release
+	@touch $@
+
+build-deps:
+	@scripts/deps build
+
+run: all
+	@scripts/demo.sh
+
+test:
+	@scripts/deps test
+	@tests/run '$(T)'
+
+bench: all
+	@scripts/deps bench
+	@if [ -x bench/run ]; then bench/run; else echo "there are no benchmarks in this tree"; fi
+
+check:
+	@scripts/deps test
+	@scripts/check
+
+format:
+	@scripts/deps test
+	@scripts/format
+
+install: all
+	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
+
+uninstall: all
+	@scripts/uninstall '$(DESTDIR)' '$(PREFIX)'
+
+clean:
+	rm -rf build

@@ -1,0 +1,37 @@
+# What every file is compiled with. Called by the functions of rooms.cmake and tests.cmake.
+
+set(TERN_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+    -Wmissing-prototypes -Wvla)
+if(TERN_WERROR)
+    list(APPEND TERN_WARNINGS -Werror)
+endif()
+if(TERN_ANALYZE)
+    list(APPEND TERN_WARNINGS -fanalyzer)
+endif()
+
+set(TERN_INSTRUMENT "")
+if(TERN_SANITIZE)
+    list(APPEND TERN_INSTRUMENT -fsanitize=${TERN_SANITIZE} -fno-sanitize-recover=all
+         -fno-omit-frame-pointer)
+endif()
+if(TERN_FUZZ)
+    list(APPEND TERN_INSTRUMENT -fsanitize=fuzzer-no-link)
+endif()
+
+# Release keeps line tables: a crash report or a profile without them is useless.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+
+function(tern_flags target)
+    target_compile_options(${target} PRIVATE ${TERN_WARNINGS} ${TERN_INSTRUMENT})
+    target_link_options(${target} PRIVATE ${TERN_INSTRUMENT})
+    target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/src")
+endfunction()
+
+# For code above libtern, which may use all of POSIX and Linux and meets foreign bytes.
+function(tern_hosted target)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    if(CMAKE_BUILD_TYPE STREQUAL "Release")
+        target_compile_options(${target} PRIVATE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+                               -fstack-protector-strong)
+    endif()
+endfunction()

@@ -1,0 +1,22 @@
+# make install: what an embedder and a person at a shell need.
+
+get_target_property(libtern_type libtern TYPE)
+if(libtern_type STREQUAL "STATIC_LIBRARY")
+    install(TARGETS libtern ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
+install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/tern" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+# From the folder of tern.pc back to the prefix, so that the tree can be moved after installing.
+file(RELATIVE_PATH TERN_PC_UP "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file("${CMAKE_SOURCE_DIR}/cmake/tern.pc.in" "${CMAKE_BINARY_DIR}/tern.pc" @ONLY)
+install(FILES "${CMAKE_BINARY_DIR}/tern.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+if(TERN_COMMAND)
+    install(TARGETS tern RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+    install(DIRECTORY "${TERN_GENERATED}/man/" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+    install(FILES "${TERN_GENERATED}/tern.bash" RENAME tern
+            DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
+    install(FILES "${TERN_GENERATED}/_tern"
+            DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
+    install(FILES "${TERN_GENERATED}/tern.fish"
+            DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
+endif()
