@@ -130,43 +130,45 @@ void chunks_destroy(struct chunks *c)
 
 uint32_t chunk_new(struct chunks *c, uint32_t seq, size_t want)
 {
-    uint32_t ix = slab_alloc(&c->slab);
-    if (ix == 0)
+    uint32_t ix = slab_alloc_raw(&c->slab);
+    if (UNLIKELY(ix == 0))
         return 0;
     uint8_t *page = page_take(c);
-    if (page == NULL) {
+    if (UNLIKELY(page == NULL)) {
         slab_free(&c->slab, ix);
         return 0;
     }
     uint32_t colour = page_colour(page);
     if (want > PAGE_SIZE - colour)
         colour = 0;
-    struct chunk *k = chunk_at(c, ix);
-    k->seq = seq;
-    k->data = page + colour;
-    k->cap = PAGE_SIZE - colour;
-    k->cookie = page; /* the owner of the chunk may move `data` on */
-    k->refs = 1;
-    k->kind = CHUNK_PAGE;
-    k->charge = PAGE_SIZE;
+    *chunk_at(c, ix) = (struct chunk){
+        .seq = seq,
+        .data = page + colour,
+        .cap = PAGE_SIZE - colour,
+        .cookie = page, /* kept apart, as the owner of the chunk may move `data` on */
+        .refs = 1,
+        .kind = CHUNK_PAGE,
+        .charge = PAGE_SIZE,
+    };
     return ix;
 }
 
 uint32_t chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
                           uint32_t charge, void *cookie)
 {
-    uint32_t ix = slab_alloc(&c->slab);
+    uint32_t ix = slab_alloc_raw(&c->slab);
     if (ix == 0)
         return 0;
-    struct chunk *k = chunk_at(c, ix);
-    k->seq = seq;
-    k->data = (uint8_t *)(uintptr_t)p; /* never written through: kind says whose it is */
-    k->len = len;
-    k->cap = len;
-    k->cookie = cookie;
-    k->refs = 1;
-    k->kind = CHUNK_CALLER;
-    k->charge = charge;
+    *chunk_at(c, ix) = (struct chunk){
+        .seq = seq,
+        .data = (uint8_t *)(uintptr_t)p, /* never written through: kind says whose it is */
+        .len = len,
+        .cap = len,
+        .cookie = cookie,
+        .refs = 1,
+        .kind = CHUNK_CALLER,
+        .charge = charge,
+    };
     c->callers++;
     return ix;
 }

@@ -53,6 +53,7 @@ bool slab_init(struct slab *s, struct mem *mem, enum slab_kind kind, uint32_t ob
     while ((uint64_t)object_size << (s->block_shift + 1) <= SLAB_BLOCK_BYTES &&
            limit >> s->block_shift != 0)
         s->block_shift++;
+    s->block_mask = (1u << s->block_shift) - 1;
     s->block_count = (limit >> s->block_shift) + 1;
     s->blocks = mem_alloc(mem, s->block_count * sizeof(*s->blocks), sizeof(*s->blocks));
     return s->blocks != NULL;
@@ -92,7 +93,8 @@ static uint32_t slab_take_fresh(struct slab *s)
     return ix;
 }
 
-uint32_t slab_alloc(struct slab *s)
+/* A slot of bytes unknown; 0: at the limit or no memory. */
+static inline uint32_t slab_take(struct slab *s)
 {
     if (UNLIKELY(s->used == s->limit))
         return 0;
@@ -105,8 +107,22 @@ uint32_t slab_alloc(struct slab *s)
             return 0;
     }
     s->used++;
+    unpoison(slab_at(s, ix), s->object_size);
+    return ix;
+}
+
+uint32_t slab_alloc_raw(struct slab *s)
+{
+    TERN_ASSERT(s->kind == SLAB_PLAIN);
+    return slab_take(s);
+}
+
+uint32_t slab_alloc(struct slab *s)
+{
+    uint32_t ix = slab_take(s);
+    if (UNLIKELY(ix == 0))
+        return 0;
     uint8_t *object = slab_at(s, ix);
-    unpoison(object, s->object_size);
     if (s->kind == SLAB_HANDLES) {
         *(uint32_t *)(void *)object += 1;
         TERN_ASSERT(*(uint32_t *)(void *)object & 1);

@@ -24,6 +24,7 @@ struct slab {
     uint8_t **blocks;     /* block_count pointers, NULL until allocated */
     uint32_t object_size; /* bytes; a multiple of 4, at least 8 */
     uint32_t block_shift; /* log2 of objects in a block */
+    uint32_t block_mask;  /* objects in a block, less one */
     uint32_t block_count;
     uint32_t limit; /* most objects in use */
     uint32_t used;
@@ -39,14 +40,15 @@ void slab_destroy(struct slab *s);
 
 /* 0: at the limit, or out of memory. The object's bytes are zero but for its generation. */
 uint32_t slab_alloc(struct slab *s);
+/* SLAB_PLAIN: the same with whatever bytes are in the object, for who sets them all. */
+uint32_t slab_alloc_raw(struct slab *s);
 void slab_free(struct slab *s, uint32_t ix);
 
 /* The object; the index must be one that was given out. */
 static inline void *slab_at(const struct slab *s, uint32_t ix)
 {
     TERN_ASSERT(ix != 0 && ix < s->fresh);
-    return s->blocks[ix >> s->block_shift] +
-           (size_t)(ix & ((1u << s->block_shift) - 1)) * s->object_size;
+    return s->blocks[ix >> s->block_shift] + (size_t)(ix & s->block_mask) * s->object_size;
 }
 
 /* SLAB_HANDLES: whether `ix` is in use with that generation; any `ix` may be asked. */

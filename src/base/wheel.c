@@ -20,36 +20,40 @@ static uint32_t wheel_slot(uint32_t level, uint64_t t)
     return level * WHEEL_SLOTS + (uint32_t)(t >> 6 * level & (WHEEL_SLOTS - 1));
 }
 
-static void wheel_link(struct wheel *w, uint32_t ix, struct wheel_node *n, uint64_t expires)
+/* Inlined, as is wheel_unlink(): a call would cost as much as what it does. */
+static inline void wheel_link(struct wheel *w, uint32_t ix, struct wheel_node *n, uint64_t expires)
 {
-    uint64_t distance = expires - w->now;
-    uint32_t level = (uint32_t)(63 - __builtin_clzll(distance | 1)) / 6;
+    uint64_t now = w->now;
+    uint32_t level = (uint32_t)(63 - __builtin_clzll((expires - now) | 1)) * 43 >> 8; /* / 6 */
+    uint32_t shift = 6 * level;
     /* the part of a slot that `now` is into may push it to 64 slots away: one level up, then */
-    level += (expires >> 6 * level) - (w->now >> 6 * level) >= WHEEL_SLOTS;
-    uint32_t slot = wheel_slot(level, expires);
+    if (UNLIKELY((expires >> shift) - (now >> shift) >= WHEEL_SLOTS))
+        level++, shift += 6;
+    uint32_t place = (uint32_t)(expires >> shift) % WHEEL_SLOTS;
+    uint32_t slot = level * WHEEL_SLOTS + place;
+    uint32_t next = w->head[slot];
 
-    n->expires = (uint32_t)expires;
-    n->prev = WHEEL_FIRST | slot;
-    n->next = w->head[slot];
-    if (n->next != 0)
-        wheel_node_at(w, n->next)->prev = ix;
     w->head[slot] = ix;
-    w->map[level] |= (uint64_t)1 << slot % WHEEL_SLOTS;
+    w->map[level] |= (uint64_t)1 << place;
+    n->next = next;
+    n->prev = WHEEL_FIRST | slot;
+    n->expires = (uint32_t)expires;
+    if (next != 0)
+        wheel_node_at(w, next)->prev = ix;
 }
 
-static void wheel_unlink(struct wheel *w, struct wheel_node *n)
+static inline void wheel_unlink(struct wheel *w, struct wheel_node *n)
 {
-    if (n->next != 0)
-        wheel_node_at(w, n->next)->prev = n->prev;
-    if (n->prev & WHEEL_FIRST) {
-        uint32_t slot = n->prev & ~WHEEL_FIRST;
-        w->head[slot] = n->next;
-        if (n->next == 0)
-            w->map[slot / WHEEL_SLOTS] &= ~((uint64_t)1 << slot % WHEEL_SLOTS);
+    uint32_t next = n->next, prev = n->prev;
+    if (next != 0)
+        wheel_node_at(w, next)->prev = prev;
+    if (prev & WHEEL_FIRST) {
+        uint32_t slot = prev & ~WHEEL_FIRST;
+        w->head[slot] = next;
+        w->map[slot / WHEEL_SLOTS] ^= (uint64_t)(next == 0) << slot % WHEEL_SLOTS;
     } else {
-        wheel_node_at(w, n->prev)->next = n->next;
+        wheel_node_at(w, prev)->next = next;
     }
-    n->prev = 0;
 }
 
 void wheel_init(struct wheel *w, struct slab *slab, uint32_t node_offset, uint64_t now)
@@ -84,6 +88,7 @@ void wheel_clear(struct wheel *w, uint32_t ix)
     if (!wheel_armed(n))
         return;
     wheel_unlink(w, n);
+    n->prev = 0;
     w->count--;
 }
 
@@ -114,7 +119,9 @@ uint32_t wheel_expire(struct wheel *w, uint64_t now)
             return 0;
         uint32_t ix = w->head[wheel_slot(0, next)];
         if (ix != 0) {
-            wheel_unlink(w, wheel_node_at(w, ix));
+            struct wheel_node *n = wheel_node_at(w, ix);
+            wheel_unlink(w, n);
+            n->prev = 0;
             w->count--;
             return ix;
         }
