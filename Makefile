@@ -25,8 +25,8 @@ all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
 
 # Configured again after packages came or went: a library may be there now.
-build/release/.configured: CMakePresets.json $(wildcard /var/lib/dpkg/status) | build-deps
-	@cmake --preset release
+build/%/.configured: CMakePresets.json $(wildcard /var/lib/dpkg/status) | build-deps
+	@cmake --preset $*
 	@touch $@
 
 build-deps:
