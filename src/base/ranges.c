@@ -23,7 +23,8 @@ bool ranges_has(const struct ranges *r, uint32_t seq)
 /* Moves the entries from index `from` on to index `to`. */
 static void ranges_move(struct ranges *r, uint32_t to, uint32_t from)
 {
-    memmove(r->at + to, r->at + from, (r->count - from) * sizeof(*r->at));
+    if (from != r->count)
+        memmove(r->at + to, r->at + from, (r->count - from) * sizeof(*r->at));
     r->count = r->count - from + to;
 }
 

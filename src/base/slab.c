@@ -63,7 +63,9 @@ void slab_destroy(struct slab *s)
 {
     if (s->blocks == NULL)
         return;
-    for (uint32_t i = 0; i < s->block_count && s->blocks[i] != NULL; i++) {
+    for (uint32_t i = 0; i < s->block_count; i++) {
+        if (s->blocks[i] == NULL)
+            continue;
         unpoison(s->blocks[i], slab_block_size(s));
         mem_free(s->mem, s->blocks[i], slab_block_size(s));
     }
