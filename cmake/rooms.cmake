@@ -17,7 +17,7 @@ function(tern_libtern)
     tern_flags(libtern)
     # Nothing from a C library but mem*: no stack protector and no checked variants of memcpy, which
     # some distributions' compilers add. Hidden, so that a shared library that contains libtern
-    # does not export it. A section per function lets an embedder's linker drop what it does not use.
+    # does not export it. A section per function lets an embedder's linker drop what is not used.
     target_compile_options(libtern PRIVATE -fno-stack-protector -U_FORTIFY_SOURCE
                            -fvisibility=hidden -ffunction-sections -fdata-sections)
 endfunction()

@@ -1,7 +1,7 @@
 /* completion.c - `tern completion SHELL`: what a shell needs to complete tern's command line.
  *
- * Each script knows the verbs, each verb's options, and what may stand for a value: choices, a file,
- * or, after the verb of that kind, a program with its arguments.
+ * Each script knows the verbs, each verb's options, and what may stand for a value: choices, a
+ * file, or, after a verb of that kind, a program with its arguments.
  */
 #include "cmd/cmd.h"
 

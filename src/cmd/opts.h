@@ -113,8 +113,9 @@ struct opts_table {
 
 #define OPTS_ERROR_MAX 512
 
-/* Fills `values` from the table's fallbacks and then from the arguments: --name value, --name=value,
- * -n value, -nvalue, -ab for flags; `--` ends the options. A later value replaces an earlier one. */
+/* Fills `values` from the table's fallbacks and then from the arguments: --name value,
+ * --name=value, -n value, -nvalue, -ab for flags; `--` ends the options. A later value replaces an
+ * earlier one. */
 enum opts_result opts_parse(const struct opts_table *table, struct operands *args, void *values,
                             char error[OPTS_ERROR_MAX]);
 

@@ -1,5 +1,5 @@
-/* suggest.c - edit distance with swaps of neighbours (optimal string alignment): one slip is forgiven,
- * and one more for every four letters typed. */
+/* suggest.c - edit distance with swaps of neighbours (optimal string alignment): one slip is
+ * forgiven, and one more for every four letters typed. */
 #include "cmd/suggest.h"
 
 #include <string.h>
