@@ -94,6 +94,8 @@ typedef struct tern_pkt {
     uint8_t zero[2];
     uint16_t csum_start, csum_offset; /* with CSUM_PARTIAL: where to sum from, where to store */
     uint16_t hdr_len, iface;          /* length of all headers; interface id */
+    uint32_t truesize;                /* in, DONATED: bytes the buffer takes; 0: iov[0].len */
+    uint32_t zero2;
     uint32_t hash, len;               /* in: RSS hash or 0; len: sum of iov[].len */
     uint64_t tx_time;                 /* out: earliest departure (ns); 0 = at once */
     void *cookie;                     /* the buffer owner's handle, handed back verbatim */

@@ -1,0 +1,209 @@
+/* ack.c - what an acknowledgement says: cumulative, selective, and how long the round trip was. */
+#include "tcp/tcp.h"
+
+/* ---- round-trip time (RFC 6298) -------------------------------------------------------------- */
+
+void rtt_sample(struct conn *c, uint32_t rtt_us)
+{
+    rtt_us = max_u32(min_u32(rtt_us, 1u << 28), 1);
+    c->min_rtt_us = min_u32(c->min_rtt_us, rtt_us);
+    c->backoff = 0; /* Karn: a valid measurement ends the back-off */
+    if (c->srtt_us8 == 0) {
+        c->srtt_us8 = rtt_us * 8;
+        c->rttvar_us4 = rtt_us * 2;
+        return;
+    }
+    uint32_t srtt = c->srtt_us8 / 8;
+    uint32_t delta = srtt > rtt_us ? srtt - rtt_us : rtt_us - srtt;
+    c->rttvar_us4 += delta - c->rttvar_us4 / 4; /* 3/4 RTTVAR + 1/4 |SRTT - R'| */
+    c->srtt_us8 += rtt_us - srtt;               /* 7/8 SRTT + 1/8 R' */
+    c->srtt_us8 = max_u32(c->srtt_us8, 8);
+}
+
+uint64_t rto_of(const struct tcp *t, const struct conn *c)
+{
+    const tern_config *cfg = t->cfg;
+    uint64_t rto = cfg->rto_initial;
+    if (c->srtt_us8 != 0) /* the variance term, not the sum, has the minimum: as Linux does */
+        rto = c->srtt_us8 / 8 * NS_PER_US + max_u64(c->rttvar_us4 * NS_PER_US, cfg->rto_min);
+    return min_u64(rto << min_u32(c->backoff, 16), cfg->rto_max);
+}
+
+void rto_restart(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    a->persist = false;
+    a->t_rto = tick_after(t, rto_of(t, c));
+    timer_arm(t, ix);
+}
+
+void rto_arm(struct tcp *t, uint32_t ix)
+{
+    struct active *a = active_of(t, conn_at(t, ix));
+    if (a->t_rto == 0 || a->persist)
+        rto_restart(t, ix);
+}
+
+/* ---- selective acknowledgement (RFC 2018, 2883) ---------------------------------------------- */
+
+static void note_delivered(const struct sent *r, struct ack_sample *s)
+{
+    if (r->time < s->latest_sent || (r->time == s->latest_sent && !seq_gt(r->hi, s->latest_end)))
+        return;
+    s->latest_sent = r->time;
+    s->latest_end = r->hi;
+    s->latest_retrans = (r->flags & SENT_RETRANS) != 0;
+    s->prior_delivered = r->delivered;
+}
+
+/* Marks the records inside [lo, hi), splitting those at its edges. */
+static void sack_range(struct tcp *t, struct conn *c, struct active *a, uint32_t lo, uint32_t hi,
+                       struct ack_sample *s)
+{
+    uint32_t ix = a->sent_head;
+    while (ix != 0 && seq_leq(sent_at(t, ix)->hi, lo))
+        ix = sent_at(t, ix)->next;
+    while (ix != 0 && seq_lt(sent_at(t, ix)->lo, hi)) {
+        struct sent *r = sent_at(t, ix);
+        if (r->flags & SENT_SACKED) {
+            ix = r->next;
+            continue;
+        }
+        if (seq_lt(r->lo, lo)) {
+            ix = sent_split(t, c, a, ix, lo);
+            if (ix == 0)
+                return; /* a device holds it, or no memory: the next SACK says it again */
+            r = sent_at(t, ix);
+        }
+        if (seq_gt(r->hi, hi) && sent_split(t, c, a, ix, hi) == 0)
+            return;
+        r = sent_at(t, ix);
+        note_delivered(r, s);
+        if (!(r->flags & SENT_RETRANS) && seq_lt(r->hi, a->sack_high) && a->sacked != 0)
+            a->reordered = true;
+        sent_unmark(a, r, SENT_LOST);
+        sent_mark(a, r, SENT_SACKED);
+        s->acked += sent_len(r);
+        s->sacked = true;
+        ix = sent_at(t, sent_merge(t, a, ix))->next;
+    }
+}
+
+/* A block counts when it lies in (SEG.ACK, SND.NXT]; both edges are measured from the same point,
+ * so that no pair of far-away numbers can pass. One at or below SEG.ACK, or inside another one,
+ * reports a duplicate (RFC 2883). */
+static void take_sacks(struct tcp *t, struct conn *c, struct active *a, const struct tcp_seg *seg,
+                       struct ack_sample *s)
+{
+    const struct wire_tcp_options *opt = &seg->h.opt;
+    uint32_t una = seg->h.ack, flight = c->snd_nxt - una;
+    for (uint32_t i = 0; i < opt->sack_count; i++) {
+        uint32_t lo = opt->sack[i].lo - una, hi = opt->sack[i].hi - una;
+        if (lo < hi && hi <= flight && lo != 0) {
+            if (i == 0 && opt->sack_count > 1 && seq_geq(opt->sack[0].lo, opt->sack[1].lo) &&
+                seq_leq(opt->sack[0].hi, opt->sack[1].hi)) {
+                s->dsack = true;
+                continue;
+            }
+            sack_range(t, c, a, opt->sack[i].lo, opt->sack[i].hi, s);
+            if (a->sacked != 0 && seq_gt(opt->sack[i].hi, a->sack_high))
+                a->sack_high = opt->sack[i].hi;
+        } else if (i == 0 && seq_leq(opt->sack[0].hi, una) &&
+                   seq_lt(opt->sack[0].lo, opt->sack[0].hi) &&
+                   una - opt->sack[0].lo <= c->snd_wnd_max) {
+            s->dsack = true;
+        }
+    }
+}
+
+/* ---- cumulative acknowledgement -------------------------------------------------------------- */
+
+struct rtt_ends {
+    uint64_t first, last; /* send times of the first and last record acked that was sent once */
+};
+
+static void pop_records(struct tcp *t, struct conn *c, struct active *a, uint32_t ack,
+                        struct ack_sample *s, struct rtt_ends *ends)
+{
+    while (a->sent_head != 0) {
+        uint32_t ix = a->sent_head;
+        struct sent *r = sent_at(t, ix);
+        bool whole = seq_leq(r->hi, ack);
+        if (!whole && seq_geq(r->lo, ack))
+            break;
+        if (!(r->flags & SENT_RETRANS) && !(r->flags & SENT_SACKED)) {
+            if (ends->first == 0)
+                ends->first = r->time;
+            ends->last = r->time;
+            if (a->sacked != 0 && seq_lt(r->lo, a->sack_high) && !(r->flags & SENT_LOST))
+                a->reordered = true; /* it fills a hole without having been sent again */
+        }
+        if (!(r->flags & SENT_SACKED)) {
+            note_delivered(r, s);
+            s->acked += (whole ? r->hi : ack) - r->lo;
+        }
+        if (whole) {
+            s->fin |= (r->flags & SENT_FIN) != 0;
+            sent_remove(t, a, ix);
+            continue;
+        }
+        /* part of a super-segment: what is left is a shorter record */
+        uint8_t marks = r->flags & (SENT_SACKED | SENT_LOST);
+        sent_unmark(a, r, SENT_SACKED);
+        sent_unmark(a, r, SENT_LOST);
+        r->lo = ack;
+        if (marks)
+            sent_mark(a, r, marks);
+        uint32_t offset = ack - c->iss - 1;
+        while (r->chunk != 0) {
+            const struct chunk *k = chunk_at(t->chunks, r->chunk);
+            if (offset - k->seq < k->len)
+                break;
+            r->chunk = k->next;
+        }
+        break;
+    }
+}
+
+static void take_rtt(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
+                     const struct rtt_ends *ends, struct ack_sample *s)
+{
+    if (ends->first != 0) {
+        rtt_sample(c, (uint32_t)min_u64((t->now - ends->first) / NS_PER_US, UINT32_MAX));
+        s->rtt_ns = max_u64(t->now - ends->last, 1);
+        uint32_t last_us = (uint32_t)min_u64(s->rtt_ns / NS_PER_US, UINT32_MAX);
+        c->min_rtt_us = max_u32(min_u32(c->min_rtt_us, last_us), 1);
+    } else if (c->flags & CONN_TS && seg->h.opt.have & WIRE_OPT_TS && s->acked != 0) {
+        /* only segments sent again: the echo says which copy was answered (RFC 7323 4.1) */
+        uint32_t ms = ts_clock(t) + c->ts_offset - seg->h.opt.tsecr;
+        if (ms < 1u << 20) /* an echo of what was never sent is no measurement */
+            rtt_sample(c, max_u32(ms, 1) * 1000);
+    }
+}
+
+void tcp_ack(struct tcp *t, uint32_t ix, const struct tcp_seg *seg, struct ack_sample *s)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    uint32_t ack = seg->h.ack;
+    TERN_ASSERT(a != NULL || ack == c->snd_una);
+    if (a == NULL)
+        return;
+    struct rtt_ends ends = {0};
+    s->advanced = ack != c->snd_una;
+    s->cumulative = ack - c->snd_una;
+    if (c->flags & CONN_SACK && seg->h.opt.have & WIRE_OPT_SACK)
+        take_sacks(t, c, a, seg, s);
+    if (s->advanced) {
+        pop_records(t, c, a, ack, s, &ends);
+        c->snd_una = ack;
+        if (a->sacked == 0)
+            a->sack_high = ack;
+        c->retries = 0;
+        a->stalled = t->now;
+        take_rtt(t, c, seg, &ends, s);
+        output_release(t, c, a);
+    }
+    a->delivered += s->acked;
+}

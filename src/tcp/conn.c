@@ -1,0 +1,475 @@
+/* conn.c - life of a connection: making and freeing it, its state, its working block, and the two
+ * lists it can be in (may have output; has events). */
+#include "tcp/tcp.h"
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+#define TO(state) (1u << TERN_##state)
+
+/* RFC 9293 figure 5, as this engine walks it. Any state may go to CLOSED (RST, abort, timeout). A
+ * passive open spends LISTEN and SYN-RECEIVED in struct halfopen, so its connection begins in
+ * SYN-RECEIVED; the way back from there to LISTEN is the entry's end. */
+static const uint16_t legal_next[TERN_STATE_COUNT] = {
+    [TERN_CLOSED] = TO(SYN_SENT) | TO(SYN_RECEIVED),
+    [TERN_LISTEN] = 0,
+    [TERN_SYN_SENT] = TO(SYN_RECEIVED) | TO(ESTABLISHED) | TO(CLOSED),
+    [TERN_SYN_RECEIVED] = TO(ESTABLISHED) | TO(FIN_WAIT_1) | TO(CLOSED),
+    [TERN_ESTABLISHED] = TO(FIN_WAIT_1) | TO(CLOSE_WAIT) | TO(CLOSED),
+    [TERN_FIN_WAIT_1] = TO(FIN_WAIT_2) | TO(CLOSING) | TO(TIME_WAIT) | TO(CLOSED),
+    [TERN_FIN_WAIT_2] = TO(TIME_WAIT) | TO(CLOSED),
+    [TERN_CLOSE_WAIT] = TO(LAST_ACK) | TO(CLOSED),
+    [TERN_CLOSING] = TO(TIME_WAIT) | TO(CLOSED),
+    [TERN_LAST_ACK] = TO(CLOSED),
+    [TERN_TIME_WAIT] = TO(CLOSED),
+};
+
+void tcp_trace(struct tcp *t, const struct conn *c, uint32_t ix, tern_trace *record)
+{
+    if (t->cfg->trace == NULL)
+        return;
+    struct tcp_tuple tuple;
+    conn_tuple(t, c, &tuple);
+    record->now = t->now;
+    record->sock = sock_make(t, REF_CONN, ix, c->generation);
+    memcpy(record->local.ip, tuple.local, 16);
+    memcpy(record->peer.ip, tuple.remote, 16);
+    record->local.port = tuple.lport;
+    record->peer.port = tuple.rport;
+    t->cfg->trace(t->cfg->user, record);
+}
+
+void conn_state(struct tcp *t, uint32_t ix, enum tern_state to)
+{
+    struct conn *c = conn_at(t, ix);
+    TERN_ASSERT(legal_next[c->state] & 1u << to);
+    tern_trace record = {.kind = TERN_TRACE_STATE, .from = c->state, .to = (uint8_t)to};
+    c->state = (uint8_t)to;
+    tcp_trace(t, c, ix, &record);
+}
+
+/* ---- the flow table -------------------------------------------------------------------------- */
+
+void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple)
+{
+    memcpy(tuple->remote, c->raddr, 16);
+    memcpy(tuple->local, addrs_at(t->addrs, c->laddr)->ip, 16);
+    tuple->rport = c->rport;
+    tuple->lport = c->lport;
+}
+
+struct flow_query {
+    const struct tcp *t;
+    const struct tcp_tuple *tuple;
+};
+
+static bool same(const struct flow_query *q, const uint8_t *raddr, uint16_t rport, uint16_t lport,
+                 uint32_t laddr)
+{
+    return rport == q->tuple->rport && lport == q->tuple->lport &&
+           memcmp(raddr, q->tuple->remote, 16) == 0 &&
+           memcmp(addrs_at(q->t->addrs, laddr)->ip, q->tuple->local, 16) == 0;
+}
+
+static bool flow_equal(const void *context, uint32_t ref)
+{
+    const struct flow_query *q = context;
+    uint32_t ix = ref_ix(ref);
+    switch (ref_kind(ref)) {
+    case REF_CONN: {
+        const struct conn *c = conn_at(q->t, ix);
+        return same(q, c->raddr, c->rport, c->lport, c->laddr);
+    }
+    case REF_HALFOPEN: {
+        const struct halfopen *h = halfopen_at(q->t, ix);
+        return same(q, h->raddr, h->rport, h->lport, h->laddr);
+    }
+    case REF_TIMEWAIT: {
+        const struct timewait *w = timewait_at(q->t, ix);
+        return same(q, w->raddr, w->rport, w->lport, w->laddr);
+    }
+    case REF_LISTENER: break;
+    }
+    return false;
+}
+
+uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash)
+{
+    struct flow_query q = {.t = t, .tuple = tuple};
+    if (t->last_ref != 0 && flow_equal(&q, t->last_ref))
+        return t->last_ref;
+    uint32_t ref = flowtab_find(&t->flows, hash, flow_equal, &q);
+    if (ref != 0 && ref_kind(ref) == REF_CONN)
+        t->last_ref = ref;
+    return ref;
+}
+
+/* ---- making and freeing ---------------------------------------------------------------------- */
+
+uint32_t conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, int *err)
+{
+    const tern_config *cfg = t->cfg;
+    uint32_t ix = slab_alloc(&t->conns);
+    *err = t->conns.used >= cfg->conns_max ? TERN_ELIMIT : TERN_ENOMEM;
+    if (ix == 0)
+        return 0;
+    struct conn *c = conn_at(t, ix);
+    *err = TERN_ENOMEM;
+    c->laddr = addrs_get(t->addrs, tuple->local, 0);
+    c->hash = tcp_flow_hash(t, tuple);
+    if (c->laddr == 0 || !flowtab_insert(&t->flows, c->hash, ref_make(REF_CONN, ix))) {
+        if (c->laddr != 0)
+            addrs_unref(t->addrs, c->laddr);
+        slab_free(&t->conns, ix);
+        return 0;
+    }
+    c->flags = CONN_IN_TABLE | CONN_READ_ARMED;
+    memcpy(c->raddr, tuple->remote, 16);
+    c->rport = tuple->rport;
+    c->lport = tuple->lport;
+    c->iface = iface;
+    c->route_generation = t->route_generation;
+    c->ts_offset = keyed_ts_offset(t, tuple);
+    c->mss_peer = wire_is_ip4(tuple->remote) ? 536 : 1220; /* MUST-15 */
+    c->rcvbuf = cfg->rcvbuf;
+    c->sndbuf = cfg->sndbuf;
+    c->linger_ms = UINT32_MAX;
+    c->ttl = cfg->ttl;
+    c->syn_retries = cfg->syn_retries;
+    c->min_rtt_us = UINT32_MAX;
+    c->ssthresh = UINT32_MAX;
+    if (cfg->stats)
+        c->stats = slab_alloc(&t->stats); /* without memory it goes uncounted */
+    *err = 0;
+    return ix;
+}
+
+static void leave_table(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (!(c->flags & CONN_IN_TABLE))
+        return;
+    c->flags &= ~(uint32_t)CONN_IN_TABLE;
+    flowtab_remove(&t->flows, c->hash, ref_make(REF_CONN, ix));
+    if (t->last_ref == ref_make(REF_CONN, ix))
+        t->last_ref = 0;
+}
+
+static void drop_send_queue(struct tcp *t, struct conn *c, struct active *a)
+{
+    sent_clear(t, a);
+    while (a->txq_head != 0) {
+        uint32_t next = chunk_at(t->chunks, a->txq_head)->next;
+        chunk_unref(t->chunks, a->txq_head);
+        a->txq_head = next;
+    }
+    a->txq_tail = a->tx_cursor = 0;
+    a->t_rto = a->t_reorder = 0;
+    c->flags &= ~(uint32_t)CONN_RESERVED;
+}
+
+static void free_active(struct tcp *t, struct conn *c)
+{
+    struct active *a = active_of(t, c);
+    if (a == NULL)
+        return;
+    reasm_clear(t, a);
+    drop_send_queue(t, c, a);
+    if (a->cc_state != 0)
+        slab_free(&t->cc_states, a->cc_state);
+    slab_free(&t->actives, c->active);
+    c->active = 0;
+}
+
+static void release_slot(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (!(c->flags & (CONN_ON_OUT | CONN_ON_EVENTS)))
+        slab_free(&t->conns, ix);
+}
+
+void conn_free(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    TERN_ASSERT(!(c->flags & CONN_ZOMBIE));
+    leave_table(t, ix);
+    free_active(t, c);
+    wheel_clear(&t->conn_wheel, ix);
+    if (c->stats != 0)
+        slab_free(&t->stats, c->stats);
+    c->stats = 0;
+    addrs_unref(t->addrs, c->laddr);
+    c->laddr = 0;
+    c->flags |= CONN_ZOMBIE | CONN_ORPHAN;
+    release_slot(t, ix);
+}
+
+/* ---- the end of a connection ----------------------------------------------------------------- */
+
+void conn_end(struct tcp *t, uint32_t ix, enum tern_err err)
+{
+    struct conn *c = conn_at(t, ix);
+    if (c->state != TERN_CLOSED)
+        conn_state(t, ix, TERN_CLOSED);
+    leave_table(t, ix);
+    c->err = (int8_t)err;
+    c->t_close = 0;
+    struct active *a = active_of(t, c);
+    if (a != NULL) {
+        drop_send_queue(t, c, a);
+        a->t_delack = 0;
+        c->snd_end = c->snd_una;
+    }
+    if (c->flags & CONN_LINGER) {
+        conn_event(t, ix, err != 0 ? TERN_EV_ERROR | TERN_EV_CLOSED : TERN_EV_CLOSED);
+        c->flags |= CONN_ORPHAN;
+    } else if (!(c->flags & CONN_ORPHAN)) {
+        if (err != 0)
+            conn_event(t, ix, TERN_EV_ERROR);
+        return; /* what was received stays readable until the owner closes */
+    }
+    if (c->flags & CONN_RST_DUE) {
+        free_active(t, c);
+        conn_ready(t, ix);
+    } else {
+        conn_free(t, ix);
+    }
+}
+
+/* States in which the peer must be told by RST (RFC 9293 3.10.5). */
+static bool reset_tells(enum tern_state state)
+{
+    return state == TERN_SYN_RECEIVED || state == TERN_ESTABLISHED || state == TERN_FIN_WAIT_1 ||
+           state == TERN_FIN_WAIT_2 || state == TERN_CLOSE_WAIT;
+}
+
+void conn_reset(struct tcp *t, uint32_t ix, enum tern_err err)
+{
+    struct conn *c = conn_at(t, ix);
+    if (reset_tells((enum tern_state)c->state)) {
+        c->flags |= CONN_RST_DUE;
+        conn_ready(t, ix);
+    }
+    conn_end(t, ix, err);
+}
+
+/* ---- the working block ----------------------------------------------------------------------- */
+
+void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
+{
+    const tern_cc_ops *ops = t->cc[c->cc];
+    a->cc.state = a->cc_inline;
+    if (ops->state_size > CC_INLINE)
+        a->cc.state = slab_at(&t->cc_states, a->cc_state);
+    uint32_t mss = conn_mss(t, c);
+    /* IW10 (RFC 6928) for a new connection; else what it had before it froze */
+    a->cc.cwnd = c->cwnd != 0 ? c->cwnd : min_u32(10 * mss, max_u32(2 * mss, 14600));
+    a->cc.ssthresh = c->ssthresh;
+    ops->init(&a->cc, mss, t->now);
+    if (c->cwnd != 0 && ops->thaw != NULL)
+        ops->thaw(&a->cc, c->cc_summary);
+}
+
+struct active *conn_thaw(struct tcp *t, struct conn *c)
+{
+    if (LIKELY(c->active != 0))
+        return active_at(t, c->active);
+    uint32_t state = 0;
+    if (t->cc[c->cc]->state_size > CC_INLINE && (state = slab_alloc(&t->cc_states)) == 0)
+        return NULL;
+    uint32_t ix = slab_alloc(&t->actives);
+    if (ix == 0) {
+        if (state != 0)
+            slab_free(&t->cc_states, state);
+        return NULL;
+    }
+    struct active *a = active_at(t, ix);
+    c->active = ix;
+    a->cc_state = state;
+    a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
+    a->rx_read = c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0);
+    a->quick = QUICK_ACKS;
+    a->tune_seq = a->rx_read;
+    a->tune_tick = a->used_tick = t->tick;
+    conn_cc_start(t, c, a);
+    return a;
+}
+
+bool conn_freeze(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (a == NULL)
+        return true;
+    if (a->rxq_head != 0 || a->ooo.count != 0 || a->txq_head != 0 || a->sent_head != 0 ||
+        a->rx_owed != 0 || a->t_delack != 0 || a->fin_ahead || c->snd_nxt != c->snd_una ||
+        (c->flags & (CONN_SYN_DUE | CONN_ACK_DUE | CONN_RESERVED)))
+        return false;
+    const tern_cc_ops *ops = t->cc[c->cc];
+    c->cwnd = a->cc.cwnd;
+    c->ssthresh = a->cc.ssthresh;
+    if (ops->freeze != NULL)
+        ops->freeze(&a->cc, c->cc_summary);
+    free_active(t, c);
+    count(t, TERN_COUNT_FROZEN);
+    return true;
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+void conn_ready(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (c->flags & CONN_ON_OUT)
+        return;
+    c->flags |= CONN_ON_OUT;
+    c->out_next = 0;
+    struct tcp_path *path = &t->path[c->iface];
+    if (path->out_tail != 0)
+        conn_at(t, path->out_tail)->out_next = ix;
+    else
+        path->out_head = ix;
+    path->out_tail = ix;
+    if (!path->blocked)
+        t->out_pending++;
+}
+
+static uint32_t *event_link(struct tcp *t, uint32_t ref)
+{
+    uint32_t ix = ref_ix(ref);
+    switch (ref_kind(ref)) {
+    case REF_CONN: return &conn_at(t, ix)->ev_next;
+    case REF_HALFOPEN: return &halfopen_at(t, ix)->ev_next;
+    case REF_LISTENER: return &listener_at(t, ix)->ev_next;
+    case REF_TIMEWAIT: break;
+    }
+    TERN_ASSERT(!"a reference that has events");
+    return NULL;
+}
+
+void event_append(struct tcp *t, uint32_t ref)
+{
+    *event_link(t, ref) = 0;
+    if (t->ev_tail != 0)
+        *event_link(t, t->ev_tail) = ref;
+    else
+        t->ev_head = ref;
+    t->ev_tail = ref;
+}
+
+void conn_event(struct tcp *t, uint32_t ix, uint32_t mask)
+{
+    struct conn *c = conn_at(t, ix);
+    if (c->flags & (CONN_ORPHAN | CONN_QUEUED))
+        return;
+    c->ev_mask |= (uint16_t)mask;
+    if (c->flags & CONN_ON_EVENTS)
+        return;
+    c->flags |= CONN_ON_EVENTS;
+    event_append(t, ref_make(REF_CONN, ix));
+}
+
+void listener_event(struct tcp *t, uint32_t ix, uint32_t mask)
+{
+    struct listener *l = listener_at(t, ix);
+    l->ev_mask |= (uint16_t)mask;
+    if (l->on_events)
+        return;
+    l->on_events = true;
+    event_append(t, ref_make(REF_LISTENER, ix));
+}
+
+static bool take_conn(struct tcp *t, uint32_t ix, tern_event *ev)
+{
+    struct conn *c = conn_at(t, ix);
+    c->flags &= ~(uint32_t)CONN_ON_EVENTS;
+    bool closed = (c->ev_mask & TERN_EV_CLOSED) != 0;
+    bool tell = c->ev_mask != 0 && (!(c->flags & CONN_ORPHAN) || closed);
+    if (tell)
+        *ev = (tern_event){.sock = sock_make(t, REF_CONN, ix, c->generation),
+                           .user = c->user,
+                           .err = c->ev_mask & TERN_EV_ERROR ? c->err : 0,
+                           .mask = c->ev_mask};
+    c->ev_mask = 0;
+    if (c->flags & CONN_ZOMBIE)
+        release_slot(t, ix);
+    return tell;
+}
+
+static bool take_halfopen(struct tcp *t, uint32_t ix, tern_event *ev)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    h->flags &= (uint8_t)~HALFOPEN_EVENT;
+    *ev = (tern_event){.sock = sock_make(t, REF_HALFOPEN, ix, h->generation),
+                       .user = listener_at(t, h->listener)->user,
+                       .mask = TERN_EV_HOLD};
+    if (!(h->flags & HALFOPEN_DEAD)) {
+        h->flags |= HALFOPEN_TOLD;
+        return true;
+    }
+    bool told = (h->flags & HALFOPEN_TOLD) != 0;
+    ev->mask = TERN_EV_CLOSED;
+    ev->err = TERN_ERESET;
+    slab_free(&t->halfopens, ix);
+    return told;
+}
+
+static bool take_listener(struct tcp *t, uint32_t ix, tern_event *ev)
+{
+    struct listener *l = listener_at(t, ix);
+    l->on_events = false;
+    if (l->closed) {
+        slab_free(&t->listeners, ix);
+        return false;
+    }
+    *ev = (tern_event){.sock = sock_make(t, REF_LISTENER, ix, l->generation),
+                       .user = l->user,
+                       .mask = l->ev_mask};
+    l->ev_mask = 0;
+    return true;
+}
+
+size_t tcp_events(struct tcp *t, tern_event *ev, size_t max)
+{
+    size_t n = 0;
+    while (n < max && t->ev_head != 0) {
+        uint32_t ref = t->ev_head;
+        t->ev_head = *event_link(t, ref);
+        if (t->ev_head == 0)
+            t->ev_tail = 0;
+        bool told = false;
+        switch (ref_kind(ref)) {
+        case REF_CONN: told = take_conn(t, ref_ix(ref), &ev[n]); break;
+        case REF_HALFOPEN: told = take_halfopen(t, ref_ix(ref), &ev[n]); break;
+        case REF_LISTENER: told = take_listener(t, ref_ix(ref), &ev[n]); break;
+        case REF_TIMEWAIT: break;
+        }
+        n += told;
+    }
+    return n;
+}
+
+/* ---- segment size ---------------------------------------------------------------------------- */
+
+enum { MSS_LEAST = 48 }; /* a peer that offers less does not get to multiply our packets */
+
+uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user)
+{
+    uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
+    uint32_t mtu = t->path[iface].mtu;
+    uint32_t mss = mtu > headers + MSS_LEAST ? mtu - headers : MSS_LEAST; /* MUST-67 */
+    if (mss_user != 0)
+        mss = min_u32(mss, mss_user);
+    return (uint16_t)min_u32(mss, UINT16_MAX);
+}
+
+uint32_t conn_mss(const struct tcp *t, const struct conn *c)
+{
+    bool ip4 = wire_is_ip4(c->raddr);
+    uint32_t mss = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
+    if (c->pmtu != 0) {
+        uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
+        mss = min_u32(mss, c->pmtu - headers);
+    }
+    mss = min_u32(mss, max_u32(c->mss_peer, MSS_LEAST));
+    return c->flags & CONN_TS ? mss - 12 : mss;
+}

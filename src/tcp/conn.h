@@ -1,0 +1,259 @@
+/* conn.h - what is remembered of a connection, by state.
+ *
+ *   passive open waiting for its third segment    struct halfopen  64 bytes
+ *   from SYN-SENT or ESTABLISHED on               struct conn     256 bytes
+ *     + while anything is in flight or unread     struct active   (working block)
+ *     + a record for each segment in flight       struct sent      48 bytes
+ *     + counters, if the configuration asks       struct conn_stats
+ *   TIME-WAIT of a socket its owner has closed    struct timewait  64 bytes
+ *
+ * All live in slabs and name each other by 32-bit indices, 0 meaning none. A quiet connection gives
+ * its working block back (freeze) and gets a new one with the next byte (thaw); what must survive
+ * that is in struct conn.
+ *
+ * Times that are compared with `now` are ticks (struct tcp, tick_ns), 32 bits, 0 meaning off.
+ */
+#ifndef TERN_TCP_CONN_H
+#define TERN_TCP_CONN_H
+
+#include "base/ranges.h"
+#include "base/wheel.h"
+#include "tern/cc.h"
+#include "tern/info.h"
+
+enum conn_flag {
+    CONN_ORPHAN = 1u << 0,      /* its owner has closed it: no handle, no events */
+    CONN_PASSIVE = 1u << 1,     /* came from a listener (MUST-11) */
+    CONN_QUEUED = 1u << 2,      /* waits in its listener's accept queue */
+    CONN_NODELAY = 1u << 3,     /* Nagle's algorithm is off */
+    CONN_CORK = 1u << 4,        /* a partial segment waits until this is taken off */
+    CONN_FIN_QUEUED = 1u << 5,  /* FIN comes after what is queued */
+    CONN_FIN_RCVD = 1u << 6,    /* the peer's FIN was processed: rcv_nxt counts it */
+    CONN_RX_CLOSED = 1u << 7,   /* nobody will read: new data is answered with RST (SHLD-3) */
+    CONN_SYN_DUE = 1u << 8,     /* SYN or SYN-ACK is to be sent (again) */
+    CONN_ACK_DUE = 1u << 9,     /* an acknowledgement is to be sent now */
+    CONN_PROBE_DUE = 1u << 10,  /* a window probe is to be sent */
+    CONN_RST_DUE = 1u << 11,    /* dead but for the RST that is to be sent */
+    CONN_ON_OUT = 1u << 12,     /* in its path's list of connections that may have output */
+    CONN_ON_EVENTS = 1u << 13,  /* in the list of sockets with events */
+    CONN_ZOMBIE = 1u << 14,     /* freed when the last list lets go of it */
+    CONN_READ_ARMED = 1u << 15, /* tern_recv() met EAGAIN: the next data is an event */
+    CONN_WRITE_ARMED = 1u << 16,
+    CONN_RCVBUF_FIXED = 1u << 17,
+    CONN_SNDBUF_FIXED = 1u << 18,
+    CONN_LINGER = 1u << 19,       /* closed, but the handle lives until all is acknowledged */
+    CONN_TS = 1u << 20,           /* negotiated: RFC 7323 timestamps, */
+    CONN_WSCALE = 1u << 21,       /* window scale, */
+    CONN_SACK = 1u << 22,         /* RFC 2018 SACK */
+    CONN_CWND_LIMITED = 1u << 23, /* the last output stopped for cwnd */
+    CONN_HELD = 1u << 24,         /* admitted by its owner: there was a SYN but no accept queue */
+    CONN_RESERVED = 1u << 25,     /* views of the send queue are lent to the owner */
+    CONN_IN_TABLE = 1u << 26,     /* its tuple stands in the flow table */
+};
+
+/* 256 bytes: four cache lines. Line 0 is what finding and judging a segment reads. */
+struct conn {
+    uint32_t generation; /* slab.h: odd while in use */
+    uint32_t laddr;      /* base/addrs.h */
+    uint8_t raddr[16];
+    uint16_t rport, lport;
+    uint32_t flags; /* enum conn_flag */
+    uint32_t rcv_nxt;
+    uint32_t rcv_adv; /* the highest right edge ever advertised */
+    uint32_t snd_una, snd_nxt;
+    uint32_t ts_recent;
+    uint32_t last_ack_sent; /* rcv_nxt as last sent: Last.ACK.sent of RFC 7323 */
+    uint32_t active;        /* struct active; 0: frozen */
+
+    uint32_t snd_wnd;          /* bytes, scaled */
+    uint32_t snd_wl1, snd_wl2; /* RFC 9293 3.10.7.4 */
+    uint32_t snd_wnd_max;      /* the largest ever, for RFC 5961 and silly-window avoidance */
+    uint32_t snd_end;          /* just after the last byte queued (FIN not counted) */
+    uint32_t iss, irs;
+    uint32_t ts_offset;     /* added to the millisecond clock in TSval */
+    uint32_t ts_recent_age; /* when ts_recent was set, in seconds */
+    uint8_t state;          /* enum tern_state */
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t retries;   /* timeouts since snd_una last moved: counted against R2 */
+    uint16_t mss_peer; /* the peer's MSS option or the default (MUST-15) */
+    uint16_t mss_user; /* TERN_OPT_MSS; 0: none */
+    struct wheel_node timer;
+    uint32_t t_close;           /* end of TIME-WAIT, FIN-WAIT-2 or linger */
+    uint32_t out_next, ev_next; /* links of the two lists; accept queue: ev_next */
+
+    void *user;
+    uint32_t srtt_us8, rttvar_us4; /* RFC 6298, scaled by 8 and 4; srtt_us8 0: no sample */
+    uint32_t min_rtt_us;
+    uint32_t cwnd, ssthresh; /* while frozen; else in active->cc */
+    uint64_t cc_summary[2];
+    uint32_t hash;  /* in the flow table */
+    uint32_t stats; /* struct conn_stats */
+    uint16_t ev_mask;
+    int8_t err; /* enum tern_err that ended it; told once */
+    uint8_t cc; /* index in struct tcp's table of algorithms */
+
+    uint32_t rcvbuf, sndbuf;
+    uint32_t linger_ms;       /* UINT32_MAX: off */
+    uint32_t user_timeout_ms; /* 0: by retries */
+    uint32_t listener;
+    uint32_t challenge_tick;   /* no further challenge ACK before this tick */
+    uint32_t route_generation; /* struct tcp's when `iface` was looked up */
+    uint32_t last_sent_tick;   /* for the restart after idle */
+    uint16_t rcv_mss;          /* largest segment received lately */
+    uint8_t iface, ttl, dscp, syn_retries;
+    uint16_t pmtu;   /* path MTU learnt from ICMP; 0: that of the interface */
+    uint8_t backoff; /* exponent of the RTO, until the next valid measurement (Karn) */
+    uint8_t spare[21];
+};
+_Static_assert(sizeof(struct conn) == 256, "struct conn is four cache lines");
+
+/* QUICK_ACKS: segments acknowledged at once in the beginning and after a pause, as Linux does. */
+enum { QUICK_ACKS = 16, OOO_INLINE = 4, SACK_RECENT = 4, CC_INLINE = 64 };
+
+/* The working block. */
+struct active {
+    /* receiving (reasm.c) */
+    uint32_t rxq_head, rxq_tail; /* chunks in stream order; those of ranges past holes follow */
+    uint32_t rx_read;            /* the next byte the owner reads */
+    uint32_t rx_excess;          /* what donated buffers cost beyond their bytes */
+    uint32_t ooo_pages;          /* chunks of data past holes */
+    uint32_t rx_owed;            /* bytes read that still count against the buffer */
+    struct ranges ooo;           /* received past a hole; tags: first and last chunk */
+    struct range ooo_inline[OOO_INLINE];
+    uint32_t ooo_page;            /* a chunk that holds a larger array; 0: inline */
+    uint32_t recent[SACK_RECENT]; /* where out-of-order data came lately, newest first */
+    uint32_t dsack_lo, dsack_hi;  /* a duplicate to report in the next ACK; equal: none */
+    uint32_t fin_seq;             /* of a FIN past a hole, valid if `fin_ahead` */
+    uint32_t tune_seq, tune_tick; /* autotuning: rx_read and tick at the start of its period */
+    uint32_t t_delack;
+    uint8_t recent_count;
+    bool fin_ahead;
+    uint8_t quick;    /* segments still to be acknowledged at once */
+    bool interactive; /* the owner answers what it reads: ACKs ride on the answers */
+
+    /* sending (output.c, sent.c, ack.c, loss.c) */
+    uint32_t txq_head, txq_tail;   /* chunks from snd_una to snd_end; chunk.seq is stream offset */
+    uint32_t tx_cursor;            /* the chunk that holds snd_nxt; 0: at the end */
+    uint32_t tx_reserved;          /* CONN_RESERVED: the first chunk of which a view is lent */
+    uint32_t sent_head, sent_tail; /* struct sent, in sequence order */
+    uint32_t sacked;               /* bytes in records marked SACKED */
+    uint32_t lost;                 /* bytes in records marked LOST: not in flight */
+    uint32_t sack_high;            /* right edge of the highest SACK */
+    uint32_t recover;              /* snd_nxt when recovery began (RFC 6582) */
+    uint32_t dupacks;              /* without SACK */
+    uint32_t t_rto;                /* retransmission, persist or probe */
+    uint8_t phase;                 /* enum loss_phase */
+    bool persist;                  /* t_rto is the persist timer */
+    bool force;           /* the first retransmission of a recovery goes whatever cwnd says */
+    bool reordered;       /* segments have overtaken each other on this path */
+    uint32_t t_idle;      /* when to look whether to freeze */
+    uint32_t used_tick;   /* of the last segment in or out */
+    uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
+    uint32_t rack_end;    /* RACK.end_seq */
+    uint32_t rack_rtt_us; /* RACK.rtt */
+    uint32_t t_reorder;   /* RACK's reordering timer */
+    uint64_t stalled;     /* since when the segment at snd_una is outstanding, ns */
+    uint64_t delivered;   /* bytes acknowledged in all since thaw */
+    tern_cc cc;
+    uint32_t cc_state;  /* in slab cc_states, when it does not fit here */
+    uint32_t snd_small; /* right edge of the last segment that was not full (Minshall) */
+    uint64_t cc_inline[CC_INLINE / 8];
+};
+_Static_assert(sizeof(struct active) <= 512, "the working block is at most 512 bytes");
+
+enum loss_phase { LOSS_OPEN, LOSS_RECOVERY, LOSS_RTO };
+
+enum sent_flag {
+    SENT_SACKED = 1,
+    SENT_LOST = 2,    /* not in flight; to be sent again */
+    SENT_RETRANS = 4, /* was sent again: no RTT from it without timestamps (Karn) */
+    SENT_FIN = 8,     /* its last number is the FIN */
+    SENT_QUEUED = 16, /* in its connection's list (else only a device still holds it) */
+};
+
+/* One transmitted segment or super-segment. */
+struct sent {
+    uint32_t next, prev;
+    uint32_t lo, hi;     /* sequence numbers [lo, hi) */
+    uint64_t time;       /* of its last transmission, ns */
+    uint64_t first_time; /* of the first */
+    uint64_t delivered;  /* active.delivered at transmission, for rate samples */
+    uint32_t chunk;      /* where `lo` is */
+    uint16_t in_device;  /* output packets that a device still holds */
+    uint8_t flags;       /* enum sent_flag */
+    uint8_t transmissions;
+};
+_Static_assert(sizeof(struct sent) <= 48, "a record in flight is at most 48 bytes");
+
+struct conn_stats {
+    uint64_t bytes_sent, bytes_received, bytes_retransmitted;
+    uint32_t segs_out, segs_in, retransmits, out_of_order;
+};
+_Static_assert(sizeof(struct conn_stats) <= 192, "the statistics block is at most 192 bytes");
+
+enum halfopen_flag {
+    HALFOPEN_HELD = 1,  /* waits for its owner's word; nothing was sent */
+    HALFOPEN_DEAD = 2,  /* gone, but an event about it is still to be told */
+    HALFOPEN_TOLD = 4,  /* the owner knows the handle */
+    HALFOPEN_EVENT = 8, /* in the list of sockets with events */
+    HALFOPEN_TS = 16,
+    HALFOPEN_SACK = 32,
+    HALFOPEN_ACKED = 64, /* the third segment came while the accept queue was full */
+};
+
+/* A passive open that waits for its third segment, or for its owner's word. */
+struct halfopen {
+    uint32_t generation;
+    uint32_t laddr;
+    uint8_t raddr[16];
+    uint16_t rport, lport;
+    uint32_t irs;
+    union {
+        uint32_t iss;
+        uint32_t ev_next; /* HELD: no ISS is chosen yet */
+    };
+    uint32_t ts_recent;
+    uint16_t mss;      /* the peer's, or the default */
+    uint16_t listener; /* index */
+    struct wheel_node timer;
+    uint8_t wscale; /* of the peer; 255: it did not offer it */
+    uint8_t tries;  /* SYN-ACKs sent again */
+    uint8_t flags;  /* enum halfopen_flag */
+    uint8_t iface;
+    uint16_t wnd; /* of the SYN */
+    uint16_t spare;
+};
+_Static_assert(sizeof(struct halfopen) <= 64, "SYN-RECEIVED costs at most 64 bytes");
+
+enum timewait_flag { TIMEWAIT_TS = 1, TIMEWAIT_WSCALE = 2 };
+
+struct timewait {
+    uint32_t hash;
+    uint32_t laddr;
+    uint8_t raddr[16];
+    uint16_t rport, lport;
+    uint32_t snd_nxt, rcv_nxt;
+    uint32_t rcv_wnd;
+    uint32_t ts_recent, ts_offset;
+    struct wheel_node timer;
+    uint8_t flags, ttl, tos, rcv_wscale;
+};
+_Static_assert(sizeof(struct timewait) <= 64, "TIME-WAIT costs at most 64 bytes");
+
+struct listener {
+    uint32_t generation;
+    uint32_t laddr; /* 0: any address */
+    void *user;
+    uint32_t hash;
+    uint16_t port; /* 0: any port */
+    bool any_ip4;  /* any IPv4 address only */
+    bool hold;
+    uint32_t backlog, waiting; /* accept queue: most, now */
+    uint32_t halfopen;         /* entries of this listener */
+    uint32_t queue_head, queue_tail;
+    uint32_t ev_next;
+    uint16_t ev_mask;
+    bool on_events, accept_armed, closed;
+};
+
+#endif

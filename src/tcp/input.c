@@ -1,0 +1,652 @@
+/* input.c - SEGMENT ARRIVES, in the order of RFC 9293 3.10.7: one function for each numbered check of
+ * 3.10.7.4, named after it, so that the two can be laid side by side. A check says whether the next
+ * one follows; replies are only noted here and leave with the next tern_output(), so that a batch of
+ * segments is acknowledged once (MUST-58, MUST-59).
+ */
+#include "tcp/tcp.h"
+
+/* What a check says. */
+enum step {
+    STEP_ON,   /* the next check */
+    STEP_DONE, /* processing ends here; seg->why says whether the segment was dropped */
+};
+
+struct arrival {
+    struct tcp *t;
+    uint32_t ix;
+    struct conn *c;
+    struct tcp_seg *seg;
+    enum tern_drop why;
+    uint32_t seq, off, len; /* what is left of the payload after trimming */
+    bool fin;               /* a FIN inside of the window stands at fin_seq */
+    uint32_t fin_seq;
+};
+
+static enum step drop(struct arrival *in, enum tern_drop why)
+{
+    in->why = why;
+    return STEP_DONE;
+}
+
+/* ---- replies --------------------------------------------------------------------------------- */
+
+void input_refuse(struct tcp *t, const struct tcp_seg *seg)
+{
+    if (seg->h.flags & TCP_RST)
+        return; /* RST is never answered */
+    struct tcp_out out;
+    output_reply(t, &seg->tuple, seg->iface, &out);
+    if (seg->h.flags & TCP_ACK) {
+        out.h.flags = TCP_RST;
+        out.h.seq = seg->h.ack;
+    } else {
+        out.h.flags = TCP_RST | TCP_ACK;
+        out.h.ack = seg->h.seq + wire_tcp_span(&seg->h, seg->len);
+    }
+    count(t, TERN_COUNT_RESETS_OUT);
+    t->host.reply(t->host.context, &out);
+}
+
+static void ack_now(struct tcp *t, uint32_t ix)
+{
+    conn_at(t, ix)->flags |= CONN_ACK_DUE;
+    conn_ready(t, ix);
+}
+
+/* One limit for each connection, none for all together: a shared one could be watched from outside
+ * (RFC 5961 7). */
+void input_challenge(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (c->challenge_tick != 0 && seq_gt(c->challenge_tick, t->tick)) {
+        count(t, TERN_COUNT_CHALLENGE_LIMITED);
+        return;
+    }
+    c->challenge_tick = tick_after(t, CHALLENGE_MS * NS_PER_MS);
+    count(t, TERN_COUNT_CHALLENGE_ACKS);
+    ack_now(t, ix);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* What the peer's SYN offers is in force if we offered it too (or will, in our answer). */
+static void take_syn_options(struct tcp *t, struct conn *c, const struct wire_tcp *h)
+{
+    const struct wire_tcp_options *opt = &h->opt;
+    uint32_t ours = t->cfg->features;
+    if (opt->have & WIRE_OPT_MSS && opt->mss != 0)
+        c->mss_peer = opt->mss;
+    if (opt->have & WIRE_OPT_TS && ours & TERN_FEATURE_TIMESTAMPS) {
+        c->flags |= CONN_TS;
+        c->ts_recent = opt->tsval;
+        c->ts_recent_age = (uint32_t)(t->now / NS_PER_S);
+    }
+    if (opt->have & WIRE_OPT_SACK_OK && ours & TERN_FEATURE_SACK)
+        c->flags |= CONN_SACK;
+    if (opt->have & WIRE_OPT_WSCALE && ours & TERN_FEATURE_WSCALE) {
+        c->flags |= CONN_WSCALE;
+        c->snd_wscale = (uint8_t)min_u32(opt->wscale, WIRE_WSCALE_MAX); /* RFC 7323 2.3 */
+    } else {
+        c->snd_wscale = c->rcv_wscale = 0;
+    }
+}
+
+static void take_irs(struct conn *c, struct active *a, uint32_t irs)
+{
+    c->irs = irs;
+    uint32_t offered = c->rcv_adv - c->rcv_nxt;
+    c->rcv_nxt = c->last_ack_sent = irs + 1;
+    c->rcv_adv = c->rcv_nxt + offered;
+    a->rx_read = a->tune_seq = c->rcv_nxt;
+}
+
+/* The round trip of SYN and SYN-ACK, if neither was sent twice (Karn). */
+static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
+{
+    if (c->retries == 0)
+        rtt_sample(c, (uint32_t)min_u64((t->now - a->stalled) / NS_PER_US, UINT32_MAX));
+}
+
+void input_established(struct tcp *t, uint32_t ix, const struct tcp_seg *seg)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    bool syn = (seg->h.flags & TCP_SYN) != 0;
+    c->snd_una = seg->h.ack;
+    c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
+    c->snd_wnd_max = c->snd_wnd;
+    c->snd_wl1 = seg->h.seq;
+    c->snd_wl2 = seg->h.ack;
+    c->retries = c->backoff = 0;
+    conn_state(t, ix, TERN_ESTABLISHED);
+    if (a != NULL) {
+        a->t_rto = 0;
+        a->persist = false;
+        a->sack_high = a->recover = a->snd_small = c->snd_una;
+        conn_cc_start(t, c, a);
+    }
+    if (c->flags & CONN_FIN_QUEUED)
+        conn_state(t, ix, TERN_FIN_WAIT_1);
+    conn_event(t, ix, TERN_EV_OPEN);
+    conn_ready(t, ix);
+    timer_idle(t, ix);
+}
+
+/* RFC 9293 3.10.7.3. */
+static enum step syn_sent(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    const struct wire_tcp *h = &in->seg->h;
+    struct active *a = active_of(t, c);
+    bool ack_ok = false;
+    if (c->snd_nxt == c->snd_una)
+        return drop(in, TERN_DROP_TCP_ACK); /* our SYN has not even left */
+    if (h->flags & TCP_ACK) { /* first: the ACK bit */
+        ack_ok = seq_in(h->ack, c->iss + 1, c->snd_nxt - c->iss);
+        if (!ack_ok) {
+            input_refuse(t, in->seg);
+            return drop(in, TERN_DROP_TCP_ACK);
+        }
+    }
+    if (h->flags & TCP_RST) { /* second: by its ACK alone (erratum 8167) */
+        if (!ack_ok)
+            return drop(in, TERN_DROP_TCP_RST);
+        count(t, TERN_COUNT_ATTEMPT_FAILS);
+        conn_end(t, in->ix, TERN_EREFUSED);
+        return STEP_DONE;
+    }
+    if (!(h->flags & TCP_SYN)) /* fifth */
+        return drop(in, TERN_DROP_TCP_ACK);
+    take_irs(c, a, h->seq); /* fourth: SYN */
+    take_syn_options(t, c, h);
+    if (!ack_ok) { /* simultaneous open (MUST-10): the same ISS again, with ACK */
+        conn_state(t, in->ix, TERN_SYN_RECEIVED);
+        c->flags |= CONN_SYN_DUE;
+        conn_ready(t, in->ix);
+        return STEP_DONE; /* what the SYN carries will be sent again */
+    }
+    syn_rtt(t, c, a);
+    input_established(t, in->ix, in->seg);
+    ack_now(t, in->ix);
+    in->seq = h->seq + 1;
+    return STEP_ON; /* with the sixth check: data or FIN on a SYN-ACK count */
+}
+
+/* ---- first: sequence number ------------------------------------------------------------------ */
+
+/* RFC 9293 table 6, with one difference: a segment without length may stand at the right edge, where
+ * a peer that has filled the window puts its acknowledgements. */
+static bool acceptable(const struct conn *c, uint32_t seq, uint32_t span)
+{
+    uint32_t wnd = c->rcv_adv - c->rcv_nxt;
+    if (span == 0)
+        return seq - c->rcv_nxt <= wnd;
+    if (wnd == 0)
+        return false;
+    return seq_in(seq, c->rcv_nxt, wnd) || seq_in(seq + span - 1, c->rcv_nxt, wnd);
+}
+
+/* PAWS, RFC 7323 5: older than the latest, and that one is not older than 24 days. */
+static bool old_timestamp(const struct tcp *t, const struct conn *c, const struct wire_tcp *h)
+{
+    if (!(c->flags & CONN_TS) || !(h->opt.have & WIRE_OPT_TS) || h->flags & TCP_RST)
+        return false;
+    if (!seq_lt(h->opt.tsval, c->ts_recent))
+        return false;
+    uint32_t age_s = (uint32_t)(t->now / NS_PER_S) - c->ts_recent_age;
+    return age_s < 24u * 24 * 3600;
+}
+
+/* A duplicate is acknowledged at once, so that a peer whose ACK was lost goes on; what cannot be
+ * data is answered at a limited rate, so that two ends that disagree fall silent. */
+static void answer_unacceptable(struct arrival *in)
+{
+    struct conn *c = in->c;
+    const struct tcp_seg *seg = in->seg;
+    if (seg->len == 0 && !(seg->h.flags & TCP_FIN)) {
+        input_challenge(in->t, in->ix);
+        return;
+    }
+    if (c->flags & CONN_SACK && seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
+        struct active *a = conn_thaw(in->t, c);
+        if (a != NULL && a->dsack_lo == a->dsack_hi) { /* RFC 2883 */
+            a->dsack_lo = seg->h.seq;
+            a->dsack_hi = seq_min(seg->h.seq + seg->len, c->rcv_nxt);
+        }
+    }
+    count(in->t, TERN_COUNT_DUPLICATE);
+    ack_now(in->t, in->ix);
+}
+
+static enum step check_sequence(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    struct wire_tcp *h = &in->seg->h;
+    if (c->state == TERN_SYN_RECEIVED && h->flags & TCP_SYN && h->seq == c->irs) {
+        if (!(h->flags & TCP_ACK)) { /* the peer's SYN again: so our SYN-ACK was lost */
+            c->flags |= CONN_SYN_DUE;
+            conn_ready(t, in->ix);
+            return drop(in, TERN_DROP_TCP_DUPLICATE);
+        }
+        h->flags &= (uint16_t)~TCP_SYN; /* simultaneous open, figure 8: its SYN is known */
+        h->seq++;
+    }
+    bool old = old_timestamp(t, c, h);
+    if (!old && acceptable(c, h->seq, wire_tcp_span(h, in->seg->len)))
+        return STEP_ON;
+    if (h->flags & TCP_RST)
+        return drop(in, TERN_DROP_TCP_RST);
+    /* with no window at all, what stands right at it may still acknowledge or be urgent */
+    if (!old && c->rcv_adv == c->rcv_nxt && h->seq == c->rcv_nxt && !(h->flags & TCP_SYN)) {
+        ack_now(t, in->ix);
+        return STEP_ON;
+    }
+    answer_unacceptable(in);
+    return drop(in, old ? TERN_DROP_TCP_PAWS : TERN_DROP_TCP_SEQUENCE);
+}
+
+/* RFC 7323 4.3 (2): only a segment that covers what was last acknowledged moves TS.Recent. */
+static void note_timestamp(struct tcp *t, struct conn *c, const struct wire_tcp *h)
+{
+    if (!(c->flags & CONN_TS) || !(h->opt.have & WIRE_OPT_TS) ||
+        !seq_leq(h->seq, c->last_ack_sent))
+        return;
+    c->ts_recent = h->opt.tsval;
+    c->ts_recent_age = (uint32_t)(t->now / NS_PER_S);
+}
+
+/* ---- second: RST ----------------------------------------------------------------------------- */
+
+static enum step check_rst(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    if (!(in->seg->h.flags & TCP_RST))
+        return STEP_ON;
+    if (c->state == TERN_TIME_WAIT)
+        return drop(in, TERN_DROP_TCP_RST); /* RFC 1337 */
+    if (in->seg->h.seq != c->rcv_nxt) {     /* RFC 5961 3.2 */
+        input_challenge(t, in->ix);
+        return drop(in, TERN_DROP_TCP_RST);
+    }
+    enum tern_err err = TERN_ERESET;
+    if (c->state == TERN_SYN_RECEIVED) { /* MUST-11: refused, or nothing to tell */
+        err = c->flags & CONN_PASSIVE && !(c->flags & CONN_HELD) ? 0 : TERN_EREFUSED;
+        count(t, TERN_COUNT_ATTEMPT_FAILS);
+    } else if (c->state == TERN_CLOSING || c->state == TERN_LAST_ACK) {
+        err = 0;
+    }
+    count(t, TERN_COUNT_RESETS_IN);
+    conn_end(t, in->ix, err);
+    return STEP_DONE;
+}
+
+/* ---- fourth: SYN (there is no third: security is not used) ------------------------------------ */
+
+static enum step check_syn(struct arrival *in)
+{
+    if (!(in->seg->h.flags & TCP_SYN))
+        return STEP_ON;
+    input_challenge(in->t, in->ix); /* RFC 5961 4.2, whatever its number */
+    return drop(in, TERN_DROP_TCP_SYN);
+}
+
+/* ---- fifth: ACK ------------------------------------------------------------------------------ */
+
+/* 3.10.7.4: only segments in order (by sequence, then by acknowledgement) change the window. */
+static bool update_window(struct conn *c, const struct wire_tcp *h)
+{
+    if (!seq_lt(c->snd_wl1, h->seq) &&
+        !(c->snd_wl1 == h->seq && seq_leq(c->snd_wl2, h->ack)))
+        return false;
+    uint32_t was = c->snd_wnd;
+    c->snd_wnd = (uint32_t)h->wnd << c->snd_wscale;
+    c->snd_wnd_max = max_u32(c->snd_wnd_max, c->snd_wnd);
+    c->snd_wl1 = h->seq;
+    c->snd_wl2 = h->ack;
+    return c->snd_wnd != was;
+}
+
+/* Something of ours was acknowledged, or the window moved: timers, congestion, what may go now. */
+static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, bool window)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    struct active *a = active_of(t, c);
+    if (a == NULL)
+        return;
+    if (s->advanced || s->sacked || duplicate || a->sacked != 0) {
+        loss_on_ack(t, in->ix, s, duplicate);
+        if (s->acked != 0)
+            loss_cc_ack(t, in->ix, s);
+    }
+    if (s->advanced && a->sent_head == 0)
+        a->t_rto = 0;
+    else if (s->advanced)
+        rto_restart(t, in->ix);
+    if (a->persist) {
+        c->retries = 0; /* it answers, so it lives: MUST-37 */
+        if (window && c->snd_wnd != 0) {
+            a->persist = false;
+            a->t_rto = 0;
+            c->backoff = 0;
+        }
+    }
+    if (s->advanced && c->flags & CONN_WRITE_ARMED &&
+        c->snd_end - c->snd_una < sndbuf_of(t, c, a) / 3 * 2) {
+        c->flags &= ~(uint32_t)CONN_WRITE_ARMED;
+        conn_event(t, in->ix, TERN_EV_WRITE);
+    }
+    if (c->snd_nxt != c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0) || a->lost != 0)
+        conn_ready(t, in->ix);
+    else if (s->advanced)
+        timer_idle(t, in->ix);
+}
+
+/* Our FIN is acknowledged: what that means in each state. */
+static enum step fin_acked(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    if (!(c->flags & CONN_FIN_QUEUED) || c->snd_una != c->snd_end + 1)
+        return STEP_ON;
+    switch (c->state) {
+    case TERN_FIN_WAIT_1:
+        conn_state(t, in->ix, TERN_FIN_WAIT_2);
+        c->t_close = 0;
+        if (c->flags & (CONN_ORPHAN | CONN_LINGER)) {
+            c->t_close = tick_after(t, t->cfg->fin_wait2);
+            timer_arm(t, in->ix);
+        }
+        break;
+    case TERN_CLOSING: input_time_wait(t, in->ix); return STEP_DONE;
+    case TERN_LAST_ACK: conn_end(t, in->ix, 0); return STEP_DONE;
+    default: return STEP_ON;
+    }
+    conn_event(t, in->ix, c->flags & CONN_LINGER ? TERN_EV_CLOSED : TERN_EV_SENT);
+    if (c->flags & CONN_LINGER) {
+        c->flags &= ~(uint32_t)CONN_LINGER;
+        c->flags |= CONN_ORPHAN;
+    }
+    return STEP_ON;
+}
+
+/* RFC 9293 3.10.7.4 with RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. */
+static bool ack_in_range(const struct conn *c, uint32_t ack)
+{
+    return ack - (c->snd_una - c->snd_wnd_max) <= c->snd_nxt - (c->snd_una - c->snd_wnd_max);
+}
+
+static enum step check_ack(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    const struct wire_tcp *h = &in->seg->h;
+    if (!(h->flags & TCP_ACK))
+        return drop(in, TERN_DROP_TCP_NO_ACK);
+    if (c->state == TERN_SYN_RECEIVED) {
+        if (!seq_in(h->ack, c->snd_una + 1, c->snd_nxt - c->snd_una)) {
+            input_refuse(t, in->seg);
+            return drop(in, TERN_DROP_TCP_ACK);
+        }
+        syn_rtt(t, c, active_of(t, c));
+        input_established(t, in->ix, in->seg);
+        return STEP_ON;
+    }
+    if (!ack_in_range(c, h->ack)) {
+        input_challenge(t, in->ix);
+        return drop(in, TERN_DROP_TCP_ACK);
+    }
+    note_timestamp(t, c, h);
+    struct ack_sample s = {0};
+    if (seq_lt(h->ack, c->snd_una))
+        return STEP_ON; /* old; its data may be news all the same */
+    bool same_window = c->snd_wnd == (uint32_t)h->wnd << c->snd_wscale;
+    bool duplicate = h->ack == c->snd_una && c->snd_nxt != c->snd_una && in->seg->len == 0 &&
+                     !(h->flags & TCP_FIN) && same_window; /* RFC 5681 2 */
+    tcp_ack(t, in->ix, in->seg, &s);
+    bool window = update_window(c, h);
+    if (s.advanced || s.sacked || duplicate || window)
+        after_ack(in, &s, duplicate, window);
+    return fin_acked(in);
+}
+
+/* ---- seventh: text --------------------------------------------------------------------------- */
+
+/* Cuts what lies outside of the window; says what is left, and whether the FIN is. */
+static void trim(struct arrival *in)
+{
+    const struct conn *c = in->c;
+    uint32_t end = in->seq + in->len;
+    in->fin = in->seg->h.flags & TCP_FIN && seq_in(end, c->rcv_nxt, c->rcv_adv - c->rcv_nxt);
+    in->fin_seq = end;
+    if (seq_lt(in->seq, c->rcv_nxt)) {
+        uint32_t cut = min_u32(c->rcv_nxt - in->seq, in->len);
+        in->seq += cut;
+        in->off += cut;
+        in->len -= cut;
+    }
+    if (in->len != 0 && seq_gt(end, c->rcv_adv)) {
+        uint32_t room = seq_lt(in->seq, c->rcv_adv) ? c->rcv_adv - in->seq : 0;
+        in->len = min_u32(in->len, room);
+    }
+}
+
+/* Whether to acknowledge now or later (RFC 9293 3.8.6.3, RFC 5681 4.2). */
+static void schedule_ack(struct arrival *in, bool at_once)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    struct active *a = active_of(t, c);
+    uint32_t wire_len = in->seg->pkt->gso_size != 0 ? in->seg->pkt->gso_size : in->seg->len;
+    c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
+    if (at_once || a == NULL || c->rcv_nxt - c->last_ack_sent > c->rcv_mss ||
+        (a->quick != 0 && !a->interactive)) {
+        ack_now(t, in->ix);
+    } else if (a->t_delack == 0) {
+        a->t_delack = tick_after(t, t->cfg->delack);
+        timer_arm(t, in->ix);
+    }
+}
+
+static void tell_readable(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (!(c->flags & CONN_READ_ARMED))
+        return;
+    c->flags &= ~(uint32_t)CONN_READ_ARMED;
+    conn_event(t, ix, TERN_EV_READ);
+}
+
+static bool takes_text(const struct conn *c)
+{
+    return c->state == TERN_ESTABLISHED || c->state == TERN_FIN_WAIT_1 ||
+           c->state == TERN_FIN_WAIT_2;
+}
+
+static enum step check_text(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    trim(in);
+    if (in->seg->len == 0)
+        return STEP_ON;
+    if (!takes_text(c)) { /* the peer's FIN was there before: nothing may follow it */
+        ack_now(t, in->ix);
+        return STEP_ON;
+    }
+    if (in->len == 0) {
+        ack_now(t, in->ix);
+        return in->fin ? STEP_ON : drop(in, TERN_DROP_TCP_WINDOW);
+    }
+    if (c->flags & CONN_RX_CLOSED) { /* SHLD-3 */
+        conn_reset(t, in->ix, TERN_ERESET);
+        return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
+    }
+    const struct active *a = active_of(t, c);
+    uint32_t before = c->rcv_nxt;
+    bool ordered = in->seq == before && (a == NULL || a->ooo.count == 0);
+    if (a != NULL && a->fin_ahead && !seq_lt(in->seq + in->len - 1, a->fin_seq)) {
+        ack_now(t, in->ix); /* beyond a FIN that waits for its gap: not of this stream */
+        return drop(in, TERN_DROP_TCP_SEQUENCE);
+    }
+    enum tern_drop why = reasm_take(t, c, in->seg, in->seq, in->off, in->len);
+    uint32_t got = c->rcv_nxt - before;
+    count_add(t, TERN_COUNT_BYTES_IN, got);
+    struct conn_stats *stats = c->stats != 0 ? slab_at(&t->stats, c->stats) : NULL;
+    if (stats != NULL)
+        stats->bytes_received += got;
+    if (in->seq != before) {
+        count(t, TERN_COUNT_OUT_OF_ORDER);
+        if (stats != NULL)
+            stats->out_of_order++;
+    }
+    schedule_ack(in, !ordered || why != TERN_DROP_NONE);
+    if (got != 0)
+        tell_readable(t, in->ix);
+    return why == TERN_DROP_NONE ? STEP_ON : drop(in, why);
+}
+
+/* ---- eighth: FIN ----------------------------------------------------------------------------- */
+
+void input_time_wait(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    conn_state(t, ix, TERN_TIME_WAIT);
+    c->t_close = tick_after(t, 2 * t->cfg->msl); /* MUST-13 */
+    bool lingered = (c->flags & CONN_LINGER) != 0;
+    if (lingered) {
+        conn_event(t, ix, TERN_EV_CLOSED);
+        c->flags &= ~(uint32_t)CONN_LINGER;
+        c->flags |= CONN_ORPHAN;
+    }
+    if (c->flags & CONN_ORPHAN && !(c->flags & CONN_ACK_DUE)) {
+        timewait_enter(t, ix);
+        return;
+    }
+    timer_arm(t, ix);
+}
+
+static enum step check_fin(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    struct active *a = active_of(t, c);
+    uint32_t fin_seq = in->fin_seq;
+    bool waits = a != NULL && a->fin_ahead;
+    if (c->flags & CONN_FIN_RCVD) {
+        if (in->seg->h.flags & TCP_FIN)
+            ack_now(t, in->ix); /* again, so our ACK was lost; TIME-WAIT begins anew */
+        if (c->state == TERN_TIME_WAIT && in->seg->h.flags & TCP_FIN)
+            c->t_close = tick_after(t, 2 * t->cfg->msl);
+        return STEP_ON;
+    }
+    if (!in->fin && !waits)
+        return STEP_ON;
+    if (waits && (!in->fin || seq_lt(a->fin_seq, fin_seq)))
+        fin_seq = a->fin_seq;
+    if (fin_seq != c->rcv_nxt) { /* a gap before it: wait (U-16) */
+        if ((a = conn_thaw(t, c)) != NULL) {
+            a->fin_ahead = true;
+            a->fin_seq = fin_seq;
+        }
+        ack_now(t, in->ix);
+        return STEP_ON;
+    }
+    if (a != NULL)
+        a->fin_ahead = false;
+    c->rcv_nxt++;
+    c->flags |= CONN_FIN_RCVD;
+    c->flags &= ~(uint32_t)CONN_READ_ARMED;
+    conn_event(t, in->ix, TERN_EV_EOF | TERN_EV_READ);
+    ack_now(t, in->ix);
+    switch (c->state) {
+    case TERN_ESTABLISHED: conn_state(t, in->ix, TERN_CLOSE_WAIT); break;
+    case TERN_FIN_WAIT_1: conn_state(t, in->ix, TERN_CLOSING); break;
+    case TERN_FIN_WAIT_2: input_time_wait(t, in->ix); break;
+    default: break;
+    }
+    return STEP_ON;
+}
+
+/* ---- the order ------------------------------------------------------------------------------- */
+
+enum tern_drop input_conn(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
+{
+    struct conn *c = conn_at(t, ix);
+    struct arrival in = {
+        .t = t, .ix = ix, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
+    if (c->stats != 0)
+        ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_in += seg->segs;
+    struct active *a = active_of(t, c);
+    if (a != NULL)
+        a->used_tick = t->tick;
+    if (c->state == TERN_SYN_SENT) {
+        if (syn_sent(&in) == STEP_ON && check_text(&in) == STEP_ON)
+            check_fin(&in);
+        return in.why;
+    }
+    if (check_sequence(&in) == STEP_ON && check_rst(&in) == STEP_ON &&
+        check_syn(&in) == STEP_ON && (in.seq = seg->h.seq, true) && check_ack(&in) == STEP_ON &&
+        check_text(&in) == STEP_ON)
+        check_fin(&in);
+    return in.why;
+}
+
+enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
+{
+    count(t, TERN_COUNT_SEGMENTS_IN);
+    uint32_t ref = flow_find(t, &seg->tuple, seg->hash);
+    switch (ref == 0 ? REF_LISTENER : ref_kind(ref)) {
+    case REF_CONN: return input_conn(t, ref_ix(ref), seg);
+    case REF_HALFOPEN: return halfopen_input(t, ref_ix(ref), seg);
+    case REF_TIMEWAIT: return timewait_input(t, ref_ix(ref), seg);
+    case REF_LISTENER: break;
+    }
+    return listen_input(t, seg, NULL);
+}
+
+/* ---- ICMP errors (3.9.2.2) ------------------------------------------------------------------- */
+
+/* The path takes no packets over `mtu`: smaller segments, and what is in flight again (RFC 1191). */
+static void too_big(struct tcp *t, uint32_t ix, uint32_t mtu)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
+    uint32_t was = conn_mss(t, c);
+    mtu = max_u32(mtu, least);
+    if (mtu >= t->path[c->iface].mtu || (c->pmtu != 0 && mtu >= c->pmtu))
+        return;
+    c->pmtu = (uint16_t)mtu;
+    if (a == NULL || conn_mss(t, c) >= was)
+        return;
+    for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next) {
+        struct sent *r = sent_at(t, i);
+        if (!(r->flags & SENT_SACKED) && r->in_device == 0 && sent_len(r) > conn_mss(t, c))
+            sent_mark(a, r, SENT_LOST);
+    }
+    a->force = true;
+    conn_ready(t, ix);
+}
+
+bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
+              bool hard, uint32_t mtu)
+{
+    (void)hard; /* in synchronized states every error is soft: RFC 5461, RFC 5927 5 */
+    uint32_t ref = flow_find(t, tuple, tcp_flow_hash(t, tuple));
+    if (ref == 0 || ref_kind(ref) != REF_CONN)
+        return false;
+    struct conn *c = conn_at(t, ref_ix(ref));
+    if (c->snd_nxt == c->snd_una || !seq_in(seq, c->snd_una, c->snd_nxt - c->snd_una))
+        return false; /* quotes nothing that is in flight: RFC 5927 4.1 */
+    if (mtu != 0)
+        too_big(t, ref_ix(ref), mtu);
+    else if (c->state == TERN_SYN_SENT) {
+        count(t, TERN_COUNT_ATTEMPT_FAILS);
+        conn_end(t, ref_ix(ref), err);
+    }
+    return true;
+}

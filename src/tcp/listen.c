@@ -1,0 +1,562 @@
+/* listen.c - passive opens: finding the listener, half-open entries of 64 bytes until the third
+ * segment comes, holds, and the accept queue.
+ *
+ * A SYN makes a struct halfopen and is answered from it; only the ACK of our SYN-ACK makes a
+ * connection. With TERN_LISTEN_HOLD nothing is answered until the owner says what to do with it.
+ */
+#include "tcp/tcp.h"
+
+enum { WSCALE_NONE = 255 };
+
+/* ---- finding a listener ---------------------------------------------------------------------- */
+
+enum scope { SCOPE_ADDRESS, SCOPE_IP4, SCOPE_ANY };
+
+struct listen_query {
+    const struct tcp *t;
+    const uint8_t *ip;
+    enum scope scope;
+    uint16_t port;
+};
+
+static enum scope scope_of(const struct listener *l)
+{
+    return l->laddr != 0 ? SCOPE_ADDRESS : l->any_ip4 ? SCOPE_IP4 : SCOPE_ANY;
+}
+
+static uint32_t listen_hash(const struct tcp *t, const struct listen_query *q)
+{
+    uint64_t w[3] = {0, 0, (uint64_t)q->scope << 16 | q->port};
+    if (q->scope == SCOPE_ADDRESS)
+        memcpy(w, q->ip, 16);
+    return (uint32_t)siphash13_words(&t->key_flow, w, 3);
+}
+
+static bool listen_equal(const void *context, uint32_t ref)
+{
+    const struct listen_query *q = context;
+    const struct listener *l = listener_at(q->t, ref_ix(ref));
+    if (l->port != q->port || scope_of(l) != q->scope)
+        return false;
+    return q->scope != SCOPE_ADDRESS ||
+           memcmp(addrs_at(q->t->addrs, l->laddr)->ip, q->ip, 16) == 0;
+}
+
+static uint32_t lookup(const struct tcp *t, struct listen_query *q)
+{
+    /* a listener's index stands in the table as it is: REF_LISTENER is 0 */
+    return flowtab_find(&t->listens, listen_hash(t, q), listen_equal, q);
+}
+
+/* The most particular listener: by address before by family before any, a port before any port. */
+static uint32_t find_listener(const struct tcp *t, const uint8_t *ip, uint16_t port)
+{
+    struct listen_query q = {.t = t, .ip = ip};
+    for (int any_port = 0; any_port <= 1; any_port++) {
+        q.port = any_port ? 0 : port;
+        for (int scope = SCOPE_ADDRESS; scope <= SCOPE_ANY; scope++) {
+            if (scope == SCOPE_IP4 && !wire_is_ip4(ip))
+                continue;
+            q.scope = (enum scope)scope;
+            uint32_t ix = lookup(t, &q);
+            if (ix != 0)
+                return ix;
+        }
+    }
+    return 0;
+}
+
+/* ---- listeners ------------------------------------------------------------------------------- */
+
+int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
+{
+    static const uint8_t any[16];
+    struct listen_query q = {.t = t, .ip = args->local.ip, .scope = SCOPE_ADDRESS};
+    q.port = args->flags & TERN_LISTEN_ANY_PORT ? 0 : args->local.port;
+    if (memcmp(args->local.ip, any, 16) == 0)
+        q.scope = SCOPE_ANY;
+    else if (wire_ip_unspecified(args->local.ip))
+        q.scope = SCOPE_IP4;
+    if (q.port == 0 && !(args->flags & TERN_LISTEN_ANY_PORT))
+        return TERN_EINVAL;
+    if (lookup(t, &q) != 0)
+        return TERN_EADDRINUSE; /* MUST-41 */
+    *ix = slab_alloc(&t->listeners);
+    if (*ix == 0)
+        return TERN_ELIMIT;
+    struct listener *l = listener_at(t, *ix);
+    l->user = args->user;
+    l->port = q.port;
+    l->any_ip4 = q.scope == SCOPE_IP4;
+    l->hold = (args->flags & TERN_LISTEN_HOLD) != 0;
+    l->backlog = max_u32(args->backlog, 1);
+    l->accept_armed = true;
+    l->hash = listen_hash(t, &q);
+    if (q.scope == SCOPE_ADDRESS)
+        l->laddr = addrs_get(t->addrs, args->local.ip, args->local.scope);
+    if ((q.scope == SCOPE_ADDRESS && l->laddr == 0) ||
+        !flowtab_insert(&t->listens, l->hash, *ix)) {
+        if (l->laddr != 0)
+            addrs_unref(t->addrs, l->laddr);
+        slab_free(&t->listeners, *ix);
+        return TERN_ENOMEM;
+    }
+    return 0;
+}
+
+/* A closed listener's slot goes when nothing names it any more. */
+static void release_listener(struct tcp *t, uint32_t ix)
+{
+    struct listener *l = listener_at(t, ix);
+    if (l->closed && l->halfopen == 0 && !l->on_events)
+        slab_free(&t->listeners, ix);
+}
+
+void listen_close(struct tcp *t, uint32_t ix)
+{
+    struct listener *l = listener_at(t, ix);
+    flowtab_remove(&t->listens, l->hash, ix);
+    if (l->laddr != 0)
+        addrs_unref(t->addrs, l->laddr);
+    l->laddr = 0;
+    l->closed = true;
+    while (l->queue_head != 0) { /* nobody will accept these */
+        uint32_t conn = l->queue_head;
+        struct conn *c = conn_at(t, conn);
+        l->queue_head = c->ev_next;
+        c->flags &= ~(uint32_t)CONN_QUEUED;
+        c->flags |= CONN_ORPHAN;
+        if (c->state == TERN_CLOSED)
+            conn_free(t, conn);
+        else
+            conn_reset(t, conn, TERN_ERESET);
+    }
+    release_listener(t, ix);
+}
+
+int listen_accept(struct tcp *t, uint32_t listener, uint32_t *conn)
+{
+    struct listener *l = listener_at(t, listener);
+    *conn = l->queue_head;
+    if (*conn == 0) {
+        l->accept_armed = true;
+        return TERN_EAGAIN;
+    }
+    struct conn *c = conn_at(t, *conn);
+    l->queue_head = c->ev_next;
+    if (l->queue_head == 0)
+        l->queue_tail = 0;
+    l->waiting--;
+    c->flags &= ~(uint32_t)CONN_QUEUED;
+    /* what happened while it waited */
+    uint32_t mask = 0;
+    if (reasm_readable(c, active_of(t, c)) != 0) {
+        mask |= TERN_EV_READ;
+        c->flags &= ~(uint32_t)CONN_READ_ARMED;
+    }
+    if (c->flags & CONN_FIN_RCVD)
+        mask |= TERN_EV_EOF | TERN_EV_READ;
+    if (c->err != 0)
+        mask |= TERN_EV_ERROR;
+    if (mask != 0)
+        conn_event(t, *conn, mask);
+    return 0;
+}
+
+/* ---- half-open entries ------------------------------------------------------------------------ */
+
+uint8_t tcp_wscale(const struct tcp *t)
+{
+    uint32_t log2 = 31u - (uint32_t)__builtin_clz(t->cfg->rcvbuf_max | 1);
+    return (uint8_t)min_u32(log2 > 15 ? log2 - 15 : 0, WIRE_WSCALE_MAX);
+}
+
+static void halfopen_tuple(const struct tcp *t, const struct halfopen *h,
+                           struct tcp_tuple *tuple)
+{
+    memcpy(tuple->remote, h->raddr, 16);
+    memcpy(tuple->local, addrs_at(t->addrs, h->laddr)->ip, 16);
+    tuple->rport = h->rport;
+    tuple->lport = h->lport;
+}
+
+/* The window of a SYN-ACK: the same each time, and again when the connection is made. */
+static uint16_t first_window(const struct tcp *t, const struct halfopen *h)
+{
+    uint32_t mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), 0);
+    uint32_t wnd = min_u32(t->cfg->rcvbuf, UINT16_MAX);
+    return (uint16_t)(wnd > mss ? wnd - wnd % mss : wnd);
+}
+
+static void trace_state(struct tcp *t, const struct tcp_tuple *tuple, enum tern_state from,
+                        enum tern_state to)
+{
+    if (t->cfg->trace == NULL)
+        return;
+    tern_trace record = {.now = t->now,
+                         .kind = TERN_TRACE_STATE,
+                         .from = (uint8_t)from,
+                         .to = (uint8_t)to,
+                         .local.port = tuple->lport,
+                         .peer.port = tuple->rport};
+    memcpy(record.local.ip, tuple->local, 16);
+    memcpy(record.peer.ip, tuple->remote, 16);
+    t->cfg->trace(t->cfg->user, &record);
+}
+
+static void send_synack(struct tcp *t, uint32_t ix)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, h, &tuple);
+    struct tcp_out out;
+    output_reply(t, &tuple, h->iface, &out);
+    struct wire_tcp *w = &out.h;
+    w->flags = TCP_SYN | TCP_ACK;
+    w->seq = h->iss;
+    w->ack = h->irs + 1;
+    w->wnd = first_window(t, h);
+    w->opt.have = WIRE_OPT_MSS;
+    w->opt.mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), 0);
+    if (h->flags & HALFOPEN_SACK)
+        w->opt.have |= WIRE_OPT_SACK_OK;
+    if (h->wscale != WSCALE_NONE) {
+        w->opt.have |= WIRE_OPT_WSCALE;
+        w->opt.wscale = tcp_wscale(t);
+    }
+    if (h->flags & HALFOPEN_TS) {
+        w->opt.have |= WIRE_OPT_TS;
+        w->opt.tsval = ts_clock(t) + keyed_ts_offset(t, &tuple);
+        w->opt.tsecr = h->ts_recent;
+    }
+    count(t, TERN_COUNT_SEGMENTS_OUT);
+    t->host.reply(t->host.context, &out);
+}
+
+static void halfopen_set(struct tcp *t, uint32_t ix, uint64_t after)
+{
+    wheel_set(&t->halfopen_wheel, ix, t->tick64 + ticks_of(after), t->tick64);
+}
+
+/* Out of the table and the wheel; the slot stays while an event names it. */
+void halfopen_free(struct tcp *t, uint32_t ix)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, h, &tuple);
+    flowtab_remove(&t->flows, tcp_flow_hash(t, &tuple), ref_make(REF_HALFOPEN, ix));
+    addrs_unref(t->addrs, h->laddr);
+    wheel_clear(&t->halfopen_wheel, ix);
+    listener_at(t, h->listener)->halfopen--;
+    release_listener(t, h->listener);
+    if (h->flags & HALFOPEN_EVENT)
+        h->flags |= HALFOPEN_DEAD;
+    else
+        slab_free(&t->halfopens, ix);
+}
+
+/* A held entry ends without its owner's doing: told, if the owner knows of it. */
+static void hold_ends(struct tcp *t, uint32_t ix)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, h, &tuple);
+    trace_state(t, &tuple, TERN_SYN_RECEIVED, TERN_CLOSED);
+    if (h->flags & HALFOPEN_TOLD && !(h->flags & HALFOPEN_EVENT) &&
+        !listener_at(t, h->listener)->closed) {
+        h->flags |= HALFOPEN_EVENT;
+        event_append(t, ref_make(REF_HALFOPEN, ix));
+    }
+    halfopen_free(t, ix);
+}
+
+/* Without a word: RST came, or the SYN-ACKs are used up. */
+static void halfopen_ends(struct tcp *t, uint32_t ix)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    count(t, TERN_COUNT_ATTEMPT_FAILS);
+    if (h->flags & HALFOPEN_HELD) {
+        hold_ends(t, ix);
+        return;
+    }
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, h, &tuple);
+    trace_state(t, &tuple, TERN_SYN_RECEIVED, TERN_LISTEN);
+    halfopen_free(t, ix);
+}
+
+void halfopen_timer(struct tcp *t, uint32_t ix)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    if (h->flags & HALFOPEN_HELD) {
+        count(t, TERN_COUNT_HOLDS_EXPIRED);
+        halfopen_ends(t, ix);
+        return;
+    }
+    if (h->tries >= t->cfg->synack_retries || listener_at(t, h->listener)->closed) {
+        halfopen_ends(t, ix);
+        return;
+    }
+    h->tries++;
+    count(t, TERN_COUNT_RETRANSMITS);
+    halfopen_set(t, ix, min_u64(t->cfg->rto_initial << h->tries, t->cfg->rto_max));
+    send_synack(t, ix);
+}
+
+/* Fills a new entry from the SYN. */
+static void take_syn(struct tcp *t, struct halfopen *h, const struct tcp_seg *seg)
+{
+    const struct wire_tcp_options *opt = &seg->h.opt;
+    uint32_t ours = t->cfg->features;
+    memcpy(h->raddr, seg->tuple.remote, 16);
+    h->rport = seg->tuple.rport;
+    h->lport = seg->tuple.lport;
+    h->irs = seg->h.seq;
+    h->iface = seg->iface;
+    h->wnd = seg->h.wnd;
+    h->mss = opt->have & WIRE_OPT_MSS && opt->mss != 0 ? opt->mss
+             : wire_is_ip4(h->raddr)                   ? 536
+                                                       : 1220; /* MUST-15 */
+    h->wscale = WSCALE_NONE;
+    if (opt->have & WIRE_OPT_WSCALE && ours & TERN_FEATURE_WSCALE)
+        h->wscale = (uint8_t)min_u32(opt->wscale, WIRE_WSCALE_MAX);
+    if (opt->have & WIRE_OPT_SACK_OK && ours & TERN_FEATURE_SACK)
+        h->flags |= HALFOPEN_SACK;
+    if (opt->have & WIRE_OPT_TS && ours & TERN_FEATURE_TIMESTAMPS) {
+        h->flags |= HALFOPEN_TS;
+        h->ts_recent = opt->tsval;
+    }
+}
+
+static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struct tcp_seg *seg,
+                                   const uint32_t *iss_floor)
+{
+    struct listener *l = listener_at(t, listener);
+    if (l->waiting >= l->backlog)
+        return TERN_DROP_TCP_BACKLOG;
+    uint32_t ix = slab_alloc(&t->halfopens);
+    if (ix == 0)
+        return TERN_DROP_TCP_HALFOPEN;
+    struct halfopen *h = halfopen_at(t, ix);
+    h->laddr = addrs_get(t->addrs, seg->tuple.local, 0);
+    if (h->laddr == 0 || !flowtab_insert(&t->flows, seg->hash, ref_make(REF_HALFOPEN, ix))) {
+        if (h->laddr != 0)
+            addrs_unref(t->addrs, h->laddr);
+        slab_free(&t->halfopens, ix);
+        return TERN_DROP_MEMORY;
+    }
+    take_syn(t, h, seg);
+    h->listener = (uint16_t)listener;
+    l->halfopen++;
+    trace_state(t, &seg->tuple, TERN_LISTEN, TERN_SYN_RECEIVED);
+    if (l->hold) {
+        h->flags |= HALFOPEN_HELD | HALFOPEN_EVENT;
+        count(t, TERN_COUNT_HOLDS);
+        event_append(t, ref_make(REF_HALFOPEN, ix));
+        halfopen_set(t, ix, t->cfg->hold);
+        return TERN_DROP_NONE;
+    }
+    h->iss = keyed_isn(t, &seg->tuple);
+    if (iss_floor != NULL && !seq_gt(h->iss, *iss_floor))
+        h->iss = *iss_floor + 1; /* RFC 1122 4.2.2.13 */
+    halfopen_set(t, ix, t->cfg->rto_initial);
+    send_synack(t, ix);
+    return TERN_DROP_NONE;
+}
+
+/* RFC 9293 3.10.7.2, and 3.10.7.1 when there is no listener. */
+enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor)
+{
+    uint16_t flags = seg->h.flags;
+    uint32_t listener = find_listener(t, seg->tuple.local, seg->tuple.lport);
+    if (listener == 0) {
+        input_refuse(t, seg);
+        return TERN_DROP_TCP_CLOSED;
+    }
+    if (flags & TCP_RST) /* first */
+        return TERN_DROP_TCP_LISTEN;
+    if (flags & TCP_ACK) { /* second */
+        input_refuse(t, seg);
+        return TERN_DROP_TCP_LISTEN;
+    }
+    if (!(flags & TCP_SYN) || flags & TCP_FIN) /* third, fourth */
+        return TERN_DROP_TCP_LISTEN;
+    return new_halfopen(t, listener, seg, iss_floor);
+}
+
+/* ---- from entry to connection ----------------------------------------------------------------- */
+
+/* Makes a connection in SYN-RECEIVED of the entry, which is freed. 0: neither has changed. */
+static uint32_t promote(struct tcp *t, uint32_t ix)
+{
+    struct halfopen h = *halfopen_at(t, ix);
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, &h, &tuple);
+    int err;
+    uint32_t conn = conn_new(t, &tuple, h.iface, &err);
+    if (conn == 0)
+        return 0;
+    halfopen_free(t, ix);
+    struct conn *c = conn_at(t, conn);
+    c->state = TERN_SYN_RECEIVED;
+    c->flags |= CONN_PASSIVE;
+    c->irs = h.irs;
+    c->rcv_nxt = c->last_ack_sent = h.irs + 1;
+    c->rcv_adv = c->rcv_nxt + first_window(t, &h);
+    c->mss_peer = h.mss;
+    c->snd_wnd = h.wnd;
+    if (h.flags & HALFOPEN_TS) {
+        c->flags |= CONN_TS;
+        c->ts_recent = h.ts_recent;
+        c->ts_recent_age = (uint32_t)(t->now / NS_PER_S);
+    }
+    if (h.flags & HALFOPEN_SACK)
+        c->flags |= CONN_SACK;
+    if (h.wscale != WSCALE_NONE) {
+        c->flags |= CONN_WSCALE;
+        c->snd_wscale = h.wscale;
+        c->rcv_wscale = tcp_wscale(t);
+    }
+    count(t, TERN_COUNT_PASSIVE_OPENS);
+    return conn;
+}
+
+/* The third segment: the connection is made, established and queued; the segment goes on to it. */
+static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    uint32_t listener = h->listener, iss = h->iss;
+    struct listener *l = listener_at(t, listener);
+    if (l->closed) {
+        input_refuse(t, seg);
+        halfopen_ends(t, ix);
+        return TERN_DROP_TCP_CLOSED;
+    }
+    if (l->waiting >= l->backlog) {
+        h->flags |= HALFOPEN_ACKED; /* our SYN-ACK will come again, and with it the ACK */
+        return TERN_DROP_TCP_BACKLOG;
+    }
+    uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
+    bool once = h->tries == 0;
+    uint32_t conn = promote(t, ix);
+    if (conn == 0)
+        return TERN_DROP_MEMORY;
+    struct conn *c = conn_at(t, conn);
+    c->iss = iss;
+    c->snd_nxt = c->snd_end = iss + 1;
+    c->listener = listener;
+    c->flags |= CONN_QUEUED;
+    if (once)
+        rtt_sample(c, (uint32_t)(((uint64_t)(t->tick - sent) << TICK_SHIFT) / NS_PER_US));
+    input_established(t, conn, seg);
+    c->ev_next = 0;
+    if (l->queue_tail != 0)
+        conn_at(t, l->queue_tail)->ev_next = conn;
+    else
+        l->queue_head = conn;
+    l->queue_tail = conn;
+    l->waiting++;
+    if (l->accept_armed) {
+        l->accept_armed = false;
+        listener_event(t, listener, TERN_EV_ACCEPT);
+    }
+    return input_conn(t, conn, seg);
+}
+
+static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struct tcp_seg *seg)
+{
+    struct tcp_out out;
+    output_reply(t, &seg->tuple, seg->iface, &out);
+    out.h.flags = TCP_ACK;
+    out.h.seq = h->iss + 1;
+    out.h.ack = h->irs + 1;
+    out.h.wnd = first_window(t, h);
+    if (h->flags & HALFOPEN_TS) {
+        out.h.opt.have = WIRE_OPT_TS;
+        out.h.opt.tsval = ts_clock(t) + keyed_ts_offset(t, &seg->tuple);
+        out.h.opt.tsecr = h->ts_recent;
+    }
+    count(t, TERN_COUNT_CHALLENGE_ACKS);
+    t->host.reply(t->host.context, &out);
+}
+
+/* RFC 9293 3.10.7.4 for SYN-RECEIVED that came from LISTEN. */
+enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    const struct wire_tcp *w = &seg->h;
+    bool held = (h->flags & HALFOPEN_HELD) != 0;
+    if (w->flags & TCP_RST) {
+        if (w->seq == h->irs + 1 || (held && w->seq == h->irs))
+            halfopen_ends(t, ix);
+        return TERN_DROP_TCP_RST;
+    }
+    if (held)
+        return TERN_DROP_TCP_HELD;
+    if (w->flags & TCP_SYN && !(w->flags & TCP_ACK) && w->seq == h->irs) {
+        send_synack(t, ix); /* its SYN again: our SYN-ACK was lost */
+        return TERN_DROP_TCP_DUPLICATE;
+    }
+    bool old = h->flags & HALFOPEN_TS && w->opt.have & WIRE_OPT_TS &&
+               seq_lt(w->opt.tsval, h->ts_recent);
+    uint32_t span = wire_tcp_span(w, seg->len), wnd = first_window(t, h);
+    bool inside = seq_in(w->seq, h->irs + 1, wnd) ||
+                  (span != 0 && seq_in(w->seq + span - 1, h->irs + 1, wnd));
+    if (old || !inside || w->flags & TCP_SYN) {
+        answer_halfopen(t, h, seg);
+        return old ? TERN_DROP_TCP_PAWS : TERN_DROP_TCP_SEQUENCE;
+    }
+    if (!(w->flags & TCP_ACK))
+        return TERN_DROP_TCP_NO_ACK;
+    if (w->ack != h->iss + 1) {
+        input_refuse(t, seg);
+        return TERN_DROP_TCP_ACK;
+    }
+    return complete(t, ix, seg);
+}
+
+/* ---- holds ----------------------------------------------------------------------------------- */
+
+int hold_admit(struct tcp *t, uint32_t ix, void *user, uint32_t *conn)
+{
+    *conn = promote(t, ix);
+    if (*conn == 0)
+        return TERN_ELIMIT;
+    struct conn *c = conn_at(t, *conn);
+    if (conn_thaw(t, c) == NULL) {
+        conn_free(t, *conn);
+        return TERN_ENOMEM;
+    }
+    c->user = user;
+    c->flags |= CONN_HELD | CONN_SYN_DUE; /* the ISN is chosen when the SYN-ACK leaves */
+    conn_ready(t, *conn);
+    return 0;
+}
+
+int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, h, &tuple);
+    if (icmp_type < 0) {
+        struct tcp_out out;
+        output_reply(t, &tuple, h->iface, &out);
+        out.h.flags = TCP_RST | TCP_ACK;
+        out.h.ack = h->irs + 1;
+        count(t, TERN_COUNT_RESETS_OUT);
+        t->host.reply(t->host.context, &out);
+    } else {
+        t->host.icmp_error(t->host.context, &tuple, h->iface, (uint8_t)icmp_type,
+                           (uint8_t)icmp_code, h->irs);
+    }
+    return hold_drop(t, ix);
+}
+
+int hold_drop(struct tcp *t, uint32_t ix)
+{
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, halfopen_at(t, ix), &tuple);
+    trace_state(t, &tuple, TERN_SYN_RECEIVED, TERN_CLOSED);
+    halfopen_free(t, ix);
+    return 0;
+}

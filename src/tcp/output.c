@@ -1,0 +1,590 @@
+/* output.c - what a connection may send now, one segment or super-segment at a time: RST, SYN, lost
+ * segments, new data, FIN, a window probe, an acknowledgement, in this order. Nothing here looks at
+ * timers; that something may go is noted by conn_ready(), and whether it may is decided when the
+ * caller asks for output, with the clock of that moment.
+ */
+#include "tcp/tcp.h"
+
+/* ---- headers --------------------------------------------------------------------------------- */
+
+/* The window field; what it promises is remembered. */
+static uint16_t offer_window(struct tcp *t, struct conn *c, bool syn)
+{
+    uint32_t wnd = reasm_window(t, c, active_of(t, c));
+    uint32_t scale = syn ? 0 : c->rcv_wscale; /* never scaled on SYN: RFC 7323 2.2 */
+    uint32_t field = min_u32(wnd >> scale, UINT16_MAX);
+    if (syn) { /* whole segments, as Linux offers them */
+        uint32_t mss = tcp_mss_advertised(t, c->iface, wire_is_ip4(c->raddr), c->mss_user);
+        field -= field > mss ? field % mss : 0;
+    }
+    uint32_t edge = c->rcv_nxt + (field << scale);
+    if (seq_gt(edge, c->rcv_adv))
+        c->rcv_adv = edge;
+    return (uint16_t)field;
+}
+
+/* An acknowledgement is on its way: what waited to be acknowledged does not any more. */
+static void acknowledged(struct conn *c, struct active *a)
+{
+    c->last_ack_sent = c->rcv_nxt;
+    c->flags &= ~(uint32_t)CONN_ACK_DUE;
+    if (a != NULL) {
+        a->t_delack = 0;
+        if (a->quick != 0)
+            a->quick--;
+    }
+}
+
+void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
+                   uint32_t seq)
+{
+    struct active *a = active_of(t, c);
+    struct wire_tcp *h = &out->h;
+    conn_tuple(t, c, &out->tuple);
+    out->iface = c->iface;
+    out->ttl = c->ttl;
+    out->tos = (uint8_t)(c->dscp << 2);
+    out->chunk = out->chunk_off = out->len = out->sent = 0;
+    out->chunks = out->gso_size = 0;
+    h->sport = c->lport;
+    h->dport = c->rport;
+    h->seq = seq;
+    h->flags = flags;
+    h->urg = 0;
+    h->opt.have = 0;
+    h->opt.sack_count = 0;
+    h->ack = 0;
+    if (flags & TCP_ACK) {
+        h->ack = c->rcv_nxt;
+        h->wnd = offer_window(t, c, (flags & TCP_SYN) != 0);
+        acknowledged(c, a);
+    } else {
+        h->wnd = offer_window(t, c, true);
+    }
+    if (c->flags & CONN_TS || (flags & TCP_SYN && t->cfg->features & TERN_FEATURE_TIMESTAMPS &&
+                               c->state == TERN_SYN_SENT)) {
+        h->opt.have = WIRE_OPT_TS;
+        h->opt.tsval = ts_clock(t) + c->ts_offset;
+        h->opt.tsecr = flags & TCP_ACK ? c->ts_recent : 0;
+    }
+    count(t, TERN_COUNT_SEGMENTS_OUT);
+    if (c->stats != 0)
+        ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_out++;
+    c->last_sent_tick = t->tick;
+    if (a != NULL)
+        a->used_tick = t->tick;
+}
+
+/* RFC 9293 3.10.7: a segment made from another one and no connection. */
+void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, struct tcp_out *out)
+{
+    *out = (struct tcp_out){.tuple = *tuple, .iface = iface, .ttl = t->cfg->ttl};
+    out->h.sport = tuple->lport;
+    out->h.dport = tuple->rport;
+}
+
+/* ---- segment sizes --------------------------------------------------------------------------- */
+
+/* Payload of one wire segment, with the SACK blocks it will carry. */
+static uint32_t payload_mss(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    uint32_t mss = conn_mss(t, c);
+    if (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi)
+        return mss;
+    uint32_t blocks = min_u32(a->ooo.count + 1, c->flags & CONN_TS ? 3 : 4);
+    uint32_t options = c->flags & CONN_SACK ? 4 + 8 * blocks : 0;
+    return mss > options + 8 ? mss - options : mss;
+}
+
+/* The most payload one output may carry: one segment, or a super-segment of whole ones. */
+static uint32_t payload_max(const struct tcp *t, const struct conn *c, uint32_t mss)
+{
+    const struct tcp_path *path = &t->path[c->iface];
+    uint32_t gso = wire_is_ip4(c->raddr) ? path->gso_max4 : path->gso_max6;
+    if (gso <= path->mtu)
+        return mss;
+    uint32_t segs = (gso - WIRE_IP6_HEADER - WIRE_TCP_HEADER - WIRE_TCP_OPTIONS_MAX) / mss;
+    if (path->gso_segs_max != 0)
+        segs = min_u32(segs, path->gso_segs_max);
+    return max_u32(segs, 1) * mss;
+}
+
+static void put_sacks(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    struct active *a = active_of(t, c);
+    if (a == NULL || (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi))
+        return;
+    out->h.opt.sack_count =
+        reasm_sacks(c, a, out->h.opt.sack, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
+    if (out->h.opt.sack_count != 0)
+        out->h.opt.have |= WIRE_OPT_SACK;
+}
+
+/* Attaches up to `len` payload bytes from stream offset `offset` on, in at most SEGMENT_CHUNKS
+ * chunks of which the first is `chunk`; takes a reference on each. Returns the bytes attached and
+ * in *next the chunk that holds the byte after them. */
+static uint32_t attach(struct tcp *t, struct tcp_out *out, uint32_t chunk, uint32_t offset,
+                       uint32_t len, uint32_t *next)
+{
+    const struct chunk *k = chunk_at(t->chunks, chunk);
+    while (offset - k->seq >= k->len) {
+        chunk = k->next;
+        k = chunk_at(t->chunks, chunk);
+    }
+    out->chunk = chunk;
+    out->chunk_off = offset - k->seq;
+    uint32_t done = 0, at = out->chunk_off;
+    while (done < len && out->chunks < SEGMENT_CHUNKS) {
+        uint32_t n = min_u32(k->len - at, len - done);
+        chunk_ref(t->chunks, chunk);
+        out->chunks++;
+        done += n;
+        at += n;
+        if (at < k->len)
+            break;
+        at = 0;
+        chunk = k->next;
+        if (chunk == 0)
+            break;
+        k = chunk_at(t->chunks, chunk);
+    }
+    out->len = done;
+    *next = chunk;
+    return done;
+}
+
+/* Drops references from the end of what is attached until `len` bytes are left. */
+static void detach_to(struct tcp *t, struct tcp_out *out, uint32_t len)
+{
+    uint32_t chunk = out->chunk, keep = 0;
+    uint16_t chunks = 0;
+    for (uint16_t i = 0; i < out->chunks; i++) {
+        const struct chunk *k = chunk_at(t->chunks, chunk);
+        uint32_t next = k->next;
+        uint32_t have = k->len - (i == 0 ? out->chunk_off : 0);
+        if (keep < len)
+            chunks++;
+        else
+            chunk_unref(t->chunks, chunk);
+        keep += have;
+        chunk = next;
+    }
+    out->chunks = chunks;
+    out->len = len;
+}
+
+/* ---- SYN and RST ----------------------------------------------------------------------------- */
+
+/* The first transmission chooses the ISN, with the clock of now. */
+static void choose_iss(struct tcp *t, struct conn *c, struct active *a)
+{
+    struct tcp_tuple tuple;
+    conn_tuple(t, c, &tuple);
+    c->iss = keyed_isn(t, &tuple);
+    uint32_t queued = c->snd_end - c->snd_nxt;
+    c->snd_una = c->iss;
+    c->snd_nxt = c->iss + 1;
+    c->snd_end = c->snd_nxt + queued;
+    a->sack_high = a->recover = a->snd_small = c->iss;
+    a->stalled = t->now;
+}
+
+static bool send_syn(struct tcp *t, uint32_t ix, struct tcp_out *out)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    bool first = c->snd_nxt == c->snd_una;
+    if (first)
+        choose_iss(t, c, a);
+    bool answer = c->state == TERN_SYN_RECEIVED;
+    output_header(t, c, out, answer ? TCP_SYN | TCP_ACK : TCP_SYN, c->iss);
+    bool ip4 = wire_is_ip4(c->raddr);
+    struct wire_tcp_options *opt = &out->h.opt;
+    opt->mss = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
+    opt->have |= WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
+    if (answer ? (c->flags & CONN_SACK) != 0 : (t->cfg->features & TERN_FEATURE_SACK) != 0)
+        opt->have |= WIRE_OPT_SACK_OK;
+    if (answer ? (c->flags & CONN_WSCALE) != 0 : (t->cfg->features & TERN_FEATURE_WSCALE) != 0) {
+        opt->have |= WIRE_OPT_WSCALE;
+        opt->wscale = c->rcv_wscale;
+    }
+    c->flags &= ~(uint32_t)CONN_SYN_DUE;
+    if (!first) {
+        count(t, TERN_COUNT_RETRANSMITS);
+        tcp_trace(t, c, ix,
+                  &(tern_trace){
+                      .kind = TERN_TRACE_RETRANSMIT, .why = TERN_RTX_SYN, .seq = c->iss, .len = 1});
+    }
+    rto_arm(t, ix);
+    return true;
+}
+
+static bool send_rst(struct tcp *t, uint32_t ix, struct tcp_out *out)
+{
+    struct conn *c = conn_at(t, ix);
+    output_header(t, c, out, TCP_RST | TCP_ACK, c->snd_nxt);
+    count(t, TERN_COUNT_RESETS_OUT);
+    c->flags &= ~(uint32_t)CONN_RST_DUE;
+    return true;
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+uint32_t output_pipe(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    uint32_t flight = in_flight(c, a);
+    if (a->dupacks == 0)
+        return flight;
+    return flight - min_u32(flight, a->dupacks * conn_mss(t, c));
+}
+
+static uint32_t cwnd_left(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    uint32_t pipe = output_pipe(t, c, a);
+    return a->cc.cwnd > pipe ? a->cc.cwnd - pipe : 0;
+}
+
+static uint32_t wnd_left(const struct conn *c)
+{
+    uint32_t out = c->snd_nxt - c->snd_una; /* may exceed a window that was shrunk: MUST-34 */
+    return c->snd_wnd > out ? c->snd_wnd - out : 0;
+}
+
+static bool fin_unsent(const struct conn *c)
+{
+    return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end;
+}
+
+static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
+{
+    count_add(t, again ? TERN_COUNT_RETRANSMIT_BYTES : TERN_COUNT_BYTES_OUT, len);
+    if (again)
+        count(t, TERN_COUNT_RETRANSMITS);
+    if (c->stats == 0)
+        return;
+    struct conn_stats *s = slab_at(&t->stats, c->stats);
+    if (again)
+        s->bytes_retransmitted += len;
+    else
+        s->bytes_sent += len;
+    s->retransmits += again;
+}
+
+/* How many bytes of new data may go now as one output; 0: none (a FIN alone may still). */
+static uint32_t new_data(const struct tcp *t, struct conn *c, const struct active *a, uint32_t mss)
+{
+    uint32_t queued = c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1
+                          ? 0
+                          : c->snd_end - c->snd_nxt;
+    uint32_t wnd = wnd_left(c), cwnd = cwnd_left(t, c, a);
+    uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
+    if (queued > len && cwnd < wnd)
+        c->flags |= CONN_CWND_LIMITED;
+    else if (queued != 0)
+        c->flags &= ~(uint32_t)CONN_CWND_LIMITED;
+    len = min_u32(len, payload_max(t, c, mss));
+    if (len >= mss && len < queued)
+        return len - len % mss;
+    uint32_t tail = len % mss;
+    if (tail == 0)
+        return len;
+    if (len < queued) {
+        /* cut short by a window: RFC 9293 3.8.6.2.1. The persist timer overrides. */
+        if (cwnd <= wnd)
+            return c->snd_nxt == c->snd_una ? len : 0;
+        return len >= c->snd_wnd_max / 2 ? len : 0;
+    }
+    /* the end of the queue: Nagle with Minshall's change, or cork */
+    bool wait = c->flags & CONN_CORK ||
+                (!(c->flags & (CONN_NODELAY | CONN_FIN_QUEUED)) && c->snd_una != c->snd_nxt &&
+                 seq_gt(a->snd_small, c->snd_una));
+    if (c->flags & CONN_FIN_QUEUED)
+        wait = false;
+    return wait ? len - tail : len;
+}
+
+static bool send_new(struct tcp *t, uint32_t ix, struct tcp_out *out, bool *more)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    uint32_t mss = payload_mss(t, c, a);
+    uint32_t len = new_data(t, c, a, mss);
+    bool fin = false;
+    if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
+        return false;
+    uint32_t lo = c->snd_nxt;
+    uint32_t record = sent_append(t, a, lo, lo + len, a->tx_cursor);
+    if (record == 0) {
+        rto_arm(t, ix); /* tries again then */
+        return false;
+    }
+    bool piggyback = a->t_delack != 0 || c->flags & CONN_ACK_DUE;
+    output_header(t, c, out, TCP_ACK, lo);
+    put_sacks(t, c, out);
+    if (len != 0) {
+        uint32_t next;
+        len = attach(t, out, a->tx_cursor, lo - c->iss - 1, len, &next);
+        if (len > mss && len % mss != 0 && lo + len != c->snd_end)
+            detach_to(t, out, len -= len % mss), next = out->chunk; /* chunks ran out */
+        a->tx_cursor = next;
+        if (len % mss != 0)
+            a->snd_small = lo + len;
+        if (piggyback)
+            a->interactive = true;
+    }
+    if (lo + len == c->snd_end) {
+        out->h.flags |= len != 0 ? TCP_PSH : 0; /* MUST-61 */
+        fin = (c->flags & CONN_FIN_QUEUED) != 0 && wnd_left(c) > len;
+    }
+    struct sent *r = sent_at(t, record);
+    r->chunk = out->chunk;
+    r->hi = lo + len + fin;
+    r->in_device = 1;
+    r->transmissions = 1;
+    if (fin) {
+        out->h.flags |= TCP_FIN;
+        r->flags |= SENT_FIN;
+    }
+    out->sent = record;
+    out->gso_size = (uint16_t)(len > mss ? mss : 0);
+    if (c->snd_una == c->snd_nxt)
+        a->stalled = t->now;
+    c->snd_nxt = r->hi;
+    account(t, c, len, false);
+    rto_arm(t, ix);
+    *more = c->snd_nxt != c->snd_end;
+    return true;
+}
+
+/* The first record marked lost, if the congestion window has room for a segment of it. */
+static bool send_lost(struct tcp *t, uint32_t ix, struct tcp_out *out)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    uint32_t at = a->sent_head;
+    while (at != 0 && (!(sent_at(t, at)->flags & SENT_LOST) || sent_at(t, at)->in_device != 0))
+        at = sent_at(t, at)->next;
+    if (at == 0)
+        return false;
+    struct sent *r = sent_at(t, at);
+    uint32_t mss = payload_mss(t, c, a);
+    uint32_t room = cwnd_left(t, c, a);
+    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(t, c, a) != 0)
+        return false;
+    if (r->lo - c->snd_una >= c->snd_wnd && at != a->sent_head)
+        return false; /* outside of a window that was shrunk: SHLD-16 */
+    uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
+    bool fin = (r->flags & SENT_FIN) != 0;
+    if (sent_len(r) - fin > len && sent_split(t, c, a, at, r->lo + len) == 0)
+        return false;
+    r = sent_at(t, at);
+    fin = (r->flags & SENT_FIN) != 0;
+    len = sent_len(r) - fin;
+    output_header(t, c, out, TCP_ACK | (fin ? TCP_FIN : 0), r->lo);
+    put_sacks(t, c, out);
+    if (len != 0) {
+        uint32_t next;
+        uint32_t got = attach(t, out, r->chunk, r->lo - c->iss - 1, len, &next);
+        TERN_ASSERT(got == len);
+        if (r->lo + len == c->snd_end)
+            out->h.flags |= TCP_PSH;
+    }
+    sent_unmark(a, r, SENT_LOST);
+    r->flags |= SENT_RETRANS;
+    r->time = t->now;
+    r->in_device++;
+    r->transmissions = (uint8_t)min_u32(r->transmissions + 1u, UINT8_MAX);
+    out->sent = at;
+    out->gso_size = (uint16_t)(len > mss ? mss : 0);
+    a->force = false;
+    account(t, c, len, true);
+    tcp_trace(t, c, ix,
+              &(tern_trace){.kind = TERN_TRACE_RETRANSMIT,
+                            .why = a->phase == LOSS_RTO ? TERN_RTX_RTO : TERN_RTX_FAST,
+                            .seq = r->lo,
+                            .len = sent_len(r)});
+    if (at == a->sent_head)
+        rto_restart(t, ix);
+    else
+        rto_arm(t, ix);
+    return true;
+}
+
+/* ---- probes ---------------------------------------------------------------------------------- */
+
+/* RFC 9293 3.8.6.1, Linux's way: nothing of the stream, but a number the peer has acknowledged, so
+ * that it must answer with its window. With a window too small for silly-window avoidance the
+ * persist timer sends what fits. */
+static bool send_probe(struct tcp *t, uint32_t ix, struct tcp_out *out)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    c->flags &= ~(uint32_t)CONN_PROBE_DUE;
+    uint32_t len = min_u32(wnd_left(c), c->snd_end - c->snd_nxt);
+    count(t, TERN_COUNT_PROBES);
+    if (len == 0 || c->snd_nxt != c->snd_una) {
+        output_header(t, c, out, TCP_ACK, c->snd_una - 1);
+        return true;
+    }
+    len = min_u32(len, payload_mss(t, c, a));
+    uint32_t record = sent_append(t, a, c->snd_nxt, c->snd_nxt + len, a->tx_cursor);
+    if (record == 0)
+        return false;
+    output_header(t, c, out, TCP_ACK | TCP_PSH, c->snd_nxt);
+    uint32_t next;
+    len = attach(t, out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
+    struct sent *r = sent_at(t, record);
+    a->tx_cursor = next;
+    r->chunk = out->chunk;
+    r->hi = r->lo + len;
+    r->in_device = 1;
+    out->sent = record;
+    a->snd_small = r->hi;
+    a->stalled = t->now;
+    c->snd_nxt = r->hi;
+    account(t, c, len, false);
+    rto_restart(t, ix);
+    return true;
+}
+
+/* Data waits, nothing is in flight to bring an ACK, and the window forbids: the peer's update may
+ * be lost, so ask (MUST-36; the first time after one RTO, SHLD-29). */
+static void persist_if_needed(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (a == NULL || c->snd_nxt != c->snd_una || a->t_rto != 0)
+        return;
+    bool waits = c->snd_end != c->snd_nxt || fin_unsent(c);
+    if (!waits)
+        return;
+    a->persist = true;
+    a->t_rto = tick_after(t, rto_of(t, c));
+    timer_arm(t, ix);
+}
+
+/* ---- the next segment ------------------------------------------------------------------------ */
+
+static bool may_carry_data(enum tern_state state)
+{
+    return state == TERN_ESTABLISHED || state == TERN_CLOSE_WAIT || state == TERN_FIN_WAIT_1 ||
+           state == TERN_CLOSING || state == TERN_LAST_ACK;
+}
+
+static bool next_segment(struct tcp *t, uint32_t ix, struct tcp_out *out, bool *more)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    *more = false;
+    if (UNLIKELY(c->flags & CONN_RST_DUE))
+        return send_rst(t, ix, out);
+    if (UNLIKELY(c->flags & CONN_SYN_DUE))
+        return send_syn(t, ix, out);
+    if (c->state < TERN_ESTABLISHED)
+        return false;
+    if (a != NULL && may_carry_data((enum tern_state)c->state)) {
+        *more = true;
+        if (a->lost != 0 && send_lost(t, ix, out))
+            return true;
+        if (c->snd_nxt != c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0) &&
+            send_new(t, ix, out, more))
+            return true;
+        *more = false;
+        persist_if_needed(t, ix);
+    }
+    if (c->flags & CONN_PROBE_DUE && a != NULL)
+        return send_probe(t, ix, out);
+    if (c->flags & CONN_ACK_DUE) {
+        output_header(t, c, out, TCP_ACK, c->snd_nxt);
+        put_sacks(t, c, out);
+        return true;
+    }
+    return false;
+}
+
+static void pop_ready(struct tcp *t, struct tcp_path *path)
+{
+    struct conn *c = conn_at(t, path->out_head);
+    path->out_head = c->out_next;
+    if (path->out_head == 0)
+        path->out_tail = 0;
+    c->flags &= ~(uint32_t)CONN_ON_OUT;
+    if (!path->blocked)
+        t->out_pending--;
+}
+
+/* A route changed since the connection's interface was chosen. false: it has none now, or another
+ * interface's list has it. */
+static bool reroute(struct tcp *t, uint32_t ix, uint8_t iface)
+{
+    struct conn *c = conn_at(t, ix);
+    if (c->route_generation == t->route_generation)
+        return true;
+    uint8_t now_via = iface;
+    if (t->host.route(t->host.context, c->raddr, &now_via) < 0)
+        return false; /* its timers go on; a route may come back */
+    c->route_generation = t->route_generation;
+    c->iface = now_via;
+    if (now_via == iface)
+        return true;
+    conn_ready(t, ix);
+    return false;
+}
+
+bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
+{
+    struct tcp_path *path = &t->path[iface];
+    while (path->out_head != 0) {
+        uint32_t ix = path->out_head;
+        struct conn *c = conn_at(t, ix);
+        pop_ready(t, path);
+        if (UNLIKELY(c->flags & CONN_ZOMBIE)) {
+            if (!(c->flags & CONN_ON_EVENTS))
+                slab_free(&t->conns, ix);
+            continue;
+        }
+        bool more;
+        if (!reroute(t, ix, iface) || !next_segment(t, ix, out, &more))
+            continue;
+        if (UNLIKELY(c->state == TERN_CLOSED && c->flags & CONN_ORPHAN))
+            conn_free(t, ix); /* it was waiting to send its RST */
+        else if (UNLIKELY(c->state == TERN_TIME_WAIT && c->flags & CONN_ORPHAN &&
+                          !(c->flags & CONN_ACK_DUE)))
+            timewait_enter(t, ix); /* it was waiting to acknowledge the FIN */
+        else if (more || c->flags & (CONN_ACK_DUE | CONN_PROBE_DUE))
+            conn_ready(t, ix); /* behind the others */
+        return true;
+    }
+    return false;
+}
+
+/* ---- the send queue -------------------------------------------------------------------------- */
+
+void output_release(struct tcp *t, struct conn *c, struct active *a)
+{
+    uint32_t acked = c->snd_una - c->iss - 1; /* stream offset; beyond the end when FIN is in it */
+    uint32_t end = c->snd_end - c->iss - 1;
+    acked = seq_min(acked, end);
+    while (a->txq_head != 0 && a->txq_head != a->tx_reserved) {
+        struct chunk *k = chunk_at(t->chunks, a->txq_head);
+        bool last = k->next == 0;
+        if (seq_gt(k->seq + k->len, acked))
+            break;
+        uint32_t ix = a->txq_head;
+        a->txq_head = k->next;
+        if (a->tx_cursor == ix)
+            a->tx_cursor = k->next;
+        chunk_unref(t->chunks, ix);
+        if (last)
+            a->txq_tail = 0;
+    }
+}
+
+uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    if (c->flags & CONN_SNDBUF_FIXED)
+        return c->sndbuf;
+    uint32_t cwnd = a != NULL ? a->cc.cwnd : c->cwnd;
+    uint32_t grown = cwnd > UINT32_MAX / 2 ? UINT32_MAX : 2 * cwnd;
+    return max_u32(c->sndbuf, min_u32(grown, t->cfg->sndbuf_max));
+}

@@ -1,0 +1,369 @@
+/* reasm.c - the receive queue: what has come in order, and what has come past a hole.
+ *
+ * In-order bytes are a list of chunks from rxq_head to rxq_tail. Bytes past a hole are ranges
+ * (base/ranges.h), each with a chunk list of its own that its two tags name; when the hole is
+ * filled, the range's list is joined to the in-order one without copying. A byte that is already
+ * there is never written again: of two versions of it, the first stays.
+ *
+ * Chunks past holes may take twice the receive buffer and no more, so a peer that sends every other
+ * byte gets its bytes dropped (with a reason) instead of a page each.
+ */
+#include "tcp/tcp.h"
+
+enum { OOO_PAGE_CAP = (PAGE_SIZE - 1024) / sizeof(struct range) }; /* leaves room for the colour */
+
+/* Copies `len` payload bytes of the segment, from payload offset `off` on. */
+static void copy_payload(uint8_t *to, const struct tcp_seg *seg, uint32_t off, uint32_t len)
+{
+    size_t skip = (size_t)seg->payload_off + off;
+    for (uint32_t i = 0; len > 0; i++) {
+        TERN_ASSERT(i < seg->pkt->iov_count);
+        const tern_iov *v = &seg->pkt->iov[i];
+        if (skip >= v->len) {
+            skip -= v->len;
+            continue;
+        }
+        uint32_t n = (uint32_t)min_size(v->len - skip, len);
+        memcpy(to, (const uint8_t *)v->base + skip, n);
+        to += n;
+        len -= n;
+        skip = 0;
+    }
+}
+
+/* A list of chunks under construction. */
+struct run {
+    uint32_t first, last;
+};
+
+static uint32_t room_in(const struct tcp *t, uint32_t chunk)
+{
+    if (chunk == 0)
+        return 0;
+    const struct chunk *k = chunk_at(t->chunks, chunk);
+    return k->kind == CHUNK_PAGE ? k->cap - k->len : 0;
+}
+
+static void free_run(struct tcp *t, uint32_t chunk)
+{
+    while (chunk != 0) {
+        uint32_t next = chunk_at(t->chunks, chunk)->next;
+        chunk_unref(t->chunks, chunk);
+        chunk = next;
+    }
+}
+
+/* Writes payload [off, off+len) of the segment, which is stream position `seq` on, behind `run`:
+ * into the room its last chunk has, then into new chunks. Returns the bytes written; fewer than
+ * `len` when memory is out. *made counts the new chunks. */
+static uint32_t append(struct tcp *t, struct run *run, struct tcp_seg *seg, uint32_t seq,
+                       uint32_t off, uint32_t len, uint32_t *made)
+{
+    uint32_t done = 0;
+    while (done < len) {
+        uint32_t room = room_in(t, run->last);
+        if (room == 0) {
+            uint32_t ix = chunk_new(t->chunks, seq + done, len - done);
+            if (ix == 0)
+                break;
+            if (run->last != 0)
+                chunk_at(t->chunks, run->last)->next = ix;
+            else
+                run->first = ix;
+            run->last = ix;
+            ++*made;
+            continue;
+        }
+        struct chunk *k = chunk_at(t->chunks, run->last);
+        uint32_t n = min_u32(room, len - done);
+        copy_payload(k->data + k->len, seg, off + done, n);
+        k->len += n;
+        done += n;
+    }
+    return done;
+}
+
+/* ---- in order -------------------------------------------------------------------------------- */
+
+/* Takes the packet's own memory for the queue when that costs less than twice its bytes. */
+static bool keep_donated(struct tcp *t, struct active *a, struct tcp_seg *seg, uint32_t seq,
+                         uint32_t off, uint32_t len)
+{
+    const tern_pkt *pkt = seg->pkt;
+    if (!seg->donated || pkt->iov_count != 1 || a->ooo.count != 0)
+        return false;
+    uint32_t true_size = pkt->truesize != 0 ? pkt->truesize : (uint32_t)pkt->iov[0].len;
+    if (len < true_size / 2)
+        return false;
+    const uint8_t *data = (const uint8_t *)pkt->iov[0].base + seg->payload_off + off;
+    uint32_t ix = chunk_new_caller(t->chunks, seq, data, len, true_size, pkt->cookie);
+    if (ix == 0)
+        return false;
+    if (a->rxq_tail != 0)
+        chunk_at(t->chunks, a->rxq_tail)->next = ix;
+    else
+        a->rxq_head = ix;
+    a->rxq_tail = ix;
+    a->rx_excess += true_size - len;
+    seg->kept = true;
+    return true;
+}
+
+static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a,
+                              struct tcp_seg *seg, uint32_t off, uint32_t len)
+{
+    if (keep_donated(t, a, seg, c->rcv_nxt, off, len)) {
+        c->rcv_nxt += len;
+        return len;
+    }
+    struct run run = {.first = a->rxq_head, .last = a->rxq_tail};
+    uint32_t made = 0;
+    uint32_t done = append(t, &run, seg, c->rcv_nxt, off, len, &made);
+    a->rxq_head = run.first;
+    a->rxq_tail = run.last;
+    c->rcv_nxt += done;
+    return done;
+}
+
+/* The first hole is filled: joins the range behind it to the queue. */
+static void join_first_range(struct tcp *t, struct conn *c, struct active *a)
+{
+    struct range *r = &a->ooo.at[0];
+    TERN_ASSERT(r->lo == c->rcv_nxt);
+    if (a->rxq_tail != 0)
+        chunk_at(t->chunks, a->rxq_tail)->next = r->first;
+    else
+        a->rxq_head = r->first;
+    a->rxq_tail = r->last;
+    c->rcv_nxt = r->hi;
+    for (uint32_t ix = r->first; ix != 0; ix = chunk_at(t->chunks, ix)->next)
+        a->ooo_pages--;
+    ranges_drop(&a->ooo, 0);
+    if (a->ooo.count == 0 && a->ooo_page != 0) {
+        chunk_unref(t->chunks, a->ooo_page);
+        a->ooo_page = 0;
+        a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
+    }
+}
+
+/* ---- past a hole ----------------------------------------------------------------------------- */
+
+/* Moves the ranges from the working block to a page when there are many. */
+static bool grow_ranges(struct tcp *t, struct active *a)
+{
+    if (a->ooo_page != 0)
+        return false;
+    uint32_t ix = chunk_new(t->chunks, 0, PAGE_SIZE);
+    if (ix == 0)
+        return false;
+    void *array = chunk_at(t->chunks, ix)->data;
+    memcpy(array, a->ooo.at, a->ooo.count * sizeof(struct range));
+    a->ooo_page = ix;
+    a->ooo.at = array;
+    a->ooo.cap = OOO_PAGE_CAP;
+    return true;
+}
+
+/* Takes payload that lies in a gap past the first hole: [seq, seq+len) overlaps no range. */
+static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, struct tcp_seg *seg,
+                           uint32_t seq, uint32_t off, uint32_t len)
+{
+    uint32_t i = ranges_find(&a->ooo, seq);
+    bool joins = i < a->ooo.count &&
+                 (a->ooo.at[i].hi == seq || a->ooo.at[i].lo == seq + len);
+    if (!joins && a->ooo.count == a->ooo.cap && !grow_ranges(t, a))
+        return false;
+    if ((uint64_t)a->ooo_pages * PAGE_SIZE > 2 * (uint64_t)c->rcvbuf)
+        return false;
+    struct run run = {0};
+    bool after = i < a->ooo.count && a->ooo.at[i].hi == seq;
+    if (after)
+        run = (struct run){.first = a->ooo.at[i].first, .last = a->ooo.at[i].last};
+    uint32_t made = 0;
+    uint32_t done = append(t, &run, seg, seq, off, len, &made);
+    a->ooo_pages += made;
+    if (done == 0)
+        return false;
+    /* the list of a range that begins where this ends goes on behind it */
+    uint32_t right = i + after;
+    if (done == len && right < a->ooo.count && a->ooo.at[right].lo == seq + len)
+        chunk_at(t->chunks, run.last)->next = a->ooo.at[right].first;
+    int at = ranges_add(&a->ooo, seq, seq + done, run.first, run.last);
+    TERN_ASSERT(at >= 0);
+    return done == len;
+}
+
+static void note_recent(struct active *a, uint32_t seq)
+{
+    memmove(a->recent + 1, a->recent, (SACK_RECENT - 1) * sizeof(a->recent[0]));
+    a->recent[0] = seq;
+    if (a->recent_count < SACK_RECENT)
+        a->recent_count++;
+}
+
+/* Remembers a piece that had come before, for D-SACK (RFC 2883); the first of a segment counts. */
+static void note_duplicate(struct active *a, uint32_t lo, uint32_t hi)
+{
+    if (a->dsack_lo == a->dsack_hi) {
+        a->dsack_lo = lo;
+        a->dsack_hi = hi;
+    }
+}
+
+enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
+                          uint32_t off, uint32_t len)
+{
+    struct active *a = conn_thaw(t, c);
+    if (a == NULL)
+        return TERN_DROP_MEMORY;
+    if (seq != c->rcv_nxt)
+        note_recent(a, seq);
+    while (len > 0) {
+        uint32_t i = ranges_find(&a->ooo, seq);
+        if (i < a->ooo.count && a->ooo.at[i].hi == seq)
+            i++; /* touches it from the right: the next one bounds the gap */
+        const struct range *r = i < a->ooo.count ? &a->ooo.at[i] : NULL;
+        if (r != NULL && seq_geq(seq, r->lo)) { /* the front is there already */
+            uint32_t have = min_u32(r->hi - seq, len);
+            note_duplicate(a, seq, seq + have);
+            seq += have, off += have, len -= have;
+            continue;
+        }
+        uint32_t gap = r != NULL ? min_u32(r->lo - seq, len) : len;
+        if (seq == c->rcv_nxt) {
+            uint32_t done = take_in_order(t, c, a, seg, off, gap);
+            if (done < gap)
+                return TERN_DROP_MEMORY;
+            seq += gap, off += gap, len -= gap;
+            if (a->ooo.count > 0 && a->ooo.at[0].lo == c->rcv_nxt) {
+                uint32_t have = min_u32(a->ooo.at[0].hi - seq, len);
+                if (have > 0)
+                    note_duplicate(a, seq, seq + have);
+                join_first_range(t, c, a);
+                seq += have, off += have, len -= have;
+            }
+            continue;
+        }
+        if (!take_past_hole(t, c, a, seg, seq, off, gap))
+            return TERN_DROP_TCP_REASSEMBLY;
+        seq += gap, off += gap, len -= gap;
+    }
+    return TERN_DROP_NONE;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+uint32_t reasm_readable(const struct conn *c, const struct active *a)
+{
+    return a == NULL ? 0 : c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0) - a->rx_read;
+}
+
+size_t reasm_peek(const struct tcp *t, const struct conn *c, const struct active *a, tern_iov *iov,
+                  size_t n, size_t skip)
+{
+    uint32_t left = reasm_readable(c, a);
+    if (skip >= left)
+        return 0;
+    uint32_t at = a->rx_read + (uint32_t)skip;
+    left -= (uint32_t)skip;
+    size_t views = 0;
+    for (uint32_t ix = a->rxq_head; ix != 0 && views < n && left > 0;) {
+        const struct chunk *k = chunk_at(t->chunks, ix);
+        uint32_t from = at - k->seq;
+        if (from < k->len) {
+            uint32_t have = min_u32(k->len - from, left);
+            iov[views++] = (tern_iov){.base = k->data + from, .len = have};
+            at += have;
+            left -= have;
+        }
+        ix = k->next;
+    }
+    return views;
+}
+
+void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len)
+{
+    TERN_ASSERT(len <= reasm_readable(c, a));
+    a->rx_read += len;
+    while (a->rxq_head != 0) {
+        struct chunk *k = chunk_at(t->chunks, a->rxq_head);
+        if (a->rx_read - k->seq < k->len)
+            break;
+        a->rx_excess -= k->kind == CHUNK_CALLER ? k->charge - k->len : 0;
+        uint32_t next = a->rxq_head == a->rxq_tail ? 0 : k->next;
+        chunk_unref(t->chunks, a->rxq_head);
+        a->rxq_head = next;
+    }
+    if (a->rxq_head == 0)
+        a->rxq_tail = 0;
+}
+
+void reasm_clear(struct tcp *t, struct active *a)
+{
+    free_run(t, a->rxq_head);
+    a->rxq_head = a->rxq_tail = 0;
+    for (uint32_t i = 0; i < a->ooo.count; i++)
+        free_run(t, a->ooo.at[i].first);
+    if (a->ooo_page != 0)
+        chunk_unref(t->chunks, a->ooo_page);
+    a->ooo_page = 0;
+    a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
+    a->ooo_pages = 0;
+    a->rx_excess = 0;
+}
+
+/* ---- what the peer is told ------------------------------------------------------------------- */
+
+uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max)
+{
+    uint32_t n = 0;
+    if (!(c->flags & CONN_SACK))
+        return 0;
+    if (a->dsack_lo != a->dsack_hi && n < max) { /* RFC 2883 4: first, and once */
+        out[n++] = (struct wire_sack){.lo = a->dsack_lo, .hi = a->dsack_hi};
+        a->dsack_lo = a->dsack_hi = 0;
+    }
+    /* RFC 2018 4: the range that holds the latest segment first, then those reported lately */
+    uint32_t first = n;
+    for (uint32_t i = 0; i < a->recent_count && n < max && a->ooo.count > 0; i++) {
+        uint32_t at = ranges_find(&a->ooo, a->recent[i]);
+        if (at == a->ooo.count || !ranges_has(&a->ooo, a->recent[i]))
+            continue;
+        if (a->ooo.at[at].hi == a->recent[i])
+            at++;
+        const struct range *r = &a->ooo.at[at];
+        bool again = false;
+        for (uint32_t j = first; j < n; j++)
+            again |= out[j].lo == r->lo;
+        if (!again)
+            out[n++] = (struct wire_sack){.lo = r->lo, .hi = r->hi};
+    }
+    return n;
+}
+
+uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    uint64_t used = a == NULL ? 0 : (uint64_t)reasm_readable(c, a) + a->rx_owed + a->rx_excess;
+    uint32_t room = c->rcvbuf > used ? c->rcvbuf - (uint32_t)used : 0;
+    uint32_t offered = c->rcv_adv - c->rcv_nxt;
+    if (room <= offered)
+        return offered; /* never shrinks: SHLD-14 */
+    /* silly-window avoidance: RFC 9293 3.8.6.2.2, MUST-39 */
+    uint32_t mss = tcp_mss_advertised(t, c->iface, wire_is_ip4(c->raddr), c->mss_user);
+    return room - offered >= min_u32(c->rcvbuf / 2, mss) ? room : offered;
+}
+
+void reasm_tune(struct tcp *t, struct conn *c, struct active *a)
+{
+    if (c->flags & CONN_RCVBUF_FIXED || c->rcvbuf >= t->cfg->rcvbuf_max)
+        return;
+    uint32_t period = ticks_of(max_u64(c->srtt_us8 / 8, 1000) * NS_PER_US);
+    if (t->tick - a->tune_tick < period)
+        return;
+    uint32_t copied = a->rx_read - a->tune_seq;
+    uint64_t want = 2 * (uint64_t)copied + 16 * (uint64_t)c->rcv_mss;
+    if (want > c->rcvbuf)
+        c->rcvbuf = (uint32_t)min_u64(want, t->cfg->rcvbuf_max);
+    a->tune_seq = a->rx_read;
+    a->tune_tick = t->tick;
+}

@@ -1,0 +1,384 @@
+/* tcp.h - the protocol engine of one shard, as the stack room sees it, and what its own files share.
+ *
+ * Segments come in through tcp_input(), go out through tcp_output(), timers through tcp_advance();
+ * user calls are in user.c. The engine knows no IP: it sees addresses as 16 bytes, an interface as
+ * a number with an MTU (struct tcp_path), and asks the stack through struct tcp_host.
+ */
+#ifndef TERN_TCP_TCP_H
+#define TERN_TCP_TCP_H
+
+#include "base/addrs.h"
+#include "base/chunk.h"
+#include "base/flowtab.h"
+#include "base/siphash.h"
+#include "tcp/conn.h"
+#include "tern/trace.h"
+#include "wire/tcp.h"
+
+enum {
+    TICK_SHIFT = 13, /* a tick is 8.192 us */
+    PATHS_MAX = 64,  /* interfaces */
+    CC_MAX = 16,     /* algorithms in use at once */
+    SEGMENT_CHUNKS = TERN_PKT_IOV - 1,
+    CHALLENGE_MS = 500, /* least time between two replies to unacceptable segments */
+};
+
+/* What an interface means to TCP; the stack keeps it current. */
+struct tcp_path {
+    bool up;
+    bool blocked; /* the device refused packets: its output does not count as pending */
+    uint32_t mtu;
+    uint32_t gso_max4, gso_max6; /* largest super-segment as an IP packet; 0: none */
+    uint32_t gso_segs_max;
+    uint32_t out_head, out_tail; /* connections that may have output */
+};
+
+/* Both ends of a segment, seen from here. */
+struct tcp_tuple {
+    uint8_t remote[16], local[16];
+    uint16_t rport, lport;
+};
+
+/* An arriving segment. */
+struct tcp_seg {
+    struct tcp_tuple tuple;
+    struct wire_tcp h;
+    uint32_t len;         /* payload bytes */
+    uint32_t payload_off; /* where they begin in `pkt` */
+    const tern_pkt *pkt;
+    uint32_t hash; /* tcp_flow_hash() of the tuple */
+    uint16_t segs; /* wire segments in it */
+    uint8_t iface, tos;
+    bool donated; /* the payload's memory may be kept */
+    bool kept;    /* out: it was */
+};
+
+/* A segment to be sent. The stack puts IP around it and keeps chunk references until it is done. */
+struct tcp_out {
+    struct tcp_tuple tuple;
+    struct wire_tcp h;
+    uint32_t chunk, chunk_off; /* payload: begins there, */
+    uint32_t len;              /* bytes, */
+    uint16_t chunks;           /* in this many chunks; each has one reference more */
+    uint16_t gso_size;         /* 0: one segment */
+    uint8_t iface, ttl, tos;
+    uint32_t sent; /* the record in flight it belongs to; 0: none */
+};
+
+/* What the engine asks of the stack. */
+struct tcp_host {
+    void *context;
+    /* Sends a segment that belongs to no connection. */
+    void (*reply)(void *context, const struct tcp_out *out);
+    /* Answers a segment with an ICMP error that quotes its beginning. */
+    void (*icmp_error)(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
+                       uint8_t code, uint32_t seq);
+    /* The interface for an address; < 0: enum tern_err. */
+    int (*route)(void *context, const uint8_t remote[16], uint8_t *iface);
+};
+
+struct tcp {
+    const tern_config *cfg;
+    struct mem *mem;
+    struct chunks *chunks;
+    struct addrs *addrs;
+    struct tcp_host host;
+    tern_counters *counters;
+    uint64_t now;  /* ns */
+    uint32_t tick; /* now >> TICK_SHIFT, never 0 */
+    uint64_t tick64;
+
+    struct slab conns, actives, sents, halfopens, timewaits, listeners, stats, cc_states;
+    struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
+    struct flowtab flows, listens;
+    struct siphash_key key_flow, key_isn, key_ts, key_port;
+    uint32_t last_ref;  /* the connection of the last segment */
+    uint32_t port_step; /* RFC 6056: counts active opens */
+    uint32_t route_generation;
+
+    struct tcp_path path[PATHS_MAX];
+    uint32_t ev_head, ev_tail; /* sockets with events: refs */
+    const tern_cc_ops *cc[CC_MAX];
+    uint32_t cc_count;
+    uint32_t out_pending; /* connections in the lists of unblocked paths */
+};
+
+/* References: a kind and an index in its slab. */
+enum ref_kind { REF_LISTENER = 0, REF_CONN = 1, REF_HALFOPEN = 2, REF_TIMEWAIT = 3 };
+static inline uint32_t ref_make(enum ref_kind kind, uint32_t ix)
+{
+    return (uint32_t)kind << 30 | ix;
+}
+static inline enum ref_kind ref_kind(uint32_t ref) { return (enum ref_kind)(ref >> 30); }
+static inline uint32_t ref_ix(uint32_t ref) { return ref & 0x3fffffffu; }
+
+static inline struct conn *conn_at(const struct tcp *t, uint32_t ix)
+{
+    return slab_at(&t->conns, ix);
+}
+static inline struct active *active_at(const struct tcp *t, uint32_t ix)
+{
+    return slab_at(&t->actives, ix);
+}
+static inline struct active *active_of(const struct tcp *t, const struct conn *c)
+{
+    return c->active ? active_at(t, c->active) : NULL;
+}
+static inline struct sent *sent_at(const struct tcp *t, uint32_t ix)
+{
+    return slab_at(&t->sents, ix);
+}
+static inline struct halfopen *halfopen_at(const struct tcp *t, uint32_t ix)
+{
+    return slab_at(&t->halfopens, ix);
+}
+static inline struct timewait *timewait_at(const struct tcp *t, uint32_t ix)
+{
+    return slab_at(&t->timewaits, ix);
+}
+static inline struct listener *listener_at(const struct tcp *t, uint32_t ix)
+{
+    return slab_at(&t->listeners, ix);
+}
+
+static inline void count(struct tcp *t, enum tern_counter c) { t->counters->count[c]++; }
+static inline void count_add(struct tcp *t, enum tern_counter c, uint64_t n)
+{
+    t->counters->count[c] += n;
+}
+
+/* ---- tcp.c: the engine's life and its clock --------------------------------------------------- */
+
+/* TERN_ENOMEM on failure; tcp_destroy() may then still be called. */
+int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chunks *chunks,
+             struct addrs *addrs, tern_counters *counters, const struct tcp_host *host,
+             uint64_t now);
+void tcp_destroy(struct tcp *t);
+/* Moves the clock; never back. */
+void tcp_now(struct tcp *t, uint64_t now);
+/* Fires timers; returns how many of `budget` are left. */
+uint32_t tcp_advance(struct tcp *t, uint32_t budget);
+/* The next timer, absolute ns; TERN_NEVER. */
+uint64_t tcp_next(const struct tcp *t);
+
+/* A duration as ticks, rounded up, at least 1. */
+static inline uint32_t ticks_of(uint64_t ns)
+{
+    uint64_t n = (ns + (1u << TICK_SHIFT) - 1) >> TICK_SHIFT;
+    return n == 0 ? 1 : n > INT32_MAX ? INT32_MAX : (uint32_t)n;
+}
+/* The tick `ns` from now; never 0. */
+static inline uint32_t tick_after(const struct tcp *t, uint64_t ns)
+{
+    uint32_t tick = t->tick + ticks_of(ns);
+    return tick == 0 ? 1 : tick;
+}
+/* A deadline that is set and has come. */
+static inline bool tick_due(const struct tcp *t, uint32_t deadline)
+{
+    return deadline != 0 && seq_leq(deadline, t->tick);
+}
+#define NS_PER_MS 1000000ull
+#define NS_PER_US 1000ull
+#define NS_PER_S 1000000000ull
+
+/* ---- keyed.c: values that depend on the tuple and a secret ------------------------------------- */
+
+uint32_t tcp_flow_hash(const struct tcp *t, const struct tcp_tuple *tuple);
+uint32_t keyed_isn(const struct tcp *t, const struct tcp_tuple *tuple); /* RFC 6528, at t->now */
+uint32_t keyed_ts_offset(const struct tcp *t, const struct tcp_tuple *tuple);
+uint64_t keyed_port(const struct tcp *t, const struct tcp_tuple *tuple); /* RFC 6056 3.3.3 */
+/* The millisecond clock of RFC 7323's TSval. */
+static inline uint32_t ts_clock(const struct tcp *t) { return (uint32_t)(t->now / NS_PER_MS); }
+
+/* ---- conn.c: life of a connection, states, lists ----------------------------------------------- */
+
+/* A new connection in the flow table, state CLOSED, with its own address reference; 0 and *err:
+ * TERN_ELIMIT, TERN_ENOMEM or TERN_EADDRINUSE. */
+uint32_t conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, int *err);
+/* Frees what it holds, takes it out of the table; the slot follows when no list holds it. */
+void conn_free(struct tcp *t, uint32_t ix);
+/* The only place that changes a state; checks it against the table of legal transitions. */
+void conn_state(struct tcp *t, uint32_t ix, enum tern_state to);
+/* The connection is over: CLOSED, with `err` for its owner (0: none, in good order). */
+void conn_end(struct tcp *t, uint32_t ix, enum tern_err err);
+/* Over, and the peer is told by RST if the state says so (RFC 9293 3.10.5). */
+void conn_reset(struct tcp *t, uint32_t ix, enum tern_err err);
+/* The working block, made if there is none; NULL: no memory. */
+struct active *conn_thaw(struct tcp *t, struct conn *c);
+/* Starts congestion control, with the segment size the handshake has settled. */
+void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
+/* Gives the working block back if nothing needs it. */
+bool conn_freeze(struct tcp *t, uint32_t ix);
+void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
+/* There may be something to send. */
+void conn_ready(struct tcp *t, uint32_t ix);
+/* Something for the owner; merged with what waits already. */
+void conn_event(struct tcp *t, uint32_t ix, uint32_t mask);
+void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
+/* Puts a reference at the end of the list of sockets with events; it must not be in it. */
+void event_append(struct tcp *t, uint32_t ref);
+/* The reference of the tuple, whatever stands there; 0: none. */
+uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash);
+/* Bytes that fit a segment sent now, options deducted (MUST-16). */
+uint32_t conn_mss(const struct tcp *t, const struct conn *c);
+/* The MSS to advertise on that path. */
+uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user);
+void tcp_trace(struct tcp *t, const struct conn *c, uint32_t ix, tern_trace *record);
+tern_sock sock_make(const struct tcp *t, enum ref_kind kind, uint32_t ix, uint32_t generation);
+/* Takes up to `max` events. */
+size_t tcp_events(struct tcp *t, tern_event *ev, size_t max);
+
+/* ---- input.c, ack.c, loss.c, sent.c ------------------------------------------------------------ */
+
+/* Takes a segment; returns why it was dropped, or TERN_DROP_NONE. */
+enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg);
+/* An ICMP error about a segment of ours (RFC 9293 3.9.2.2, RFC 5927); false: matches nothing. */
+bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
+              bool hard, uint32_t mtu);
+/* Answers a segment for which there is no connection (3.10.7.1). */
+void input_refuse(struct tcp *t, const struct tcp_seg *seg);
+/* A segment for a connection in a synchronized state, or SYN-SENT. */
+enum tern_drop input_conn(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
+/* The handshake is complete: ESTABLISHED, by a segment whose window is as on the wire. */
+void input_established(struct tcp *t, uint32_t ix, const struct tcp_seg *seg);
+/* 2 MSL begin: TIME-WAIT, in its small form if the owner is gone. */
+void input_time_wait(struct tcp *t, uint32_t ix);
+/* A reply to an unacceptable segment, at a limited rate (RFC 5961 7). */
+void input_challenge(struct tcp *t, uint32_t ix);
+
+/* What an acknowledgement brought; also what cc sees. */
+struct ack_sample {
+    uint32_t acked;      /* bytes newly acknowledged or SACKed */
+    uint32_t cumulative; /* of these, at the left edge */
+    uint32_t lost;
+    uint64_t rtt_ns; /* 0: none */
+    bool advanced;   /* snd_una moved */
+    bool sacked;     /* a SACK brought news */
+    bool dsack;
+    bool fin;             /* our FIN is acknowledged */
+    uint64_t latest_sent; /* send time of the last delivered record, ns; 0: none */
+    uint32_t latest_end;
+    bool latest_retrans;
+    uint64_t prior_delivered;
+};
+/* Takes the acknowledgement of an acceptable segment. */
+void tcp_ack(struct tcp *t, uint32_t ix, const struct tcp_seg *seg, struct ack_sample *sample);
+/* RFC 6298 with a measurement. */
+void rtt_sample(struct conn *c, uint32_t rtt_us);
+uint64_t rto_of(const struct tcp *t, const struct conn *c); /* ns, backed off */
+void rto_arm(struct tcp *t, uint32_t ix);
+void rto_restart(struct tcp *t, uint32_t ix);
+
+/* Marks what an ACK shows to be lost, starts and ends recoveries; fills sample->lost. */
+void loss_on_ack(struct tcp *t, uint32_t ix, struct ack_sample *sample, bool duplicate);
+void loss_on_rto(struct tcp *t, uint32_t ix);
+void loss_on_reorder_timer(struct tcp *t, uint32_t ix);
+void loss_cc_ack(struct tcp *t, uint32_t ix, const struct ack_sample *sample);
+/* Bytes in flight: sent, and neither acknowledged, SACKed nor taken for lost. */
+static inline uint32_t in_flight(const struct conn *c, const struct active *a)
+{
+    return c->snd_nxt - c->snd_una - a->sacked - a->lost;
+}
+
+/* Appends a record; 0: no memory. */
+uint32_t sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi, uint32_t chunk);
+/* Splits record `ix` at `seq`; returns the right part, 0: no memory, or a device holds it. */
+uint32_t sent_split(struct tcp *t, const struct conn *c, struct active *a, uint32_t ix,
+                    uint32_t seq);
+/* Takes a record out of its list; it is freed when no device holds it. */
+void sent_remove(struct tcp *t, struct active *a, uint32_t ix);
+void sent_clear(struct tcp *t, struct active *a);
+void sent_mark(struct active *a, struct sent *r, uint8_t flag); /* SENT_SACKED or SENT_LOST */
+void sent_unmark(struct active *a, struct sent *r, uint8_t flag);
+/* Joins a SACKED record with SACKED neighbours; returns the survivor. */
+uint32_t sent_merge(struct tcp *t, struct active *a, uint32_t ix);
+/* A device is done with a packet of this record. */
+void sent_done(struct tcp *t, uint32_t ix);
+static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
+
+/* ---- output.c ---------------------------------------------------------------------------------- */
+
+/* The next segment for that interface; false: nothing may go now. */
+bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
+/* The fields every segment of a connection has. */
+void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
+                   uint32_t seq);
+/* A stateless reply; the rest of `out` is zero. */
+void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, struct tcp_out *out);
+/* Bytes in flight as loss recovery counts them: each duplicate ACK stands for a segment that left
+ * the network (RFC 6582), each SACKed byte for itself. */
+uint32_t output_pipe(const struct tcp *t, const struct conn *c, const struct active *a);
+/* Takes acknowledged chunks off the send queue. */
+void output_release(struct tcp *t, struct conn *c, struct active *a);
+uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a);
+
+/* ---- reasm.c: the receive queue ---------------------------------------------------------------- */
+
+/* Takes `len` payload bytes at `seq`, all inside the window. */
+enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
+                          uint32_t off, uint32_t len);
+uint32_t reasm_readable(const struct conn *c, const struct active *a);
+size_t reasm_peek(const struct tcp *t, const struct conn *c, const struct active *a, tern_iov *iov,
+                  size_t n, size_t skip);
+void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len);
+void reasm_clear(struct tcp *t, struct active *a);
+/* The SACK blocks to send, D-SACK first. */
+uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max);
+/* Bytes of window to offer now; never takes back what was offered (SHLD-14). */
+uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a);
+/* Grows the receive buffer with what the owner reads in a round trip. */
+void reasm_tune(struct tcp *t, struct conn *c, struct active *a);
+
+/* ---- listen.c ---------------------------------------------------------------------------------- */
+
+int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix);
+void listen_close(struct tcp *t, uint32_t ix);
+/* A segment for no connection: finds the listener. The ISS of what becomes of it is above
+ * *iss_floor, if that is not NULL (a tuple that comes out of TIME-WAIT). */
+enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor);
+/* The window scale we offer: for the most the receive buffer may become (RFC 7323 2.3). */
+uint8_t tcp_wscale(const struct tcp *t);
+enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
+void halfopen_timer(struct tcp *t, uint32_t ix);
+void halfopen_free(struct tcp *t, uint32_t ix);
+int hold_admit(struct tcp *t, uint32_t ix, void *user, uint32_t *conn);
+int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code);
+int hold_drop(struct tcp *t, uint32_t ix);
+int listen_accept(struct tcp *t, uint32_t listener, uint32_t *conn);
+
+/* ---- timewait.c -------------------------------------------------------------------------------- */
+
+/* Turns a closed, drained connection in TIME-WAIT into an entry; the connection is freed. */
+void timewait_enter(struct tcp *t, uint32_t conn);
+enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
+void timewait_free(struct tcp *t, uint32_t ix);
+
+/* ---- timer.c ----------------------------------------------------------------------------------- */
+
+/* Makes sure the connection's entry fires by its earliest deadline. Lazy: later is left alone. */
+void timer_arm(struct tcp *t, uint32_t ix);
+void timer_fire(struct tcp *t, uint32_t ix);
+/* Nothing is queued any more: looks after a while whether the connection is quiet. */
+void timer_idle(struct tcp *t, uint32_t ix);
+
+/* ---- user.c: the calls of RFC 9293 3.10.1 to 3.10.6 -------------------------------------------- */
+
+int user_connect(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, void *user,
+                 uint32_t *ix);
+ptrdiff_t user_send(struct tcp *t, uint32_t ix, const void *buf, size_t len);
+ptrdiff_t user_reserve(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t want);
+int user_commit(struct tcp *t, uint32_t ix, size_t len);
+int user_lend(struct tcp *t, uint32_t ix, const void *buf, size_t len, void *cookie);
+ptrdiff_t user_recv(struct tcp *t, uint32_t ix, void *buf, size_t cap);
+ptrdiff_t user_peek(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t skip);
+int user_consume(struct tcp *t, uint32_t ix, size_t len);
+int user_owed(struct tcp *t, uint32_t ix, size_t bytes);
+int user_shutdown(struct tcp *t, uint32_t ix);
+int user_close(struct tcp *t, uint32_t ix);
+int user_abort(struct tcp *t, uint32_t ix);
+int user_option_set(struct tcp *t, uint32_t ix, enum tern_opt option, int64_t value);
+int user_option_get(const struct tcp *t, uint32_t ix, enum tern_opt option, int64_t *value);
+void user_info(const struct tcp *t, uint32_t ix, tern_tcp_info *out);
+
+#endif

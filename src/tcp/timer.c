@@ -1,0 +1,173 @@
+/* timer.c - the timers of a connection. In English:
+ *
+ *   retransmission  what is in flight was not acknowledged in time: take it for lost, send again,
+ *                   wait twice as long; give up after R2 (RFC 6298, RFC 9293 3.8.3). In SYN-SENT
+ *                   and SYN-RECEIVED it sends SYN or SYN-ACK again.
+ *   persist         data waits, nothing is in flight, the window forbids: probe (3.8.6.1).
+ *   reordering      a segment overtaken by others is not lost yet, but will be taken for it by then
+ *                   (RFC 8985).
+ *   delayed ACK     nobody gave the acknowledgement a ride: send it alone (3.8.6.3).
+ *   close           2 MSL in TIME-WAIT; FIN-WAIT-2 of a socket nobody owns; the end of lingering.
+ *   idle            nothing has happened for a while: give the working block back.
+ *
+ * All share one entry in the timing wheel. A deadline that moves later does not touch it: the entry
+ * fires at the old time, finds nothing due, and is set to the earliest deadline there is then. Of
+ * several that are due, each is served.
+ */
+#include "tcp/tcp.h"
+
+static uint32_t earlier(uint32_t a, uint32_t b)
+{
+    if (a == 0 || b == 0)
+        return a | b;
+    return seq_min(a, b);
+}
+
+void timer_arm(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    uint32_t first = c->t_close;
+    const struct active *a = active_of(t, c);
+    if (a != NULL) {
+        first = earlier(first, a->t_rto);
+        first = earlier(first, a->t_delack);
+        first = earlier(first, a->t_reorder);
+        first = earlier(first, a->t_idle);
+    }
+    if (first == 0 || (wheel_armed(&c->timer) && seq_leq(c->timer.expires, first)))
+        return;
+    uint64_t at = t->tick64 + (uint64_t)(int64_t)(int32_t)(first - t->tick);
+    wheel_set(&t->conn_wheel, ix, at, t->tick64);
+}
+
+void timer_idle(struct tcp *t, uint32_t ix)
+{
+    struct active *a = active_of(t, conn_at(t, ix));
+    if (a == NULL || a->t_idle != 0 || a->rxq_head != 0 || a->txq_head != 0)
+        return;
+    a->t_idle = tick_after(t, t->cfg->idle);
+    timer_arm(t, ix);
+}
+
+static bool close_fires(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (!tick_due(t, c->t_close))
+        return false;
+    c->t_close = 0;
+    if (c->flags & CONN_LINGER && c->state != TERN_TIME_WAIT)
+        conn_reset(t, ix, TERN_ETIMEDOUT);
+    else
+        conn_end(t, ix, 0);
+    return true;
+}
+
+/* R2 is passed: by retries, or by the user's own limit (MUST-20, MUST-21). */
+static bool gave_up(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    if (c->user_timeout_ms != 0)
+        return t->now - a->stalled >= c->user_timeout_ms * NS_PER_MS;
+    uint8_t limit = t->cfg->data_retries;
+    if (c->state == TERN_SYN_SENT)
+        limit = c->syn_retries;
+    else if (c->state == TERN_SYN_RECEIVED)
+        limit = t->cfg->synack_retries;
+    return c->retries >= limit;
+}
+
+static void back_off(struct tcp *t, struct conn *c, struct active *a)
+{
+    c->retries = (uint8_t)min_u32(c->retries + 1u, UINT8_MAX);
+    c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
+    uint64_t wait = rto_of(t, c);
+    if (c->user_timeout_ms != 0) { /* not later than the user's limit */
+        uint64_t end = a->stalled + c->user_timeout_ms * NS_PER_MS;
+        wait = min_u64(wait, end > t->now ? end - t->now : 0);
+    }
+    a->t_rto = tick_after(t, wait);
+}
+
+static bool all_in_device(const struct tcp *t, const struct active *a)
+{
+    for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next)
+        if (sent_at(t, i)->in_device == 0)
+            return false;
+    return true;
+}
+
+/* true: the connection is over. */
+static bool rto_fires(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (a == NULL || !tick_due(t, a->t_rto))
+        return false;
+    a->t_rto = 0;
+    bool syn = c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED;
+    if (!syn && !a->persist) {
+        if (a->sent_head == 0) { /* there was no memory for a record */
+            conn_ready(t, ix);
+            return false;
+        }
+        if (all_in_device(t, a)) { /* what never left cannot be lost */
+            a->t_rto = tick_after(t, rto_of(t, c));
+            return false;
+        }
+    }
+    if (gave_up(t, c, a)) {
+        count(t, c->state == TERN_SYN_SENT ? TERN_COUNT_ATTEMPT_FAILS : TERN_COUNT_TIMEOUTS);
+        conn_end(t, ix, TERN_ETIMEDOUT);
+        return true;
+    }
+    back_off(t, c, a);
+    if (syn)
+        c->flags |= CONN_SYN_DUE;
+    else if (a->persist)
+        c->flags |= CONN_PROBE_DUE;
+    else
+        loss_on_rto(t, ix);
+    conn_ready(t, ix);
+    return false;
+}
+
+static void delack_fires(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (a == NULL || !tick_due(t, a->t_delack))
+        return;
+    a->t_delack = 0;
+    a->interactive = false; /* no answer came that it could have ridden on */
+    c->flags |= CONN_ACK_DUE;
+    conn_ready(t, ix);
+}
+
+static void idle_fires(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (a == NULL || !tick_due(t, a->t_idle))
+        return;
+    a->t_idle = 0;
+    uint32_t idle = ticks_of(t->cfg->idle);
+    if (t->tick - a->used_tick >= idle) {
+        conn_freeze(t, ix); /* if it cannot, timer_idle() is called when the queues are empty */
+    } else {
+        uint32_t at = a->used_tick + idle;
+        a->t_idle = at == 0 ? 1 : at;
+    }
+}
+
+void timer_fire(struct tcp *t, uint32_t ix)
+{
+    if (close_fires(t, ix) || rto_fires(t, ix))
+        return;
+    struct active *a = active_of(t, conn_at(t, ix));
+    if (a != NULL && tick_due(t, a->t_reorder)) {
+        a->t_reorder = 0;
+        loss_on_reorder_timer(t, ix);
+    }
+    delack_fires(t, ix);
+    idle_fires(t, ix);
+    timer_arm(t, ix);
+}

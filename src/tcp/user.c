@@ -1,0 +1,561 @@
+/* user.c - the user's calls (RFC 9293 3.10.1 to 3.10.6). None of them knows the time or sends
+ * anything: they change queues and states and note that there may be output. */
+#include "tcp/tcp.h"
+
+enum { LENT_MAX = 1 << 30 }; /* bytes queued at most, lent ones too: half the sequence space */
+
+/* ---- OPEN ------------------------------------------------------------------------------------ */
+
+int user_connect(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, void *user,
+                 uint32_t *ix)
+{
+    int err;
+    if (flow_find(t, tuple, tcp_flow_hash(t, tuple)) != 0)
+        return TERN_EADDRINUSE;
+    *ix = conn_new(t, tuple, iface, &err);
+    if (*ix == 0)
+        return err;
+    struct conn *c = conn_at(t, *ix);
+    if (conn_thaw(t, c) == NULL) {
+        conn_free(t, *ix);
+        return TERN_ENOMEM;
+    }
+    c->user = user;
+    c->rcv_wscale = t->cfg->features & TERN_FEATURE_WSCALE ? tcp_wscale(t) : 0;
+    c->flags |= CONN_SYN_DUE;
+    conn_state(t, *ix, TERN_SYN_SENT);
+    count(t, TERN_COUNT_ACTIVE_OPENS);
+    conn_ready(t, *ix);
+    return 0;
+}
+
+/* ---- SEND ------------------------------------------------------------------------------------ */
+
+/* Whether the state allows queueing; a negative error if not. */
+static int sendable(const struct conn *c)
+{
+    if (c->err != 0)
+        return c->err;
+    if (c->flags & CONN_FIN_QUEUED)
+        return TERN_ESHUTDOWN;
+    switch (c->state) {
+    case TERN_SYN_SENT:
+    case TERN_SYN_RECEIVED:
+    case TERN_ESTABLISHED:
+    case TERN_CLOSE_WAIT: return 0;
+    default: return TERN_ENOTCONN;
+    }
+}
+
+static uint32_t send_room(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    uint32_t limit = sndbuf_of(t, c, a);
+    uint32_t queued = c->snd_end - c->snd_una - (c->snd_una == c->iss && c->snd_nxt != c->snd_una);
+    return queued < limit ? limit - queued : 0;
+}
+
+/* Stream offset of the next byte to be queued. Before the SYN has left, snd_nxt stands for the first
+ * byte's place. */
+static uint32_t end_offset(const struct conn *c)
+{
+    bool unborn = c->snd_una == c->snd_nxt && c->flags & CONN_SYN_DUE;
+    return unborn ? c->snd_end - c->snd_nxt : c->snd_end - c->iss - 1;
+}
+
+static void link_chunk(struct tcp *t, struct active *a, uint32_t ix)
+{
+    if (a->txq_tail != 0)
+        chunk_at(t->chunks, a->txq_tail)->next = ix;
+    else
+        a->txq_head = ix;
+    a->txq_tail = ix;
+}
+
+static void queued(struct tcp *t, uint32_t ix, uint32_t len)
+{
+    struct conn *c = conn_at(t, ix);
+    c->snd_end += len;
+    conn_ready(t, ix);
+}
+
+/* The last chunk, if it is a page with room. */
+static struct chunk *tail_room(const struct tcp *t, const struct active *a)
+{
+    if (a->txq_tail == 0)
+        return NULL;
+    struct chunk *k = chunk_at(t->chunks, a->txq_tail);
+    return k->kind == CHUNK_PAGE && k->len < k->cap ? k : NULL;
+}
+
+/* Common beginning of the three ways to send. */
+static int begin_send(struct tcp *t, uint32_t ix, struct active **a, uint32_t *room)
+{
+    struct conn *c = conn_at(t, ix);
+    int err = sendable(c);
+    if (err != 0)
+        return err;
+    if (c->flags & CONN_RESERVED)
+        return TERN_EINVAL;
+    *a = conn_thaw(t, c);
+    if (*a == NULL)
+        return TERN_ENOMEM;
+    *room = send_room(t, c, *a);
+    if (*room == 0) {
+        c->flags |= CONN_WRITE_ARMED;
+        return TERN_EAGAIN;
+    }
+    return 0;
+}
+
+ptrdiff_t user_send(struct tcp *t, uint32_t ix, const void *buf, size_t len)
+{
+    struct active *a;
+    uint32_t room;
+    int err = begin_send(t, ix, &a, &room);
+    if (err != 0)
+        return err;
+    struct conn *c = conn_at(t, ix);
+    uint32_t want = (uint32_t)min_size(len, room), done = 0;
+    uint32_t at = end_offset(c);
+    while (done < want) {
+        struct chunk *k = tail_room(t, a);
+        if (k == NULL) {
+            uint32_t page = chunk_new(t->chunks, at + done, want - done);
+            if (page == 0)
+                break;
+            link_chunk(t, a, page);
+            k = chunk_at(t->chunks, page);
+        }
+        if (a->tx_cursor == 0)
+            a->tx_cursor = a->txq_tail;
+        uint32_t n = min_u32(want - done, k->cap - k->len);
+        memcpy(k->data + k->len, (const uint8_t *)buf + done, n);
+        k->len += n;
+        done += n;
+    }
+    if (done < len)
+        c->flags |= CONN_WRITE_ARMED;
+    if (done == 0)
+        return want == 0 ? 0 : TERN_ENOMEM;
+    queued(t, ix, done);
+    return done;
+}
+
+ptrdiff_t user_reserve(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t want)
+{
+    struct active *a;
+    uint32_t room;
+    int err = begin_send(t, ix, &a, &room);
+    if (err != 0)
+        return err;
+    struct conn *c = conn_at(t, ix);
+    uint32_t left = (uint32_t)min_size(want, room), done = 0;
+    uint32_t at = end_offset(c);
+    size_t views = 0;
+    struct chunk *k = tail_room(t, a);
+    a->tx_reserved = k != NULL ? a->txq_tail : 0;
+    while (views < n && done < left) {
+        if (k == NULL) {
+            uint32_t page = chunk_new(t->chunks, at + done, left - done);
+            if (page == 0)
+                break;
+            link_chunk(t, a, page);
+            if (a->tx_reserved == 0)
+                a->tx_reserved = page;
+            k = chunk_at(t->chunks, page);
+        }
+        uint32_t have = min_u32(left - done, k->cap - k->len);
+        iov[views++] = (tern_iov){.base = k->data + k->len, .len = have};
+        done += have;
+        k = NULL;
+    }
+    if (views == 0)
+        return n == 0 || want == 0 ? TERN_EINVAL : TERN_ENOMEM;
+    c->flags |= CONN_RESERVED;
+    return (ptrdiff_t)views;
+}
+
+/* Frees the chunks behind `keep` (0: all from the first reserved one on); none holds a byte. */
+static void drop_reserved(struct tcp *t, struct active *a, uint32_t keep)
+{
+    uint32_t ix = keep != 0 ? chunk_at(t->chunks, keep)->next : a->txq_head;
+    if (keep != 0)
+        chunk_at(t->chunks, keep)->next = 0;
+    else
+        a->txq_head = 0;
+    a->txq_tail = keep;
+    while (ix != 0) {
+        uint32_t next = chunk_at(t->chunks, ix)->next;
+        if (a->tx_cursor == ix)
+            a->tx_cursor = 0;
+        chunk_unref(t->chunks, ix);
+        ix = next;
+    }
+}
+
+int user_commit(struct tcp *t, uint32_t ix, size_t len)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (!(c->flags & CONN_RESERVED))
+        return c->err != 0 ? c->err : TERN_EINVAL; /* the connection ended meanwhile */
+    c->flags &= ~(uint32_t)CONN_RESERVED;
+    uint32_t left = (uint32_t)len, at = a->tx_reserved, last = 0;
+    a->tx_reserved = 0;
+    while (left > 0) {
+        TERN_ASSERT(at != 0); /* more committed than reserved */
+        struct chunk *k = chunk_at(t->chunks, at);
+        uint32_t n = min_u32(left, k->cap - k->len);
+        if (n != 0 && a->tx_cursor == 0)
+            a->tx_cursor = at;
+        k->len += n;
+        left -= n;
+        last = at;
+        at = k->next;
+    }
+    /* pages that took nothing go; the last one with bytes in it is the new end */
+    for (uint32_t i = a->txq_head; i != 0; i = chunk_at(t->chunks, i)->next)
+        if (last == 0 && chunk_at(t->chunks, i)->len != 0 &&
+            (chunk_at(t->chunks, i)->next == 0 ||
+             chunk_at(t->chunks, chunk_at(t->chunks, i)->next)->len == 0))
+            last = i;
+    drop_reserved(t, a, last);
+    if (len != 0)
+        queued(t, ix, (uint32_t)len);
+    return 0;
+}
+
+int user_lend(struct tcp *t, uint32_t ix, const void *buf, size_t len, void *cookie)
+{
+    struct active *a;
+    uint32_t room;
+    if (len == 0)
+        return TERN_EINVAL;
+    int err = begin_send(t, ix, &a, &room);
+    if (err != 0)
+        return err;
+    struct conn *c = conn_at(t, ix);
+    if (len > LENT_MAX - (c->snd_end - c->snd_una))
+        return TERN_EINVAL;
+    uint32_t k = chunk_new_caller(t->chunks, end_offset(c), buf, (uint32_t)len, 0, cookie);
+    if (k == 0)
+        return TERN_ENOMEM;
+    link_chunk(t, a, k);
+    if (a->tx_cursor == 0)
+        a->tx_cursor = k;
+    queued(t, ix, (uint32_t)len);
+    return 0;
+}
+
+/* ---- RECEIVE --------------------------------------------------------------------------------- */
+
+/* What a read says when there is nothing to read. */
+static ptrdiff_t nothing(struct conn *c)
+{
+    if (c->flags & CONN_FIN_RCVD && c->err == 0)
+        return 0;
+    if (c->err != 0)
+        return c->err;
+    if (c->state == TERN_CLOSED)
+        return TERN_ENOTCONN;
+    c->flags |= CONN_READ_ARMED;
+    return TERN_EAGAIN;
+}
+
+/* The owner has made room: grows the buffer, and tells the peer when the window has at least doubled
+ * (RFC 9293 3.8.6.2.2 asks for less; each update costs a packet). */
+static void consumed(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {
+        timer_idle(t, ix);
+        return;
+    }
+    reasm_tune(t, c, a);
+    uint32_t offered = c->rcv_adv - c->rcv_nxt;
+    uint32_t window = reasm_window(t, c, a);
+    if (window > offered && window / 2 >= offered) {
+        c->flags |= CONN_ACK_DUE;
+        conn_ready(t, ix);
+    }
+    timer_idle(t, ix);
+}
+
+ptrdiff_t user_recv(struct tcp *t, uint32_t ix, void *buf, size_t cap)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (reasm_readable(c, a) == 0)
+        return nothing(c);
+    uint32_t done = 0;
+    while (done < cap) {
+        tern_iov v;
+        if (reasm_peek(t, c, a, &v, 1, 0) == 0)
+            break;
+        uint32_t n = (uint32_t)min_size(v.len, cap - done);
+        memcpy((uint8_t *)buf + done, v.base, n);
+        reasm_consume(t, c, a, n);
+        done += n;
+    }
+    consumed(t, ix);
+    return done;
+}
+
+ptrdiff_t user_peek(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t skip)
+{
+    struct conn *c = conn_at(t, ix);
+    const struct active *a = active_of(t, c);
+    if (skip >= reasm_readable(c, a))
+        return nothing(c);
+    return (ptrdiff_t)reasm_peek(t, c, a, iov, n, skip);
+}
+
+int user_consume(struct tcp *t, uint32_t ix, size_t len)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (len > reasm_readable(c, a))
+        return TERN_EINVAL;
+    if (len == 0)
+        return 0;
+    reasm_consume(t, c, a, (uint32_t)len);
+    consumed(t, ix);
+    return 0;
+}
+
+int user_owed(struct tcp *t, uint32_t ix, size_t bytes)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = bytes != 0 ? conn_thaw(t, c) : active_of(t, c);
+    if (a == NULL)
+        return bytes != 0 ? TERN_ENOMEM : 0;
+    uint32_t was = a->rx_owed;
+    a->rx_owed = (uint32_t)min_size(bytes, UINT32_MAX / 4);
+    if (a->rx_owed < was)
+        consumed(t, ix);
+    return 0;
+}
+
+/* ---- CLOSE and ABORT ------------------------------------------------------------------------- */
+
+/* Queues the FIN; the state changes at once (3.10.4), the segment leaves after the data. */
+static void queue_fin(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (c->flags & CONN_FIN_QUEUED)
+        return;
+    if (conn_thaw(t, c) == NULL) {
+        conn_reset(t, ix, TERN_ENOMEM); /* the one thing that still needs no memory */
+        return;
+    }
+    c->flags |= CONN_FIN_QUEUED;
+    if (c->state == TERN_ESTABLISHED || c->state == TERN_SYN_RECEIVED)
+        conn_state(t, ix, TERN_FIN_WAIT_1);
+    else if (c->state == TERN_CLOSE_WAIT)
+        conn_state(t, ix, TERN_LAST_ACK);
+    conn_ready(t, ix);
+}
+
+int user_shutdown(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    if (c->state == TERN_CLOSED)
+        return c->err != 0 ? c->err : TERN_ENOTCONN;
+    if (c->flags & CONN_RESERVED)
+        return TERN_EINVAL;
+    queue_fin(t, ix);
+    return 0;
+}
+
+/* The handle is gone; what is left of the connection, if anything, ends by itself. */
+static void orphan(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    c->flags |= CONN_ORPHAN;
+    if (c->state == TERN_TIME_WAIT && !(c->flags & CONN_ACK_DUE)) {
+        timewait_enter(t, ix);
+    } else if (c->state == TERN_FIN_WAIT_2) {
+        c->t_close = tick_after(t, t->cfg->fin_wait2);
+        timer_arm(t, ix);
+    }
+}
+
+int user_close(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    struct active *a = active_of(t, c);
+    if (c->state == TERN_CLOSED) {
+        c->flags |= CONN_ORPHAN;
+        if (!(c->flags & CONN_RST_DUE))
+            conn_free(t, ix);
+        return 0;
+    }
+    if (c->state == TERN_SYN_SENT || c->linger_ms == 0 || reasm_readable(c, a) != 0)
+        return user_abort(t, ix); /* nothing to say; asked for; or unread data: SHLD-3 */
+    c->flags |= CONN_RX_CLOSED;
+    c->flags &= ~(uint32_t)CONN_CORK;
+    if (a != NULL)
+        a->rx_owed = 0;
+    uint32_t generation = c->generation;
+    queue_fin(t, ix);
+    if (c->generation != generation || c->state == TERN_CLOSED)
+        return 0;
+    bool settled = c->state == TERN_FIN_WAIT_2 || c->state == TERN_TIME_WAIT;
+    if (c->linger_ms != UINT32_MAX && !settled) {
+        c->flags |= CONN_LINGER;
+        c->t_close = tick_after(t, c->linger_ms * NS_PER_MS);
+        timer_arm(t, ix);
+        return 0;
+    }
+    orphan(t, ix);
+    return 0;
+}
+
+int user_abort(struct tcp *t, uint32_t ix)
+{
+    struct conn *c = conn_at(t, ix);
+    c->flags |= CONN_ORPHAN;
+    c->flags &= ~(uint32_t)CONN_LINGER;
+    if (c->state == TERN_TIME_WAIT) {
+        orphan(t, ix); /* nothing is left to abort; the wait goes on */
+        return 0;
+    }
+    if (c->state == TERN_CLOSED) {
+        if (!(c->flags & CONN_RST_DUE))
+            conn_free(t, ix);
+        return 0;
+    }
+    conn_reset(t, ix, 0);
+    return 0;
+}
+
+/* ---- options and STATUS ---------------------------------------------------------------------- */
+
+static void set_flag(struct conn *c, uint32_t flag, bool on)
+{
+    c->flags = on ? c->flags | flag : c->flags & ~flag;
+}
+
+int user_option_set(struct tcp *t, uint32_t ix, enum tern_opt option, int64_t value)
+{
+    struct conn *c = conn_at(t, ix);
+    int64_t least = 0, most = 1;
+    switch (option) {
+    case TERN_OPT_RCVBUF:
+    case TERN_OPT_SNDBUF: least = 1, most = 1 << 30; break;
+    case TERN_OPT_LINGER: least = -1, most = (int64_t)3600 * 24 * 1000000000; break;
+    case TERN_OPT_USER_TIMEOUT: most = (int64_t)3600 * 24 * 1000000000; break;
+    case TERN_OPT_SYN_RETRIES: least = 0, most = 127; break;
+    case TERN_OPT_TTL: least = 1, most = 255; break;
+    case TERN_OPT_DSCP: most = 63; break;
+    case TERN_OPT_MSS: most = 65495; break;
+    default: break;
+    }
+    if (value < least || value > most)
+        return TERN_EINVAL;
+    switch (option) {
+    case TERN_OPT_NODELAY: set_flag(c, CONN_NODELAY, value != 0); break;
+    case TERN_OPT_CORK: set_flag(c, CONN_CORK, value != 0); break;
+    case TERN_OPT_RCVBUF:
+        c->rcvbuf = (uint32_t)value;
+        c->flags |= CONN_RCVBUF_FIXED;
+        break;
+    case TERN_OPT_SNDBUF:
+        c->sndbuf = (uint32_t)value;
+        c->flags |= CONN_SNDBUF_FIXED;
+        break;
+    case TERN_OPT_LINGER:
+        c->linger_ms =
+            value < 0 ? UINT32_MAX : (uint32_t)(((uint64_t)value + NS_PER_MS - 1) / NS_PER_MS);
+        break;
+    case TERN_OPT_USER_TIMEOUT:
+        c->user_timeout_ms = (uint32_t)(((uint64_t)value + NS_PER_MS - 1) / NS_PER_MS);
+        break;
+    case TERN_OPT_SYN_RETRIES: c->syn_retries = (uint8_t)value; break;
+    case TERN_OPT_TTL: c->ttl = (uint8_t)value; break;
+    case TERN_OPT_DSCP: c->dscp = (uint8_t)value; break;
+    case TERN_OPT_MSS: c->mss_user = (uint16_t)value; break;
+    default: return TERN_EINVAL;
+    }
+    if ((option == TERN_OPT_NODELAY && value) || (option == TERN_OPT_CORK && !value))
+        conn_ready(t, ix); /* what was held back may go */
+    return 0;
+}
+
+int user_option_get(const struct tcp *t, uint32_t ix, enum tern_opt option, int64_t *value)
+{
+    const struct conn *c = conn_at(t, ix);
+    switch (option) {
+    case TERN_OPT_NODELAY: *value = (c->flags & CONN_NODELAY) != 0; break;
+    case TERN_OPT_CORK: *value = (c->flags & CONN_CORK) != 0; break;
+    case TERN_OPT_RCVBUF: *value = c->rcvbuf; break;
+    case TERN_OPT_SNDBUF: *value = sndbuf_of(t, c, active_of(t, c)); break;
+    case TERN_OPT_LINGER:
+        *value = c->linger_ms == UINT32_MAX ? -1 : (int64_t)(c->linger_ms * NS_PER_MS);
+        break;
+    case TERN_OPT_USER_TIMEOUT: *value = (int64_t)(c->user_timeout_ms * NS_PER_MS); break;
+    case TERN_OPT_SYN_RETRIES: *value = c->syn_retries; break;
+    case TERN_OPT_TTL: *value = c->ttl; break;
+    case TERN_OPT_DSCP: *value = c->dscp; break;
+    case TERN_OPT_MSS: *value = c->mss_user; break;
+    default: return TERN_EINVAL;
+    }
+    return 0;
+}
+
+static void info_stats(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
+{
+    if (c->stats == 0)
+        return;
+    const struct conn_stats *s = slab_at(&t->stats, c->stats);
+    out->bytes_sent = s->bytes_sent;
+    out->bytes_received = s->bytes_received;
+    out->bytes_retransmitted = s->bytes_retransmitted;
+    out->segs_out = s->segs_out;
+    out->segs_in = s->segs_in;
+    out->retransmits_total = s->retransmits;
+    out->out_of_order = s->out_of_order;
+}
+
+void user_info(const struct tcp *t, uint32_t ix, tern_tcp_info *out)
+{
+    const struct conn *c = conn_at(t, ix);
+    const struct active *a = active_of(t, c);
+    *out = (tern_tcp_info){
+        .state = c->state,
+        .options = (uint8_t)((c->flags & CONN_TS ? TERN_INFO_TIMESTAMPS : 0) |
+                             (c->flags & CONN_SACK ? TERN_INFO_SACK : 0) |
+                             (c->flags & CONN_WSCALE ? TERN_INFO_WSCALE : 0)),
+        .snd_wscale = c->snd_wscale,
+        .rcv_wscale = c->rcv_wscale,
+        .retransmits = c->retries,
+        .in_recovery = a != NULL && a->phase != LOSS_OPEN,
+        .snd_mss = (uint16_t)conn_mss(t, c),
+        .rcv_mss = c->rcv_mss,
+        .mss_peer = c->mss_peer,
+        .iss = c->iss,
+        .irs = c->irs,
+        .snd_una = c->snd_una,
+        .snd_nxt = c->snd_nxt,
+        .snd_wnd = c->snd_wnd,
+        .rcv_nxt = c->rcv_nxt,
+        .rcv_wnd = c->rcv_adv - c->rcv_nxt,
+        .cwnd = a != NULL ? a->cc.cwnd : c->cwnd,
+        .ssthresh = a != NULL ? a->cc.ssthresh : c->ssthresh,
+        .rto = rto_of(t, c),
+        .srtt = c->srtt_us8 / 8 * NS_PER_US,
+        .rttvar = c->rttvar_us4 / 4 * NS_PER_US,
+        .min_rtt = c->min_rtt_us == UINT32_MAX ? 0 : c->min_rtt_us * NS_PER_US,
+        .rx_queued = reasm_readable(c, a) + (a != NULL ? a->rx_owed : 0),
+        .tx_queued = seq_gt(c->snd_end, c->snd_una) ? c->snd_end - c->snd_una : 0,
+        .tx_unsent = seq_gt(c->snd_end, c->snd_nxt) ? c->snd_end - c->snd_nxt : 0,
+        .rcvbuf = c->rcvbuf,
+        .sndbuf = sndbuf_of(t, c, a),
+        .timer = TERN_NEVER,
+    };
+    if (wheel_armed(&c->timer))
+        out->timer = (t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick))
+                     << TICK_SHIFT;
+    info_stats(t, c, out);
+}
