@@ -1,0 +1,75 @@
+/* run_net.h - the network as the program runner sees it: what a backend must offer.
+ *
+ * The runner (run.h) answers a program's socket calls; a backend answers the runner. Over tern that
+ * is run_tern.c; tests have one over the host's own sockets.
+ *
+ * A connection begins with open() or accept() and is the runner's until the runner calls abort(), or
+ * the backend reports opened() with an error, ended() or closed(); after that neither side names it
+ * again. `user` is the runner's pointer, given when the connection or listener began. Callbacks come
+ * from the loop, never from inside open(), listen(), accept() or attach().
+ *
+ * Addresses are tern_addr; an IPv4 one is ::ffff:a.b.c.d. Errors are negative errno values.
+ */
+#ifndef TERN_HOST_RUN_NET_H
+#define TERN_HOST_RUN_NET_H
+
+#include "tern/info.h"
+#include "tern/tern.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct run_conn;     /* a backend's connection */
+struct run_listener; /* a backend's listener */
+
+/* What the backend reports. */
+struct run_net_events {
+    /* The active open has ended: 0, or why it failed. */
+    void (*opened)(void *user, int err);
+    /* The connection was reset or timed out: why. The backend closes the attached descriptor right
+     * after this call. (After both FINs nothing is reported until the program closes.) */
+    void (*ended)(void *user, int err);
+    /* The program has closed its end; what is left to deliver is the backend's own business. */
+    void (*closed)(void *user);
+    /* A SYN has come for a listener: does the program still listen? false: it is to be refused, and
+     * unlisten() has been called meanwhile. */
+    bool (*syn)(void *user);
+    /* accept() has something new. The runner may call unlisten() meanwhile. */
+    void (*incoming)(void *user);
+};
+
+struct run_net_ops {
+    /* May a program bind this address (port ignored)? 0 or -EADDRNOTAVAIL. */
+    int (*bindable)(void *net, const tern_addr *local);
+
+    /* Begins an active open; opened() follows. `local` may lack address, port or both. */
+    int (*open)(void *net, struct run_conn **out, const tern_addr *local, const tern_addr *peer,
+                void *user);
+    /* The same for a connection that waits at a listener; NULL: none does. */
+    struct run_conn *(*accept)(struct run_listener *listener, void *user);
+    /* From now on `fd`, an AF_UNIX stream socket that is the backend's to close, carries the
+     * connection's bytes: half closes both ways, errors, back-pressure. Established only. */
+    void (*attach)(struct run_conn *conn, int fd);
+    /* The last byte that the program sends through the pair is not data (see run_reset.c): it shuts
+     * its sending side right behind it. NULL: never told. */
+    void (*marker)(struct run_conn *conn);
+    /* RST, and the end of the connection. */
+    void (*abort)(struct run_conn *conn);
+
+    /* Begins to listen. -EADDRINUSE, -EADDRNOTAVAIL. */
+    int (*listen)(void *net, struct run_listener **out, const tern_addr *local, unsigned backlog,
+                  void *user);
+    void (*backlog)(struct run_listener *listener, unsigned backlog);
+    /* Ends a listener; what waits there is reset. */
+    void (*unlisten)(struct run_listener *listener);
+
+    /* Both ends; either may be NULL. Valid from open() on as far as they are known. */
+    void (*names)(struct run_conn *conn, tern_addr *local, tern_addr *peer);
+    /* Options in tern's units. An error means: not known there; the runner goes on. */
+    int (*set)(struct run_conn *conn, enum tern_opt option, int64_t value);
+    int (*info)(struct run_conn *conn, tern_tcp_info *out);
+    /* Bytes the program has written that are not acknowledged; *unsent: not even sent. */
+    uint32_t (*outq)(struct run_conn *conn, uint32_t *unsent);
+};
+
+#endif
