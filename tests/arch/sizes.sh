@@ -8,10 +8,19 @@ export LC_ALL=C # awk counts bytes
 find src include tests examples bench scripts cmake -type f \
     \( -name '*.[ch]' -o -name '*.sh' -o -name '*.cmake' -o -path 'scripts/*' \) 2>/dev/null |
     sort | xargs awk '
-    function bad(what, why) { print "not ok " what " - " why; failed++ }
+    function bad(kind, what) {
+        count[kind]++
+        print "# " what
+    }
+    function verdict(kind) {
+        if (count[kind])
+            print "not ok " kind " - " count[kind] " are not; see above"
+        else
+            print "ok " kind
+    }
     FNR == 1 {
         if (lines > 900)
-            bad(last, lines " lines")
+            bad("files of at most 900 lines", last ": " lines " lines")
         start = 0
         last = FILENAME
     }
@@ -21,22 +30,22 @@ find src include tests examples bench scripts cmake -type f \
         text = $0
         gsub(/[\200-\277]/, "", text)
         if (length(text) > 100)
-            bad(FILENAME ":" FNR, length(text) " columns")
+            bad("lines of at most 100 columns", FILENAME ":" FNR ": " length(text) " columns")
     }
     # The brace of a function, and of nothing else, stands alone at the start of a line.
     FILENAME ~ /\.[ch]$/ && /^\{/ { start = FNR }
     FILENAME ~ /\.[ch]$/ && /^\}$/ && start {
         len = FNR - start + 1
         if (len > 100)
-            bad(FILENAME ":" start, "a function of " len " lines")
+            bad("functions of at most 100 lines", FILENAME ":" start ": " len " lines")
         else if (len > 70)
-            print "# " FILENAME ":" start ": a function of " len " lines"
-        functions++
+            print "# " FILENAME ":" start ": a function of " len " lines, more than a screen"
         start = 0
     }
     END {
         if (lines > 900)
-            bad(last, lines " lines")
-        if (!failed)
-            print "ok sizes of files, and of " functions " functions"
+            bad("files of at most 900 lines", last ": " lines " lines")
+        verdict("files of at most 900 lines")
+        verdict("functions of at most 100 lines")
+        verdict("lines of at most 100 columns")
     }'
