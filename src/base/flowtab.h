@@ -40,7 +40,8 @@ struct flowtab {
 bool flowtab_init(struct flowtab *t, struct mem *mem, uint32_t slots);
 void flowtab_destroy(struct flowtab *t);
 
-/* Adds `ref` (neither 0 nor FLOW_TOMBSTONE) under `hash`. false: 7/8 full, and no memory for more. */
+/* Adds `ref` (neither 0 nor FLOW_TOMBSTONE) under `hash`. false: 7/8 full, and no memory for
+ * more. */
 bool flowtab_insert(struct flowtab *t, uint32_t hash, uint32_t ref);
 /* Removes exactly that pair; it must be there. */
 void flowtab_remove(struct flowtab *t, uint32_t hash, uint32_t ref);

@@ -31,28 +31,35 @@ static inline void wheel_link(struct wheel *w, uint32_t ix, struct wheel_node *n
         level++, shift += 6;
     uint32_t place = (uint32_t)(expires >> shift) % WHEEL_SLOTS;
     uint32_t slot = level * WHEEL_SLOTS + place;
-    uint32_t next = w->head[slot];
+    uint32_t last = w->tail[slot];
 
-    w->head[slot] = ix;
+    w->tail[slot] = ix;
     w->map[level] |= (uint64_t)1 << place;
-    n->next = next;
-    n->prev = WHEEL_FIRST | slot;
+    n->next = WHEEL_EDGE | slot;
     n->expires = (uint32_t)expires;
-    if (next != 0)
-        wheel_node_at(w, next)->prev = ix;
+    if (last != 0) {
+        n->prev = last;
+        wheel_node_at(w, last)->next = ix;
+    } else {
+        n->prev = WHEEL_EDGE | slot;
+        w->head[slot] = ix;
+    }
 }
 
 static inline void wheel_unlink(struct wheel *w, struct wheel_node *n)
 {
     uint32_t next = n->next, prev = n->prev;
-    if (next != 0)
-        wheel_node_at(w, next)->prev = prev;
-    if (prev & WHEEL_FIRST) {
-        uint32_t slot = prev & ~WHEEL_FIRST;
-        w->head[slot] = next;
-        w->map[slot / WHEEL_SLOTS] ^= (uint64_t)(next == 0) << slot % WHEEL_SLOTS;
-    } else {
+    if (!(prev & WHEEL_EDGE))
         wheel_node_at(w, prev)->next = next;
+    else
+        w->head[prev & ~WHEEL_EDGE] = next & WHEEL_EDGE ? 0 : next;
+    if (!(next & WHEEL_EDGE)) {
+        wheel_node_at(w, next)->prev = prev;
+    } else {
+        uint32_t slot = next & ~WHEEL_EDGE;
+        bool empty = prev & WHEEL_EDGE;
+        w->tail[slot] = empty ? 0 : prev;
+        w->map[slot / WHEEL_SLOTS] ^= (uint64_t)empty << slot % WHEEL_SLOTS;
     }
 }
 
@@ -131,19 +138,38 @@ uint32_t wheel_expire(struct wheel *w, uint64_t now)
     return 0;
 }
 
+/* The tick at which the first slot of level `level` begins that holds entries; the level has some.
+ * A slot that has begun and is not yet moved down begins before `now`. */
+static inline uint64_t wheel_begins(const struct wheel *w, uint32_t level)
+{
+    uint64_t at = w->now >> 6 * level, map = w->map[level];
+    uint32_t turn = (uint32_t)at & (WHEEL_SLOTS - 1);
+    map = map >> turn | map << (-turn & (WHEEL_SLOTS - 1));
+    return (at + (uint32_t)__builtin_ctzll(map)) << 6 * level;
+}
+
 uint64_t wheel_next(const struct wheel *w)
 {
     uint64_t best = UINT64_MAX;
     for (uint32_t level = 0; level < WHEEL_LEVELS; level++) {
-        uint64_t map = w->map[level];
-        if (map == 0)
-            continue;
-        uint64_t at = w->now >> 6 * level;
-        uint32_t turn = (uint32_t)at & (WHEEL_SLOTS - 1);
-        map = map >> turn | map << (-turn & (WHEEL_SLOTS - 1));
-        /* a slot that has begun and is not yet moved down began before `now` */
-        uint64_t begins = (at + (uint32_t)__builtin_ctzll(map)) << 6 * level;
-        best = min_u64(best, max_u64(begins, w->now));
+        if (w->map[level] != 0)
+            best = min_u64(best, max_u64(wheel_begins(w, level), w->now));
     }
     return best;
+}
+
+uint32_t wheel_first(const struct wheel *w)
+{
+    uint64_t best = UINT64_MAX;
+    uint32_t ix = 0;
+    for (uint32_t level = 0; level < WHEEL_LEVELS; level++) {
+        if (w->map[level] == 0)
+            continue;
+        uint64_t begins = wheel_begins(w, level);
+        if (begins < best) {
+            best = begins;
+            ix = w->head[wheel_slot(level, begins)];
+        }
+    }
+    return ix;
 }

@@ -1,10 +1,11 @@
 /* wheel.h - a hierarchical timing wheel over the objects of a slab.
  *
- * One entry an object, embedded at a fixed offset. Time is counted in ticks (below 2^63);
- * entries hold the low 32 bits of theirs. Six levels of 64 slots cover all 32 bits: level L has slots of 64^L ticks. An
- * entry sits at the level at which it is at least one slot away and moves down (cascades) when its
- * slot begins, at most five times. One 64-bit map a level says which slots hold entries, so the
- * next slot to visit is found by six bit scans, however many entries there are.
+ * One entry an object, embedded at a fixed offset. Time is counted in ticks (below 2^63); entries
+ * hold the low 32 bits of theirs. Six levels of 64 slots cover all 32 bits: level L has slots of
+ * 64^L ticks. An entry sits at the level at which it is at least one slot away and moves down
+ * (cascades) when its slot begins, at most five times. One 64-bit map a level says which slots hold
+ * entries, so the next slot to visit is found by six bit scans, however many entries there are.
+ * Entries of one slot stand in the order in which they were put there.
  *
  * Nothing fires early: an entry fires in the first wheel_expire() at or after its tick. Who moves a
  * deadline later need not touch the wheel: let the entry fire, look at the real deadline, set
@@ -23,11 +24,11 @@ enum {
     WHEEL_MOVES_MAX = 4096, /* entries moved down by one wheel_expire(), at most */
 };
 
-#define WHEEL_FIRST 0x80000000u /* in wheel_node.prev */
+#define WHEEL_EDGE 0x80000000u /* in wheel_node: not an index but the slot */
 
 struct wheel_node {
-    uint32_t next; /* index of the next entry in the slot, 0 at its end */
-    uint32_t prev; /* index of the previous one; first in slot: WHEEL_FIRST | slot; 0: not armed */
+    uint32_t next;    /* index of the next entry in the slot; of the last one: WHEEL_EDGE | slot */
+    uint32_t prev;    /* index of the previous one; of the first: WHEEL_EDGE | slot; 0: not armed */
     uint32_t expires; /* tick, low 32 bits */
 };
 
@@ -37,7 +38,7 @@ struct wheel {
     uint32_t count; /* armed entries */
     uint64_t now;   /* the last tick that wheel_expire() went to */
     uint64_t map[WHEEL_LEVELS];
-    uint32_t head[WHEEL_LEVELS * WHEEL_SLOTS];
+    uint32_t head[WHEEL_LEVELS * WHEEL_SLOTS], tail[WHEEL_LEVELS * WHEEL_SLOTS]; /* 0: empty */
 };
 
 void wheel_init(struct wheel *w, struct slab *slab, uint32_t node_offset, uint64_t now);
@@ -56,8 +57,8 @@ void wheel_clear(struct wheel *w, uint32_t ix);
  * wheel_next() is still <= now. */
 uint32_t wheel_expire(struct wheel *w, uint64_t now);
 
-/* An entry of the slot that comes next, still armed: the one (nearly) nearest to its end; 0 when
- * the wheel is empty. For a slab that is full and must give up its oldest. O(1). */
+/* The first entry of the slot that comes next, still armed; 0 when the wheel is empty. When all
+ * entries are set equally far ahead it is the oldest: for who must give one up. O(1). */
 uint32_t wheel_first(const struct wheel *w);
 
 /* No entry is due before this tick, and calling wheel_expire() at it makes progress; UINT64_MAX

@@ -58,8 +58,9 @@ static void check_invariant(const struct fixture *f)
     const struct wheel *w = &f->wheel;
     uint32_t count = 0;
     for (uint32_t slot = 0; slot < WHEEL_LEVELS * WHEEL_SLOTS; slot++) {
-        uint32_t before = WHEEL_FIRST | slot, shift = slot / WHEEL_SLOTS * 6;
-        for (uint32_t ix = w->head[slot]; ix != 0;) {
+        uint32_t before = WHEEL_EDGE | slot, shift = slot / WHEEL_SLOTS * 6;
+        assert_int_equal(w->head[slot] == 0, w->tail[slot] == 0);
+        for (uint32_t ix = w->head[slot]; ix != 0 && !(ix & WHEEL_EDGE);) {
             const struct object *o = slab_at(&f->slab, ix);
             assert_int_equal(o->node.prev, before);
             uint64_t expires = w->now + (uint32_t)(o->node.expires - (uint32_t)w->now);
@@ -69,6 +70,10 @@ static void check_invariant(const struct fixture *f)
             before = ix;
             ix = o->node.next;
             count++;
+            if (ix & WHEEL_EDGE) {
+                assert_int_equal(ix, WHEEL_EDGE | slot);
+                assert_int_equal(w->tail[slot], before);
+            }
         }
     }
     assert_int_equal(count, w->count);
@@ -241,6 +246,50 @@ static void walks_from_slot_to_slot(void **state)
     }
 }
 
+/* As TIME-WAIT uses it: set equally far ahead, some ended early, the oldest given up. */
+static void the_first_is_the_oldest_of_those_equally_far_ahead(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 1000);
+    assert_int_equal(wheel_first(&f.wheel), 0);
+    uint64_t now = 1000;
+    uint32_t oldest = 1;
+    for (uint32_t ix = 1; ix <= N; ix++) {
+        now += unit_below(200);
+        expire_all(&f, now);
+        set(&f, ix, now + 60000, now);
+        if (unit_below(3) == 0) {
+            uint32_t gone = 1 + unit_below(ix);
+            wheel_clear(&f.wheel, gone);
+            f.due[gone] = 0;
+        }
+        while (oldest <= ix && f.due[oldest] == 0)
+            oldest++;
+        if (oldest <= ix)
+            assert_int_equal(wheel_first(&f.wheel), oldest);
+        else
+            assert_int_equal(wheel_first(&f.wheel), 0);
+        check_invariant(&f);
+    }
+    finish(&f);
+}
+
+static void one_tick_fires_in_the_order_of_setting(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const uint64_t ahead[] = {0, 1, 63, 64, 5000, 300000, 20000000};
+    for (size_t i = 0; i < ARRAY_LEN(ahead); i++) {
+        setup(&f, 12345);
+        for (uint32_t ix = 1; ix <= N; ix++)
+            wheel_set(&f.wheel, ix, 12345 + ahead[i], 12345);
+        for (uint32_t ix = 1; ix <= N; ix++)
+            assert_int_equal(wheel_expire(&f.wheel, 12345 + ahead[i]), ix);
+        finish(&f);
+    }
+}
+
 static void survives_a_jump_of_hours(void **state)
 {
     (void)state;
@@ -381,6 +430,8 @@ int main(void)
         cmocka_unit_test(is_not_fooled_by_a_full_turn),
         cmocka_unit_test(agrees_with_a_model),
         cmocka_unit_test(walks_from_slot_to_slot),
+        cmocka_unit_test(the_first_is_the_oldest_of_those_equally_far_ahead),
+        cmocka_unit_test(one_tick_fires_in_the_order_of_setting),
         cmocka_unit_test(survives_a_jump_of_hours),
         cmocka_unit_test(an_empty_wheel_jumps_to_the_present),
         cmocka_unit_test(a_wheel_in_use_does_not_jump),
