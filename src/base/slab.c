@@ -14,8 +14,8 @@ enum { SLAB_BLOCK_BYTES = 64 * 1024, SLAB_BLOCK_ALIGN = 64 };
 static size_t slab_block_size(const struct slab *s)
 {
     size_t bytes = (size_t)s->object_size << s->block_shift;
-    return (bytes + SLAB_BLOCK_ALIGN - 1) &
-           ~(size_t)(SLAB_BLOCK_ALIGN - 1); /* as aligned_alloc() likes it */
+    size_t over = bytes % SLAB_BLOCK_ALIGN;
+    return over == 0 ? bytes : bytes - over + SLAB_BLOCK_ALIGN; /* as aligned_alloc() wants it */
 }
 
 /* Bytes in front of what is cleared and poisoned: the generation outlives the object. */
@@ -70,10 +70,7 @@ void slab_destroy(struct slab *s)
         mem_free(s->mem, s->blocks[i], slab_block_size(s));
     }
     mem_free(s->mem, s->blocks, s->block_count * sizeof(*s->blocks));
-    s->blocks = NULL;
-    s->used = 0;
-    s->fresh = 1;
-    s->free_head = s->free_tail = 0;
+    memset(s, 0, sizeof(*s));
 }
 
 /* Takes a slot that was never used; 0: no memory for its block. */

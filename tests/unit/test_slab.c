@@ -49,6 +49,39 @@ static void takes_blocks_as_needed_of_64_kib_or_less(void **state)
     }
 }
 
+static void a_block_of_many_is_about_64_kib(void **state)
+{
+    (void)state;
+    const uint32_t sizes[] = {8, 12, 64, 100, 256, 4096, 32768};
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct unit_mem m;
+        struct slab s;
+        unit_mem_init(&m);
+        assert_true(slab_init(&s, &m.mem, SLAB_PLAIN, sizes[i], 1 << 20));
+        assert_int_equal(m.at[0].size, ((1u << 20 >> s.block_shift) + 1) * sizeof(void *));
+        slab_alloc(&s);
+        assert_in_range(m.at[1].size, 32 * 1024 + 1, 64 * 1024);
+        assert_int_equal(m.at[1].size % 64, 0);
+        slab_destroy(&s);
+        unit_mem_done(&m);
+    }
+}
+
+static void destroying_twice_is_harmless(void **state)
+{
+    (void)state;
+    struct unit_mem m;
+    struct slab s;
+    unit_mem_init(&m);
+    assert_true(slab_init(&s, &m.mem, SLAB_HANDLES, 16, 4));
+    uint32_t ix = slab_alloc(&s);
+    slab_destroy(&s);
+    slab_destroy(&s);
+    assert_false(slab_is(&s, ix, 1));
+    assert_int_equal(slab_alloc(&s), 0);
+    unit_mem_done(&m);
+}
+
 static void objects_never_overlap_nor_move(void **state)
 {
     (void)state;
@@ -336,6 +369,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_no_more_than_the_limit),
         cmocka_unit_test(takes_blocks_as_needed_of_64_kib_or_less),
+        cmocka_unit_test(a_block_of_many_is_about_64_kib),
+        cmocka_unit_test(destroying_twice_is_harmless),
         cmocka_unit_test(objects_never_overlap_nor_move),
         cmocka_unit_test(objects_come_cleared),
         cmocka_unit_test(plain_slots_are_reused_last_first),
