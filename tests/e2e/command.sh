@@ -37,16 +37,24 @@ else
     fine full-output
 fi
 
+has() { # TOOL: or says that what needs it is skipped
+    command -v "$1" >/dev/null && return 0
+    echo "skip with-$1 - $1 is missing"
+    return 1
+}
+
 mkdir man
 "$TERN" help --man man
-for verb in $("$TERN" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
-    if [ -s "man/tern-$verb.1" ] && mandoc -T lint -W error "man/tern-$verb.1" >lint.out; then
-        fine "man-page-of-$verb"
-    else
-        wrong "man-page-of-$verb" "$(cat lint.out)"
-    fi
-done
-says man-page 0 "TCP outside the kernel" mandoc -T utf8 man/tern.1
+if has mandoc; then
+    for verb in $("$TERN" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+        if [ -s "man/tern-$verb.1" ] && mandoc -T lint -W error "man/tern-$verb.1" >lint.out; then
+            fine "man-page-of-$verb"
+        else
+            wrong "man-page-of-$verb" "$(cat lint.out)"
+        fi
+    done
+    says man-page 0 "TCP outside the kernel" mandoc -T utf8 man/tern.1
+fi
 
 # completes NAME EXPECTED: what a shell's completion in the file `got` offers.
 completes() {
@@ -70,17 +78,21 @@ touch file-to-find
 bash_offers tern help --man file-to && completes bash-file file-to-find
 bash_offers tern help --man = file-to && completes bash-file-after-equals file-to-find
 
-"$TERN" completion fish >tern.fish
 fish_offers() { # LINE
     HOME=$PWD fish --no-config -c "source tern.fish; complete -C '$1'" 2>&1 | cut -f 1 >got
 }
-fish_offers "tern com" && completes fish-verb completion
-fish_offers "tern help --m" && completes fish-option --man
-fish_offers "tern completion z" && completes fish-operand-word zsh
+"$TERN" completion fish >tern.fish
+if has fish; then
+    fish_offers "tern com" && completes fish-verb completion
+    fish_offers "tern help --m" && completes fish-option --man
+    fish_offers "tern completion z" && completes fish-operand-word zsh
+fi
 
 "$TERN" completion zsh >_tern
-if zsh -f -n _tern 2>err; then
-    fine zsh-syntax
-else
-    wrong zsh-syntax "$(cat err)"
+if has zsh; then
+    if zsh -f -n _tern 2>err; then
+        fine zsh-syntax
+    else
+        wrong zsh-syntax "$(cat err)"
+    fi
 fi
