@@ -121,6 +121,7 @@ static void take_sacks(struct tcp *t, struct conn *c, struct active *a, const st
 
 struct rtt_ends {
     uint64_t first, last; /* send times of the first and last record acked that was sent once */
+    uint64_t again;       /* and of the last one that was sent again */
 };
 
 static void pop_records(struct tcp *t, struct conn *c, struct active *a, uint32_t ack,
@@ -132,12 +133,15 @@ static void pop_records(struct tcp *t, struct conn *c, struct active *a, uint32_
         bool whole = seq_leq(r->hi, ack);
         if (!whole && seq_geq(r->lo, ack))
             break;
-        if (!(r->flags & SENT_RETRANS) && !(r->flags & SENT_SACKED)) {
+        if (!(r->flags & (SENT_RETRANS | SENT_SACKED | SENT_LOST))) {
+            /* (one that a timeout took for lost measures the timer, not the path) */
             if (ends->first == 0)
                 ends->first = r->time;
             ends->last = r->time;
-            if (a->sacked != 0 && seq_lt(r->lo, a->sack_high) && !(r->flags & SENT_LOST))
+            if (a->sacked != 0 && seq_lt(r->lo, a->sack_high))
                 a->reordered = true; /* it fills a hole without having been sent again */
+        } else if (r->flags & SENT_RETRANS) {
+            ends->again = r->time;
         }
         if (!(r->flags & SENT_SACKED)) {
             note_delivered(r, s);
@@ -174,11 +178,13 @@ static void take_rtt(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
         s->rtt_ns = max_u64(t->now - ends->last, 1);
         uint32_t last_us = (uint32_t)min_u64(s->rtt_ns / NS_PER_US, UINT32_MAX);
         c->min_rtt_us = max_u32(min_u32(c->min_rtt_us, last_us), 1);
-    } else if (c->flags & CONN_TS && seg->h.opt.have & WIRE_OPT_TS && s->acked != 0) {
-        /* only segments sent again: the echo says which copy was answered (RFC 7323 4.1) */
-        uint32_t ms = ts_clock(t) + c->ts_offset - seg->h.opt.tsecr;
-        if (ms < 1u << 20) /* an echo of what was never sent is no measurement */
-            rtt_sample(c, max_u32(ms, 1) * 1000);
+    } else if (ends->again != 0 && c->flags & CONN_TS && seg->h.opt.have & WIRE_OPT_TS) {
+        /* Only segments sent again. The echo tells whether it was the last copy that was answered
+         * (RFC 7323 4.1); an older one measures how long our retransmission took, not the path. */
+        uint32_t copy = (uint32_t)(ends->again / NS_PER_MS) + c->ts_offset;
+        if (seq_geq(seg->h.opt.tsecr, copy) &&
+            seq_leq(seg->h.opt.tsecr, ts_clock(t) + c->ts_offset))
+            rtt_sample(c, (uint32_t)min_u64((t->now - ends->again) / NS_PER_US, UINT32_MAX));
     }
 }
 

@@ -6,10 +6,7 @@ struct reno {
     uint32_t acked; /* bytes towards the next segment of window */
 };
 
-static void init(tern_cc *cc, uint32_t mss, uint64_t now)
-{
-    (void)cc, (void)mss, (void)now;
-}
+static void init(tern_cc *cc, uint32_t mss, uint64_t now) { (void)cc, (void)mss, (void)now; }
 
 static void on_ack(tern_cc *cc, const tern_ack *ack)
 {

@@ -13,7 +13,7 @@ static const uint16_t legal_next[TERN_STATE_COUNT] = {
     [TERN_CLOSED] = TO(SYN_SENT) | TO(SYN_RECEIVED),
     [TERN_LISTEN] = 0,
     [TERN_SYN_SENT] = TO(SYN_RECEIVED) | TO(ESTABLISHED) | TO(CLOSED),
-    [TERN_SYN_RECEIVED] = TO(ESTABLISHED) | TO(FIN_WAIT_1) | TO(CLOSED),
+    [TERN_SYN_RECEIVED] = TO(ESTABLISHED) | TO(CLOSED),
     [TERN_ESTABLISHED] = TO(FIN_WAIT_1) | TO(CLOSE_WAIT) | TO(CLOSED),
     [TERN_FIN_WAIT_1] = TO(FIN_WAIT_2) | TO(CLOSING) | TO(TIME_WAIT) | TO(CLOSED),
     [TERN_FIN_WAIT_2] = TO(TIME_WAIT) | TO(CLOSED),
@@ -87,7 +87,8 @@ static bool flow_equal(const void *context, uint32_t ref)
         const struct timewait *w = timewait_at(q->t, ix);
         return same(q, w->raddr, w->rport, w->lport, w->laddr);
     }
-    case REF_LISTENER: break;
+    case REF_LISTENER:
+        break;
     }
     return false;
 }
@@ -329,18 +330,21 @@ void conn_ready(struct tcp *t, uint32_t ix)
     else
         path->out_head = ix;
     path->out_tail = ix;
-    if (!path->blocked)
-        t->out_pending++;
+    t->out_mask |= (uint64_t)1 << c->iface;
 }
 
 static uint32_t *event_link(struct tcp *t, uint32_t ref)
 {
     uint32_t ix = ref_ix(ref);
     switch (ref_kind(ref)) {
-    case REF_CONN: return &conn_at(t, ix)->ev_next;
-    case REF_HALFOPEN: return &halfopen_at(t, ix)->ev_next;
-    case REF_LISTENER: return &listener_at(t, ix)->ev_next;
-    case REF_TIMEWAIT: break;
+    case REF_CONN:
+        return &conn_at(t, ix)->ev_next;
+    case REF_HALFOPEN:
+        return &halfopen_at(t, ix)->ev_next;
+    case REF_LISTENER:
+        return &listener_at(t, ix)->ev_next;
+    case REF_TIMEWAIT:
+        break;
     }
     TERN_ASSERT(!"a reference that has events");
     return NULL;
@@ -438,10 +442,17 @@ size_t tcp_events(struct tcp *t, tern_event *ev, size_t max)
             t->ev_tail = 0;
         bool told = false;
         switch (ref_kind(ref)) {
-        case REF_CONN: told = take_conn(t, ref_ix(ref), &ev[n]); break;
-        case REF_HALFOPEN: told = take_halfopen(t, ref_ix(ref), &ev[n]); break;
-        case REF_LISTENER: told = take_listener(t, ref_ix(ref), &ev[n]); break;
-        case REF_TIMEWAIT: break;
+        case REF_CONN:
+            told = take_conn(t, ref_ix(ref), &ev[n]);
+            break;
+        case REF_HALFOPEN:
+            told = take_halfopen(t, ref_ix(ref), &ev[n]);
+            break;
+        case REF_LISTENER:
+            told = take_listener(t, ref_ix(ref), &ev[n]);
+            break;
+        case REF_TIMEWAIT:
+            break;
         }
         n += told;
     }

@@ -135,6 +135,7 @@ struct active {
     uint32_t txq_head, txq_tail;   /* chunks from snd_una to snd_end; chunk.seq is stream offset */
     uint32_t tx_cursor;            /* the chunk that holds snd_nxt; 0: at the end */
     uint32_t tx_reserved;          /* CONN_RESERVED: the first chunk of which a view is lent */
+    uint32_t tx_before;            /* ... and the tail of before */
     uint32_t sent_head, sent_tail; /* struct sent, in sequence order */
     uint32_t sacked;               /* bytes in records marked SACKED */
     uint32_t lost;                 /* bytes in records marked LOST: not in flight */
@@ -228,7 +229,7 @@ _Static_assert(sizeof(struct halfopen) <= 64, "SYN-RECEIVED costs at most 64 byt
 enum timewait_flag { TIMEWAIT_TS = 1, TIMEWAIT_WSCALE = 2 };
 
 struct timewait {
-    uint32_t hash;
+    uint32_t generation;
     uint32_t laddr;
     uint8_t raddr[16];
     uint16_t rport, lport;

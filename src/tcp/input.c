@@ -142,7 +142,7 @@ static enum step syn_sent(struct arrival *in)
     bool ack_ok = false;
     if (c->snd_nxt == c->snd_una)
         return drop(in, TERN_DROP_TCP_ACK); /* our SYN has not even left */
-    if (h->flags & TCP_ACK) { /* first: the ACK bit */
+    if (h->flags & TCP_ACK) {               /* first: the ACK bit */
         ack_ok = seq_in(h->ack, c->iss + 1, c->snd_nxt - c->iss);
         if (!ack_ok) {
             input_refuse(t, in->seg);
@@ -250,8 +250,7 @@ static enum step check_sequence(struct arrival *in)
 /* RFC 7323 4.3 (2): only a segment that covers what was last acknowledged moves TS.Recent. */
 static void note_timestamp(struct tcp *t, struct conn *c, const struct wire_tcp *h)
 {
-    if (!(c->flags & CONN_TS) || !(h->opt.have & WIRE_OPT_TS) ||
-        !seq_leq(h->seq, c->last_ack_sent))
+    if (!(c->flags & CONN_TS) || !(h->opt.have & WIRE_OPT_TS) || !seq_leq(h->seq, c->last_ack_sent))
         return;
     c->ts_recent = h->opt.tsval;
     c->ts_recent_age = (uint32_t)(t->now / NS_PER_S);
@@ -298,8 +297,7 @@ static enum step check_syn(struct arrival *in)
 /* 3.10.7.4: only segments in order (by sequence, then by acknowledgement) change the window. */
 static bool update_window(struct conn *c, const struct wire_tcp *h)
 {
-    if (!seq_lt(c->snd_wl1, h->seq) &&
-        !(c->snd_wl1 == h->seq && seq_leq(c->snd_wl2, h->ack)))
+    if (!seq_lt(c->snd_wl1, h->seq) && !(c->snd_wl1 == h->seq && seq_leq(c->snd_wl2, h->ack)))
         return false;
     uint32_t was = c->snd_wnd;
     c->snd_wnd = (uint32_t)h->wnd << c->snd_wscale;
@@ -361,9 +359,14 @@ static enum step fin_acked(struct arrival *in)
             timer_arm(t, in->ix);
         }
         break;
-    case TERN_CLOSING: input_time_wait(t, in->ix); return STEP_DONE;
-    case TERN_LAST_ACK: conn_end(t, in->ix, 0); return STEP_DONE;
-    default: return STEP_ON;
+    case TERN_CLOSING:
+        input_time_wait(t, in->ix);
+        return STEP_DONE;
+    case TERN_LAST_ACK:
+        conn_end(t, in->ix, 0);
+        return STEP_DONE;
+    default:
+        return STEP_ON;
     }
     conn_event(t, in->ix, c->flags & CONN_LINGER ? TERN_EV_CLOSED : TERN_EV_SENT);
     if (c->flags & CONN_LINGER) {
@@ -563,10 +566,17 @@ static enum step check_fin(struct arrival *in)
     conn_event(t, in->ix, TERN_EV_EOF | TERN_EV_READ);
     ack_now(t, in->ix);
     switch (c->state) {
-    case TERN_ESTABLISHED: conn_state(t, in->ix, TERN_CLOSE_WAIT); break;
-    case TERN_FIN_WAIT_1: conn_state(t, in->ix, TERN_CLOSING); break;
-    case TERN_FIN_WAIT_2: input_time_wait(t, in->ix); break;
-    default: break;
+    case TERN_ESTABLISHED:
+        conn_state(t, in->ix, TERN_CLOSE_WAIT);
+        break;
+    case TERN_FIN_WAIT_1:
+        conn_state(t, in->ix, TERN_CLOSING);
+        break;
+    case TERN_FIN_WAIT_2:
+        input_time_wait(t, in->ix);
+        break;
+    default:
+        break;
     }
     return STEP_ON;
 }
@@ -576,8 +586,7 @@ static enum step check_fin(struct arrival *in)
 enum tern_drop input_conn(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
 {
     struct conn *c = conn_at(t, ix);
-    struct arrival in = {
-        .t = t, .ix = ix, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
+    struct arrival in = {.t = t, .ix = ix, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
     if (c->stats != 0)
         ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_in += seg->segs;
     struct active *a = active_of(t, c);
@@ -588,9 +597,8 @@ enum tern_drop input_conn(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
             check_fin(&in);
         return in.why;
     }
-    if (check_sequence(&in) == STEP_ON && check_rst(&in) == STEP_ON &&
-        check_syn(&in) == STEP_ON && (in.seq = seg->h.seq, true) && check_ack(&in) == STEP_ON &&
-        check_text(&in) == STEP_ON)
+    if (check_sequence(&in) == STEP_ON && check_rst(&in) == STEP_ON && check_syn(&in) == STEP_ON &&
+        (in.seq = seg->h.seq, true) && check_ack(&in) == STEP_ON && check_text(&in) == STEP_ON)
         check_fin(&in);
     return in.why;
 }
@@ -600,10 +608,14 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
     count(t, TERN_COUNT_SEGMENTS_IN);
     uint32_t ref = flow_find(t, &seg->tuple, seg->hash);
     switch (ref == 0 ? REF_LISTENER : ref_kind(ref)) {
-    case REF_CONN: return input_conn(t, ref_ix(ref), seg);
-    case REF_HALFOPEN: return halfopen_input(t, ref_ix(ref), seg);
-    case REF_TIMEWAIT: return timewait_input(t, ref_ix(ref), seg);
-    case REF_LISTENER: break;
+    case REF_CONN:
+        return input_conn(t, ref_ix(ref), seg);
+    case REF_HALFOPEN:
+        return halfopen_input(t, ref_ix(ref), seg);
+    case REF_TIMEWAIT:
+        return timewait_input(t, ref_ix(ref), seg);
+    case REF_LISTENER:
+        break;
     }
     return listen_input(t, seg, NULL);
 }

@@ -38,8 +38,7 @@ static bool listen_equal(const void *context, uint32_t ref)
     const struct listener *l = listener_at(q->t, ref_ix(ref));
     if (l->port != q->port || scope_of(l) != q->scope)
         return false;
-    return q->scope != SCOPE_ADDRESS ||
-           memcmp(addrs_at(q->t->addrs, l->laddr)->ip, q->ip, 16) == 0;
+    return q->scope != SCOPE_ADDRESS || memcmp(addrs_at(q->t->addrs, l->laddr)->ip, q->ip, 16) == 0;
 }
 
 static uint32_t lookup(const struct tcp *t, struct listen_query *q)
@@ -94,8 +93,7 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
     l->hash = listen_hash(t, &q);
     if (q.scope == SCOPE_ADDRESS)
         l->laddr = addrs_get(t->addrs, args->local.ip, args->local.scope);
-    if ((q.scope == SCOPE_ADDRESS && l->laddr == 0) ||
-        !flowtab_insert(&t->listens, l->hash, *ix)) {
+    if ((q.scope == SCOPE_ADDRESS && l->laddr == 0) || !flowtab_insert(&t->listens, l->hash, *ix)) {
         if (l->laddr != 0)
             addrs_unref(t->addrs, l->laddr);
         slab_free(&t->listeners, *ix);
@@ -171,8 +169,7 @@ uint8_t tcp_wscale(const struct tcp *t)
     return (uint8_t)min_u32(log2 > 15 ? log2 - 15 : 0, WIRE_WSCALE_MAX);
 }
 
-static void halfopen_tuple(const struct tcp *t, const struct halfopen *h,
-                           struct tcp_tuple *tuple)
+static void halfopen_tuple(const struct tcp *t, const struct halfopen *h, struct tcp_tuple *tuple)
 {
     memcpy(tuple->remote, h->raddr, 16);
     memcpy(tuple->local, addrs_at(t->addrs, h->laddr)->ip, 16);
@@ -497,8 +494,8 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         send_synack(t, ix); /* its SYN again: our SYN-ACK was lost */
         return TERN_DROP_TCP_DUPLICATE;
     }
-    bool old = h->flags & HALFOPEN_TS && w->opt.have & WIRE_OPT_TS &&
-               seq_lt(w->opt.tsval, h->ts_recent);
+    bool old =
+        h->flags & HALFOPEN_TS && w->opt.have & WIRE_OPT_TS && seq_lt(w->opt.tsval, h->ts_recent);
     uint32_t span = wire_tcp_span(w, seg->len), wnd = first_window(t, h);
     bool inside = seq_in(w->seq, h->irs + 1, wnd) ||
                   (span != 0 && seq_in(w->seq + span - 1, h->irs + 1, wnd));

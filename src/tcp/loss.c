@@ -96,8 +96,7 @@ static void rack_update(struct tcp *t, const struct conn *c, struct active *a,
 /* Step 4: how much later is later. */
 static uint64_t rack_window(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    if (!a->reordered &&
-        (a->phase != LOSS_OPEN || a->sacked >= DUPTHRESH * conn_mss(t, c)))
+    if (!a->reordered && (a->phase != LOSS_OPEN || a->sacked >= DUPTHRESH * conn_mss(t, c)))
         return 0;
     return min_u32(c->min_rtt_us / 4, c->srtt_us8 / 8) * NS_PER_US;
 }
@@ -116,8 +115,8 @@ static void rack_mark(struct tcp *t, uint32_t ix, struct ack_sample *s)
         i = r->next;
         if (r->flags & (SENT_SACKED | SENT_LOST) || r->in_device != 0)
             continue;
-        bool earlier = r->time < a->rack_sent ||
-                       (r->time == a->rack_sent && seq_lt(r->hi, a->rack_end));
+        bool earlier =
+            r->time < a->rack_sent || (r->time == a->rack_sent && seq_lt(r->hi, a->rack_end));
         if (!earlier) {
             if (r->flags & SENT_RETRANS)
                 continue;

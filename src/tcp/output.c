@@ -35,8 +35,7 @@ static void acknowledged(struct conn *c, struct active *a)
     }
 }
 
-void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
-                   uint32_t seq)
+void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags, uint32_t seq)
 {
     struct active *a = active_of(t, c);
     struct wire_tcp *h = &out->h;
@@ -273,9 +272,8 @@ static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
 /* How many bytes of new data may go now as one output; 0: none (a FIN alone may still). */
 static uint32_t new_data(const struct tcp *t, struct conn *c, const struct active *a, uint32_t mss)
 {
-    uint32_t queued = c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1
-                          ? 0
-                          : c->snd_end - c->snd_nxt;
+    uint32_t queued =
+        c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
     uint32_t wnd = wnd_left(c), cwnd = cwnd_left(t, c, a);
     uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
     if (queued > len && cwnd < wnd)
@@ -295,9 +293,9 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
         return len >= c->snd_wnd_max / 2 ? len : 0;
     }
     /* the end of the queue: Nagle with Minshall's change, or cork */
-    bool wait = c->flags & CONN_CORK ||
-                (!(c->flags & (CONN_NODELAY | CONN_FIN_QUEUED)) && c->snd_una != c->snd_nxt &&
-                 seq_gt(a->snd_small, c->snd_una));
+    bool wait =
+        c->flags & CONN_CORK || (!(c->flags & (CONN_NODELAY | CONN_FIN_QUEUED)) &&
+                                 c->snd_una != c->snd_nxt && seq_gt(a->snd_small, c->snd_una));
     if (c->flags & CONN_FIN_QUEUED)
         wait = false;
     return wait ? len - tail : len;
@@ -502,15 +500,16 @@ static bool next_segment(struct tcp *t, uint32_t ix, struct tcp_out *out, bool *
     return false;
 }
 
-static void pop_ready(struct tcp *t, struct tcp_path *path)
+static void pop_ready(struct tcp *t, uint8_t iface)
 {
+    struct tcp_path *path = &t->path[iface];
     struct conn *c = conn_at(t, path->out_head);
     path->out_head = c->out_next;
-    if (path->out_head == 0)
+    if (path->out_head == 0) {
         path->out_tail = 0;
+        t->out_mask &= ~((uint64_t)1 << iface);
+    }
     c->flags &= ~(uint32_t)CONN_ON_OUT;
-    if (!path->blocked)
-        t->out_pending--;
 }
 
 /* A route changed since the connection's interface was chosen. false: it has none now, or another
@@ -533,11 +532,11 @@ static bool reroute(struct tcp *t, uint32_t ix, uint8_t iface)
 
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
 {
-    struct tcp_path *path = &t->path[iface];
+    const struct tcp_path *path = &t->path[iface];
     while (path->out_head != 0) {
         uint32_t ix = path->out_head;
         struct conn *c = conn_at(t, ix);
-        pop_ready(t, path);
+        pop_ready(t, iface);
         if (UNLIKELY(c->flags & CONN_ZOMBIE)) {
             if (!(c->flags & CONN_ON_EVENTS))
                 slab_free(&t->conns, ix);

@@ -109,8 +109,8 @@ static bool keep_donated(struct tcp *t, struct active *a, struct tcp_seg *seg, u
     return true;
 }
 
-static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a,
-                              struct tcp_seg *seg, uint32_t off, uint32_t len)
+static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, struct tcp_seg *seg,
+                              uint32_t off, uint32_t len)
 {
     if (keep_donated(t, a, seg, c->rcv_nxt, off, len)) {
         c->rcv_nxt += len;
@@ -169,8 +169,7 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
                            uint32_t seq, uint32_t off, uint32_t len)
 {
     uint32_t i = ranges_find(&a->ooo, seq);
-    bool joins = i < a->ooo.count &&
-                 (a->ooo.at[i].hi == seq || a->ooo.at[i].lo == seq + len);
+    bool joins = i < a->ooo.count && (a->ooo.at[i].hi == seq || a->ooo.at[i].lo == seq + len);
     if (!joins && a->ooo.count == a->ooo.cap && !grow_ranges(t, a))
         return false;
     if ((uint64_t)a->ooo_pages * PAGE_SIZE > 2 * (uint64_t)c->rcvbuf)

@@ -25,7 +25,7 @@ static bool init_slabs(struct tcp *t)
            slab_init(&t->sents, t->mem, SLAB_PLAIN, sizeof(struct sent), records_max) &&
            slab_init(&t->halfopens, t->mem, SLAB_HANDLES, sizeof(struct halfopen),
                      cfg->halfopen_max) &&
-           slab_init(&t->timewaits, t->mem, SLAB_PLAIN, sizeof(struct timewait),
+           slab_init(&t->timewaits, t->mem, SLAB_HANDLES, sizeof(struct timewait),
                      cfg->timewait_max) &&
            slab_init(&t->listeners, t->mem, SLAB_HANDLES, sizeof(struct listener),
                      cfg->listeners_max) &&

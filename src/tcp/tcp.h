@@ -25,8 +25,6 @@ enum {
 
 /* What an interface means to TCP; the stack keeps it current. */
 struct tcp_path {
-    bool up;
-    bool blocked; /* the device refused packets: its output does not count as pending */
     uint32_t mtu;
     uint32_t gso_max4, gso_max6; /* largest super-segment as an IP packet; 0: none */
     uint32_t gso_segs_max;
@@ -100,7 +98,7 @@ struct tcp {
     uint32_t ev_head, ev_tail; /* sockets with events: refs */
     const tern_cc_ops *cc[CC_MAX];
     uint32_t cc_count;
-    uint32_t out_pending; /* connections in the lists of unblocked paths */
+    uint64_t out_mask; /* paths whose list is not empty, one bit each */
 };
 
 /* References: a kind and an index in its slab. */

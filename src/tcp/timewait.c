@@ -24,8 +24,11 @@ static void trace_state(struct tcp *t, const struct timewait *w)
 void timewait_free(struct tcp *t, uint32_t ix)
 {
     struct timewait *w = timewait_at(t, ix);
+    struct tcp_tuple tuple = {.rport = w->rport, .lport = w->lport};
+    memcpy(tuple.remote, w->raddr, 16);
+    memcpy(tuple.local, addrs_at(t->addrs, w->laddr)->ip, 16);
     trace_state(t, w);
-    flowtab_remove(&t->flows, w->hash, ref_make(REF_TIMEWAIT, ix));
+    flowtab_remove(&t->flows, tcp_flow_hash(t, &tuple), ref_make(REF_TIMEWAIT, ix));
     wheel_clear(&t->timewait_wheel, ix);
     addrs_unref(t->addrs, w->laddr);
     slab_free(&t->timewaits, ix);
@@ -54,7 +57,6 @@ void timewait_enter(struct tcp *t, uint32_t conn)
         return;
     }
     struct timewait *w = timewait_at(t, ix);
-    w->hash = c->hash;
     w->laddr = c->laddr;
     addrs_ref(t->addrs, c->laddr);
     memcpy(w->raddr, c->raddr, 16);
@@ -119,8 +121,8 @@ enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         timewait_free(t, ix);
         return listen_input(t, seg, &floor);
     }
-    bool old = w->flags & TIMEWAIT_TS && h->opt.have & WIRE_OPT_TS &&
-               seq_lt(h->opt.tsval, w->ts_recent);
+    bool old =
+        w->flags & TIMEWAIT_TS && h->opt.have & WIRE_OPT_TS && seq_lt(h->opt.tsval, w->ts_recent);
     if (h->flags & TCP_FIN && !old && h->seq + seg->len + 1 == w->rcv_nxt) {
         /* its FIN again, so our ACK of it was lost: the wait begins anew */
         wheel_set(&t->timewait_wheel, ix, t->tick64 + ticks_of(2 * t->cfg->msl), t->tick64);

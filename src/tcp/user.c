@@ -42,15 +42,23 @@ static int sendable(const struct conn *c)
     case TERN_SYN_SENT:
     case TERN_SYN_RECEIVED:
     case TERN_ESTABLISHED:
-    case TERN_CLOSE_WAIT: return 0;
-    default: return TERN_ENOTCONN;
+    case TERN_CLOSE_WAIT:
+        return 0;
+    default:
+        return TERN_ENOTCONN;
     }
+}
+
+/* Not acknowledged, sent or not; a SYN in flight is no byte of the stream. */
+static uint32_t bytes_queued(const struct conn *c)
+{
+    bool syn = c->snd_una == c->iss && c->snd_nxt != c->snd_una;
+    return c->snd_end - c->snd_una - syn;
 }
 
 static uint32_t send_room(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    uint32_t limit = sndbuf_of(t, c, a);
-    uint32_t queued = c->snd_end - c->snd_una - (c->snd_una == c->iss && c->snd_nxt != c->snd_una);
+    uint32_t limit = sndbuf_of(t, c, a), queued = bytes_queued(c);
     return queued < limit ? limit - queued : 0;
 }
 
@@ -71,7 +79,7 @@ static void link_chunk(struct tcp *t, struct active *a, uint32_t ix)
     a->txq_tail = ix;
 }
 
-static void queued(struct tcp *t, uint32_t ix, uint32_t len)
+static void note_queued(struct tcp *t, uint32_t ix, uint32_t len)
 {
     struct conn *c = conn_at(t, ix);
     c->snd_end += len;
@@ -137,7 +145,7 @@ ptrdiff_t user_send(struct tcp *t, uint32_t ix, const void *buf, size_t len)
         c->flags |= CONN_WRITE_ARMED;
     if (done == 0)
         return want == 0 ? 0 : TERN_ENOMEM;
-    queued(t, ix, done);
+    note_queued(t, ix, done);
     return done;
 }
 
@@ -153,6 +161,7 @@ ptrdiff_t user_reserve(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size
     uint32_t at = end_offset(c);
     size_t views = 0;
     struct chunk *k = tail_room(t, a);
+    a->tx_before = a->txq_tail;
     a->tx_reserved = k != NULL ? a->txq_tail : 0;
     while (views < n && done < left) {
         if (k == NULL) {
@@ -200,7 +209,9 @@ int user_commit(struct tcp *t, uint32_t ix, size_t len)
     if (!(c->flags & CONN_RESERVED))
         return c->err != 0 ? c->err : TERN_EINVAL; /* the connection ended meanwhile */
     c->flags &= ~(uint32_t)CONN_RESERVED;
-    uint32_t left = (uint32_t)len, at = a->tx_reserved, last = 0;
+    uint32_t left = (uint32_t)len, first = a->tx_reserved, at = first, last = 0;
+    if (chunk_at(t->chunks, first)->len != 0)
+        last = first; /* the tail of before, with room */
     a->tx_reserved = 0;
     while (left > 0) {
         TERN_ASSERT(at != 0); /* more committed than reserved */
@@ -213,15 +224,11 @@ int user_commit(struct tcp *t, uint32_t ix, size_t len)
         last = at;
         at = k->next;
     }
-    /* pages that took nothing go; the last one with bytes in it is the new end */
-    for (uint32_t i = a->txq_head; i != 0; i = chunk_at(t->chunks, i)->next)
-        if (last == 0 && chunk_at(t->chunks, i)->len != 0 &&
-            (chunk_at(t->chunks, i)->next == 0 ||
-             chunk_at(t->chunks, chunk_at(t->chunks, i)->next)->len == 0))
-            last = i;
+    if (last == 0 && a->txq_head != first) /* nothing taken: back to the tail there was */
+        last = a->tx_before;
     drop_reserved(t, a, last);
     if (len != 0)
-        queued(t, ix, (uint32_t)len);
+        note_queued(t, ix, (uint32_t)len);
     return 0;
 }
 
@@ -235,7 +242,7 @@ int user_lend(struct tcp *t, uint32_t ix, const void *buf, size_t len, void *coo
     if (err != 0)
         return err;
     struct conn *c = conn_at(t, ix);
-    if (len > LENT_MAX - (c->snd_end - c->snd_una))
+    if (len > LENT_MAX - bytes_queued(c))
         return TERN_EINVAL;
     uint32_t k = chunk_new_caller(t->chunks, end_offset(c), buf, (uint32_t)len, 0, cookie);
     if (k == 0)
@@ -243,7 +250,7 @@ int user_lend(struct tcp *t, uint32_t ix, const void *buf, size_t len, void *coo
     link_chunk(t, a, k);
     if (a->tx_cursor == 0)
         a->tx_cursor = k;
-    queued(t, ix, (uint32_t)len);
+    note_queued(t, ix, (uint32_t)len);
     return 0;
 }
 
@@ -350,8 +357,8 @@ static void queue_fin(struct tcp *t, uint32_t ix)
         return;
     }
     c->flags |= CONN_FIN_QUEUED;
-    if (c->state == TERN_ESTABLISHED || c->state == TERN_SYN_RECEIVED)
-        conn_state(t, ix, TERN_FIN_WAIT_1);
+    if (c->state == TERN_ESTABLISHED)
+        conn_state(t, ix, TERN_FIN_WAIT_1); /* from SYN-RECEIVED: once established */
     else if (c->state == TERN_CLOSE_WAIT)
         conn_state(t, ix, TERN_LAST_ACK);
     conn_ready(t, ix);
@@ -397,10 +404,13 @@ int user_close(struct tcp *t, uint32_t ix)
     c->flags &= ~(uint32_t)CONN_CORK;
     if (a != NULL)
         a->rx_owed = 0;
-    uint32_t generation = c->generation;
     queue_fin(t, ix);
-    if (c->generation != generation || c->state == TERN_CLOSED)
+    if (c->state == TERN_CLOSED) {
+        c->flags |= CONN_ORPHAN;
+        if (!(c->flags & CONN_RST_DUE))
+            conn_free(t, ix);
         return 0;
+    }
     bool settled = c->state == TERN_FIN_WAIT_2 || c->state == TERN_TIME_WAIT;
     if (c->linger_ms != UINT32_MAX && !settled) {
         c->flags |= CONN_LINGER;
@@ -443,20 +453,39 @@ int user_option_set(struct tcp *t, uint32_t ix, enum tern_opt option, int64_t va
     int64_t least = 0, most = 1;
     switch (option) {
     case TERN_OPT_RCVBUF:
-    case TERN_OPT_SNDBUF: least = 1, most = 1 << 30; break;
-    case TERN_OPT_LINGER: least = -1, most = (int64_t)3600 * 24 * 1000000000; break;
-    case TERN_OPT_USER_TIMEOUT: most = (int64_t)3600 * 24 * 1000000000; break;
-    case TERN_OPT_SYN_RETRIES: least = 0, most = 127; break;
-    case TERN_OPT_TTL: least = 1, most = 255; break;
-    case TERN_OPT_DSCP: most = 63; break;
-    case TERN_OPT_MSS: most = 65495; break;
-    default: break;
+    case TERN_OPT_SNDBUF:
+        least = 1, most = 1 << 30;
+        break;
+    case TERN_OPT_LINGER:
+        least = -1, most = (int64_t)3600 * 24 * 1000000000;
+        break;
+    case TERN_OPT_USER_TIMEOUT:
+        most = (int64_t)3600 * 24 * 1000000000;
+        break;
+    case TERN_OPT_SYN_RETRIES:
+        least = 0, most = 127;
+        break;
+    case TERN_OPT_TTL:
+        least = 1, most = 255;
+        break;
+    case TERN_OPT_DSCP:
+        most = 63;
+        break;
+    case TERN_OPT_MSS:
+        most = 65495;
+        break;
+    default:
+        break;
     }
     if (value < least || value > most)
         return TERN_EINVAL;
     switch (option) {
-    case TERN_OPT_NODELAY: set_flag(c, CONN_NODELAY, value != 0); break;
-    case TERN_OPT_CORK: set_flag(c, CONN_CORK, value != 0); break;
+    case TERN_OPT_NODELAY:
+        set_flag(c, CONN_NODELAY, value != 0);
+        break;
+    case TERN_OPT_CORK:
+        set_flag(c, CONN_CORK, value != 0);
+        break;
     case TERN_OPT_RCVBUF:
         c->rcvbuf = (uint32_t)value;
         c->flags |= CONN_RCVBUF_FIXED;
@@ -472,11 +501,20 @@ int user_option_set(struct tcp *t, uint32_t ix, enum tern_opt option, int64_t va
     case TERN_OPT_USER_TIMEOUT:
         c->user_timeout_ms = (uint32_t)(((uint64_t)value + NS_PER_MS - 1) / NS_PER_MS);
         break;
-    case TERN_OPT_SYN_RETRIES: c->syn_retries = (uint8_t)value; break;
-    case TERN_OPT_TTL: c->ttl = (uint8_t)value; break;
-    case TERN_OPT_DSCP: c->dscp = (uint8_t)value; break;
-    case TERN_OPT_MSS: c->mss_user = (uint16_t)value; break;
-    default: return TERN_EINVAL;
+    case TERN_OPT_SYN_RETRIES:
+        c->syn_retries = (uint8_t)value;
+        break;
+    case TERN_OPT_TTL:
+        c->ttl = (uint8_t)value;
+        break;
+    case TERN_OPT_DSCP:
+        c->dscp = (uint8_t)value;
+        break;
+    case TERN_OPT_MSS:
+        c->mss_user = (uint16_t)value;
+        break;
+    default:
+        return TERN_EINVAL;
     }
     if ((option == TERN_OPT_NODELAY && value) || (option == TERN_OPT_CORK && !value))
         conn_ready(t, ix); /* what was held back may go */
@@ -487,19 +525,38 @@ int user_option_get(const struct tcp *t, uint32_t ix, enum tern_opt option, int6
 {
     const struct conn *c = conn_at(t, ix);
     switch (option) {
-    case TERN_OPT_NODELAY: *value = (c->flags & CONN_NODELAY) != 0; break;
-    case TERN_OPT_CORK: *value = (c->flags & CONN_CORK) != 0; break;
-    case TERN_OPT_RCVBUF: *value = c->rcvbuf; break;
-    case TERN_OPT_SNDBUF: *value = sndbuf_of(t, c, active_of(t, c)); break;
+    case TERN_OPT_NODELAY:
+        *value = (c->flags & CONN_NODELAY) != 0;
+        break;
+    case TERN_OPT_CORK:
+        *value = (c->flags & CONN_CORK) != 0;
+        break;
+    case TERN_OPT_RCVBUF:
+        *value = c->rcvbuf;
+        break;
+    case TERN_OPT_SNDBUF:
+        *value = sndbuf_of(t, c, active_of(t, c));
+        break;
     case TERN_OPT_LINGER:
         *value = c->linger_ms == UINT32_MAX ? -1 : (int64_t)(c->linger_ms * NS_PER_MS);
         break;
-    case TERN_OPT_USER_TIMEOUT: *value = (int64_t)(c->user_timeout_ms * NS_PER_MS); break;
-    case TERN_OPT_SYN_RETRIES: *value = c->syn_retries; break;
-    case TERN_OPT_TTL: *value = c->ttl; break;
-    case TERN_OPT_DSCP: *value = c->dscp; break;
-    case TERN_OPT_MSS: *value = c->mss_user; break;
-    default: return TERN_EINVAL;
+    case TERN_OPT_USER_TIMEOUT:
+        *value = (int64_t)(c->user_timeout_ms * NS_PER_MS);
+        break;
+    case TERN_OPT_SYN_RETRIES:
+        *value = c->syn_retries;
+        break;
+    case TERN_OPT_TTL:
+        *value = c->ttl;
+        break;
+    case TERN_OPT_DSCP:
+        *value = c->dscp;
+        break;
+    case TERN_OPT_MSS:
+        *value = c->mss_user;
+        break;
+    default:
+        return TERN_EINVAL;
     }
     return 0;
 }
@@ -548,7 +605,7 @@ void user_info(const struct tcp *t, uint32_t ix, tern_tcp_info *out)
         .rttvar = c->rttvar_us4 / 4 * NS_PER_US,
         .min_rtt = c->min_rtt_us == UINT32_MAX ? 0 : c->min_rtt_us * NS_PER_US,
         .rx_queued = reasm_readable(c, a) + (a != NULL ? a->rx_owed : 0),
-        .tx_queued = seq_gt(c->snd_end, c->snd_una) ? c->snd_end - c->snd_una : 0,
+        .tx_queued = seq_gt(c->snd_end, c->snd_una) ? bytes_queued(c) : 0,
         .tx_unsent = seq_gt(c->snd_end, c->snd_nxt) ? c->snd_end - c->snd_nxt : 0,
         .rcvbuf = c->rcvbuf,
         .sndbuf = sndbuf_of(t, c, a),

@@ -1,0 +1,229 @@
+/* stack/input.c - packets in: dissected in batches, so that while one is being processed the
+ * connections of the next ones come into the cache; then handed to TCP or ICMP. Whatever cannot be
+ * used is counted by its reason.
+ */
+#include "stack/stack.h"
+
+void stack_copy_out(const tern_pkt *pkt, size_t skip, size_t len, uint8_t *to)
+{
+    for (uint32_t i = 0; i < pkt->iov_count && len > 0; i++) {
+        const tern_iov *v = &pkt->iov[i];
+        if (skip >= v->len) {
+            skip -= v->len;
+            continue;
+        }
+        size_t n = min_size(v->len - skip, len);
+        memcpy(to, (const uint8_t *)v->base + skip, n);
+        to += n;
+        len -= n;
+        skip = 0;
+    }
+}
+
+uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, uint64_t sum)
+{
+    bool odd = false;
+    for (uint32_t i = 0; i < pkt->iov_count && len > 0; i++) {
+        const tern_iov *v = &pkt->iov[i];
+        if (skip >= v->len) {
+            skip -= v->len;
+            continue;
+        }
+        size_t n = min_size(v->len - skip, len);
+        const uint8_t *p = (const uint8_t *)v->base + skip;
+        if (odd)
+            sum = cksum_add(sum, cksum_shift(s->cksum.sum(p, n, 0)));
+        else
+            sum = s->cksum.sum(p, n, sum);
+        odd ^= n & 1;
+        len -= n;
+        skip = 0;
+    }
+    return sum;
+}
+
+/* A packet under dissection. */
+struct arriving {
+    struct wire_ip ip;
+    struct tcp_seg seg;
+    bool tcp; /* seg is complete */
+};
+
+/* `ip` has version 0 when the packet did not get so far as to have addresses. */
+static void drop(tern *s, const tern_pkt *pkt, const struct wire_ip *ip, enum tern_drop why)
+{
+    s->counters.drop[why]++;
+    if (s->cfg.trace == NULL)
+        return;
+    tern_trace record = {.now = s->tcp.now, .kind = TERN_TRACE_DROP, .why = (uint8_t)why};
+    record.len = pkt->len;
+    if (ip->version != 0) {
+        memcpy(record.local.ip, ip->dst, 16);
+        memcpy(record.peer.ip, ip->src, 16);
+    }
+    s->cfg.trace(s->cfg.user, &record);
+}
+
+/* Whether the packet is for us and can be from where it says (RFC 9293 3.9.2.3, RFC 1122 3.2.1.3).
+ */
+static enum tern_drop check_addresses(const tern *s, const tern_pkt *pkt, const struct wire_ip *ip)
+{
+    if (!wire_ip_unicast(ip->src) || ip_is_broadcast(&s->ip, ip->src))
+        return TERN_DROP_IP_SOURCE; /* MUST-63 */
+    if (ip_is_local(&s->ip, ip->src))
+        return TERN_DROP_IP_SOURCE; /* our own address cannot come in from outside */
+    if (wire_ip_multicast(ip->dst) || ip_is_broadcast(&s->ip, ip->dst))
+        return TERN_DROP_IP_DESTINATION; /* MUST-57 */
+    if (s->iface[pkt->iface].promiscuous)
+        return wire_ip_unicast(ip->dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
+    return ip_is_local(&s->ip, ip->dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
+}
+
+static enum tern_drop dissect_tcp(const tern *s, const tern_pkt *pkt, const uint8_t *p, size_t have,
+                                  struct arriving *in)
+{
+    const struct wire_ip *ip = &in->ip;
+    struct tcp_seg *seg = &in->seg;
+    enum tern_drop why =
+        wire_tcp_read(p + ip->header_len, have - ip->header_len, ip->payload_len, &seg->h);
+    if (why != TERN_DROP_NONE)
+        return why;
+    if (!(pkt->flags & (TERN_PKT_CSUM_OK | TERN_PKT_CSUM_PARTIAL))) { /* MUST-3 */
+        uint64_t sum = wire_pseudo_sum(ip->src, ip->dst, WIRE_TCP, ip->payload_len);
+        if (cksum_finish(stack_sum(s, pkt, ip->header_len, ip->payload_len, sum)) != 0)
+            return TERN_DROP_TCP_CSUM;
+    }
+    memcpy(seg->tuple.remote, ip->src, 16);
+    memcpy(seg->tuple.local, ip->dst, 16);
+    seg->tuple.rport = seg->h.sport;
+    seg->tuple.lport = seg->h.dport;
+    seg->payload_off = (uint32_t)ip->header_len + seg->h.header_len;
+    seg->len = (uint32_t)ip->payload_len - seg->h.header_len;
+    seg->pkt = pkt;
+    seg->segs = pkt->gso_size != 0 ? (uint16_t)((seg->len + pkt->gso_size - 1) / pkt->gso_size) : 1;
+    seg->iface = (uint8_t)pkt->iface;
+    seg->tos = ip->tos;
+    seg->donated = (pkt->flags & TERN_PKT_DONATED) != 0;
+    seg->kept = false;
+    seg->hash = tcp_flow_hash(&s->tcp, &seg->tuple);
+    flowtab_prefetch(&s->tcp.flows, seg->hash);
+    in->tcp = true;
+    return TERN_DROP_NONE;
+}
+
+static enum tern_err err_of(enum wire_icmp_kind kind)
+{
+    switch (kind) {
+    case WIRE_ICMP_NET:
+        return TERN_ENETUNREACH;
+    case WIRE_ICMP_PORT:
+        return TERN_EREFUSED;
+    case WIRE_ICMP_PROTO:
+        return TERN_EPROTO;
+    default:
+        return TERN_EUNREACH;
+    }
+}
+
+static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, size_t have,
+                                const struct wire_ip *ip)
+{
+    struct wire_icmp m;
+    enum tern_drop why =
+        wire_icmp_read(p + ip->header_len, have - ip->header_len, ip->payload_len, ip->version, &m);
+    if (why != TERN_DROP_NONE)
+        return why;
+    uint64_t sum =
+        ip->version == 6 ? wire_pseudo_sum(ip->src, ip->dst, WIRE_ICMP6, ip->payload_len) : 0;
+    if (!(pkt->flags & (TERN_PKT_CSUM_OK | TERN_PKT_CSUM_PARTIAL)) &&
+        cksum_finish(stack_sum(s, pkt, ip->header_len, ip->payload_len, sum)) != 0)
+        return TERN_DROP_ICMP_CSUM;
+    switch (m.kind) {
+    case WIRE_ICMP_ECHO:
+        stack_echo(s, pkt, ip);
+        return TERN_DROP_NONE;
+    case WIRE_ICMP_OTHER:
+    case WIRE_ICMP_ECHO_REPLY:
+    case WIRE_ICMP_QUENCH:
+        return TERN_DROP_ICMP_IGNORED; /* MUST-55 */
+    default:
+        break;
+    }
+    if (!m.quotes_tcp)
+        return TERN_DROP_ICMP_UNMATCHED;
+    struct tcp_tuple tuple = {.rport = m.dport, .lport = m.sport};
+    memcpy(tuple.remote, m.dst, 16);
+    memcpy(tuple.local, m.src, 16);
+    uint32_t mtu = m.kind == WIRE_ICMP_TOO_BIG ? max_u32(m.mtu, 1) : 0;
+    bool hard = m.kind == WIRE_ICMP_PORT || m.kind == WIRE_ICMP_PROTO;
+    bool match = tcp_icmp(&s->tcp, &tuple, m.seq, err_of(m.kind), hard, mtu);
+    return match ? TERN_DROP_NONE : TERN_DROP_ICMP_UNMATCHED;
+}
+
+/* Headers only; ICMP is processed at once. */
+static enum tern_drop dissect(tern *s, const tern_pkt *pkt, struct arriving *in)
+{
+    uint8_t scratch[PULL_UP];
+    in->tcp = false;
+    in->ip.version = 0;
+    if (pkt->iface >= PATHS_MAX || !s->iface[pkt->iface].used)
+        return TERN_DROP_IFACE;
+    if (pkt->iov_count == 0)
+        return TERN_DROP_SHORT;
+    const uint8_t *p = pkt->iov[0].base;
+    size_t have = min_size(pkt->iov[0].len, pkt->len);
+    if (UNLIKELY(have < min_size(pkt->len, PULL_UP)) && pkt->iov_count > 1) {
+        have = min_size(pkt->len, PULL_UP);
+        stack_copy_out(pkt, 0, have, scratch);
+        p = scratch;
+    }
+    enum tern_drop why = wire_ip_read(p, have, pkt->len, &in->ip);
+    if (why != TERN_DROP_NONE) {
+        in->ip.version = 0;
+        return why;
+    }
+    why = check_addresses(s, pkt, &in->ip);
+    if (why != TERN_DROP_NONE)
+        return why;
+    if (in->ip.fragment)
+        return TERN_DROP_IP_FRAGMENT;
+    if (in->ip.proto == WIRE_TCP)
+        return dissect_tcp(s, pkt, p, have, in);
+    if (in->ip.proto == (in->ip.version == 4 ? WIRE_ICMP : WIRE_ICMP6))
+        return take_icmp(s, pkt, p, have, &in->ip);
+    return TERN_DROP_IP_PROTOCOL;
+}
+
+static void give_back(tern *s, const tern_pkt *pkt)
+{
+    void *cookie = pkt->cookie;
+    if (s->cfg.release != NULL)
+        s->cfg.release(s->cfg.user, &cookie, 1);
+}
+
+void tern_input(tern *s, tern_pkt *pkts, size_t n, uint64_t now)
+{
+    tcp_now(&s->tcp, now);
+    s->counters.count[TERN_COUNT_PACKETS_IN] += n;
+    struct arriving batch[INPUT_BATCH];
+    for (size_t at = 0; at < n; at += INPUT_BATCH) {
+        size_t m = min_size(n - at, INPUT_BATCH);
+        for (size_t i = 0; i < m; i++) {
+            enum tern_drop why = dissect(s, &pkts[at + i], &batch[i]);
+            if (why != TERN_DROP_NONE)
+                drop(s, &pkts[at + i], &batch[i].ip, why);
+        }
+        for (size_t i = 0; i < m; i++) {
+            const tern_pkt *pkt = &pkts[at + i];
+            bool kept = false;
+            if (batch[i].tcp) {
+                enum tern_drop why = tcp_input(&s->tcp, &batch[i].seg);
+                kept = batch[i].seg.kept;
+                if (why != TERN_DROP_NONE)
+                    drop(s, pkt, &batch[i].ip, why);
+            }
+            if (pkt->flags & TERN_PKT_DONATED && !kept)
+                give_back(s, pkt);
+        }
+    }
+}

@@ -1,0 +1,346 @@
+/* stack/output.c - packets out. Each is a record (struct outrec) from the moment it is made until its
+ * device is done with it: the headers, and references to the chunks of its payload. Replies that
+ * belong to no connection, and packets a device would not take, wait in their interface's queue and
+ * go first; then TCP is asked for segments.
+ */
+#include "stack/stack.h"
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static void push_back(tern *s, uint32_t ix)
+{
+    struct outrec *r = outrec_at(s, ix);
+    struct iface *f = &s->iface[r->iface];
+    r->state = OUTREC_QUEUED;
+    r->next = 0;
+    if (f->queue_tail != 0)
+        outrec_at(s, f->queue_tail)->next = ix;
+    else
+        f->queue_head = ix;
+    f->queue_tail = ix;
+    s->queue_mask |= (uint64_t)1 << r->iface;
+}
+
+static void push_front(tern *s, uint32_t ix)
+{
+    struct outrec *r = outrec_at(s, ix);
+    struct iface *f = &s->iface[r->iface];
+    r->state = OUTREC_QUEUED;
+    r->next = f->queue_head;
+    f->queue_head = ix;
+    if (f->queue_tail == 0)
+        f->queue_tail = ix;
+    s->queue_mask |= (uint64_t)1 << r->iface;
+}
+
+static uint32_t pop(tern *s, uint8_t iface)
+{
+    struct iface *f = &s->iface[iface];
+    uint32_t ix = f->queue_head;
+    if (ix == 0)
+        return 0;
+    f->queue_head = outrec_at(s, ix)->next;
+    if (f->queue_head == 0) {
+        f->queue_tail = 0;
+        s->queue_mask &= ~((uint64_t)1 << iface);
+    }
+    return ix;
+}
+
+/* Lets go of the payload and of the record itself. */
+static void release(tern *s, uint32_t ix)
+{
+    struct outrec *r = outrec_at(s, ix);
+    uint32_t chunk = r->chunk;
+    for (uint16_t i = 0; i < r->chunks; i++) {
+        uint32_t next = chunk_at(&s->chunks, chunk)->next;
+        chunk_unref(&s->chunks, chunk);
+        chunk = next;
+    }
+    if (r->sent != 0)
+        sent_done(&s->tcp, r->sent);
+    r->state = 0;
+    slab_free(&s->outrecs, ix);
+}
+
+void stack_flush(tern *s, uint8_t iface)
+{
+    uint32_t ix;
+    while ((ix = pop(s, iface)) != 0) {
+        s->replies -= outrec_at(s, ix)->reply;
+        release(s, ix);
+    }
+}
+
+/* ---- making packets -------------------------------------------------------------------------- */
+
+static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
+{
+    uint32_t chunk = r->chunk, off = r->chunk_off, left = r->len;
+    bool odd = false;
+    while (left > 0) {
+        const struct chunk *k = chunk_at(&s->chunks, chunk);
+        uint32_t n = min_u32(k->len - off, left);
+        if (odd)
+            sum = cksum_add(sum, cksum_shift(s->cksum.sum(k->data + off, n, 0)));
+        else
+            sum = s->cksum.sum(k->data + off, n, sum);
+        odd ^= n & 1;
+        left -= n;
+        off = 0;
+        chunk = k->next;
+    }
+    return sum;
+}
+
+/* Completes the TCP checksum, or leaves the pseudo-header's sum in its place for the device. */
+static void put_checksum(const tern *s, struct outrec *r, const struct wire_ip *ip, size_t tcp_len)
+{
+    uint8_t *tcp = r->header + ip->header_len;
+    uint64_t sum = wire_pseudo_sum(ip->src, ip->dst, WIRE_TCP, ip->payload_len);
+    uint16_t check;
+    if (s->iface[r->iface].conf.caps & TERN_CAP_CSUM) {
+        r->csum_start = ip->header_len;
+        r->csum_offset = 16;
+        check = cksum_fold(sum);
+    } else {
+        sum = s->cksum.sum(tcp, tcp_len, sum);
+        check = cksum_finish(sum_payload(s, r, sum));
+    }
+    memcpy(tcp + 16, &check, 2);
+}
+
+static void make_tcp(tern *s, struct outrec *r, const struct tcp_out *out)
+{
+    uint8_t tcp[WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX];
+    size_t tcp_len = wire_tcp_write(tcp, &out->h);
+    struct wire_ip ip = {.proto = WIRE_TCP, .ttl = out->ttl, .tos = out->tos};
+    memcpy(ip.src, out->tuple.local, 16);
+    memcpy(ip.dst, out->tuple.remote, 16);
+    bool ip4 = wire_is_ip4(ip.dst);
+    ip.version = ip4 ? 4 : 6;
+    ip.payload_len = (uint16_t)(tcp_len + out->len);
+    ip.header_len = (uint16_t)wire_ip_write(r->header, &ip, 0);
+    memcpy(r->header + ip.header_len, tcp, tcp_len);
+    r->header_len = (uint16_t)(ip.header_len + tcp_len);
+    r->chunk = out->chunk;
+    r->chunk_off = out->chunk_off;
+    r->chunks = out->chunks;
+    r->len = out->len;
+    r->sent = out->sent;
+    r->iface = out->iface;
+    if (out->gso_size != 0) {
+        r->gso_type = ip4 ? TERN_GSO_TCPV4 : TERN_GSO_TCPV6;
+        r->gso_size = out->gso_size;
+        r->gso_segs = (uint16_t)((out->len + out->gso_size - 1) / out->gso_size);
+    }
+    put_checksum(s, r, &ip, tcp_len);
+}
+
+static uint32_t new_reply(tern *s, uint8_t iface)
+{
+    if (s->replies >= s->cfg.replies_max || !s->iface[iface].used) {
+        s->counters.drop[TERN_DROP_REPLIES]++;
+        return 0;
+    }
+    uint32_t ix = slab_alloc(&s->outrecs);
+    if (ix == 0)
+        s->counters.drop[TERN_DROP_REPLIES]++;
+    else
+        outrec_at(s, ix)->iface = iface;
+    return ix;
+}
+
+static void queue_reply(tern *s, uint32_t ix)
+{
+    s->replies++;
+    outrec_at(s, ix)->reply = true;
+    push_back(s, ix);
+}
+
+void stack_reply(void *context, const struct tcp_out *out)
+{
+    tern *s = context;
+    uint32_t ix = new_reply(s, out->iface);
+    if (ix == 0)
+        return;
+    make_tcp(s, outrec_at(s, ix), out);
+    queue_reply(s, ix);
+}
+
+/* An ICMP message of `len` bytes in one page; addresses as in `ip`. */
+static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t *message,
+                       size_t len)
+{
+    uint32_t ix = new_reply(s, iface);
+    if (ix == 0)
+        return;
+    struct outrec *r = outrec_at(s, ix);
+    r->chunk = chunk_new(&s->chunks, 0, PAGE_SIZE);
+    if (r->chunk == 0) {
+        s->counters.drop[TERN_DROP_MEMORY]++;
+        slab_free(&s->outrecs, ix);
+        return;
+    }
+    struct chunk *k = chunk_at(&s->chunks, r->chunk);
+    TERN_ASSERT(len <= k->cap);
+    memcpy(k->data, message, len);
+    k->len = (uint32_t)len;
+    r->chunks = 1;
+    r->len = (uint32_t)len;
+    ip->payload_len = (uint16_t)len;
+    r->header_len = (uint16_t)wire_ip_write(r->header, ip, 0);
+    queue_reply(s, ix);
+}
+
+void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
+                      uint8_t code, uint32_t seq)
+{
+    tern *s = context;
+    /* the beginning of the packet that is refused, as far as an error must quote it */
+    uint8_t quote[WIRE_IP6_HEADER + WIRE_TCP_HEADER];
+    struct wire_ip ip = {.proto = WIRE_TCP, .ttl = s->cfg.ttl, .payload_len = WIRE_TCP_HEADER};
+    memcpy(ip.src, tuple->remote, 16);
+    memcpy(ip.dst, tuple->local, 16);
+    ip.version = wire_is_ip4(ip.dst) ? 4 : 6;
+    size_t len = wire_ip_write(quote, &ip, 0);
+    struct wire_tcp tcp = {.sport = tuple->rport,
+                           .dport = tuple->lport,
+                           .seq = seq,
+                           .flags = TCP_SYN};
+    len += wire_tcp_write(quote + len, &tcp);
+    uint8_t message[WIRE_ICMP_MAX];
+    size_t n = wire_icmp_write_error(message, ip.version, type, code, 0, tuple->local,
+                                     tuple->remote, quote, len);
+    ip.proto = ip.version == 4 ? WIRE_ICMP : WIRE_ICMP6;
+    memcpy(ip.src, tuple->local, 16);
+    memcpy(ip.dst, tuple->remote, 16);
+    reply_icmp(s, iface, &ip, message, n);
+}
+
+void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *in)
+{
+    enum { ECHO_MAX = 2048 };
+    uint8_t message[ECHO_MAX];
+    if (in->payload_len > ECHO_MAX)
+        return;
+    stack_copy_out(pkt, in->header_len, in->payload_len, message);
+    struct wire_ip ip = {.version = in->version, .proto = in->proto, .ttl = s->cfg.ttl};
+    memcpy(ip.src, in->dst, 16);
+    memcpy(ip.dst, in->src, 16);
+    message[0] = in->version == 4 ? 0 : 129; /* echo reply */
+    message[2] = message[3] = 0;
+    uint64_t sum =
+        in->version == 6 ? wire_pseudo_sum(ip.src, ip.dst, WIRE_ICMP6, in->payload_len) : 0;
+    uint16_t check = cksum_finish(s->cksum.sum(message, in->payload_len, sum));
+    memcpy(message + 2, &check, 2);
+    reply_icmp(s, (uint8_t)pkt->iface, &ip, message, in->payload_len);
+}
+
+/* ---- handing out ----------------------------------------------------------------------------- */
+
+static void fill_pkt(const tern *s, uint32_t ix, tern_pkt *pkt)
+{
+    struct outrec *r = outrec_at(s, ix);
+    r->state = OUTREC_OUT;
+    pkt->flags = r->csum_start != 0 ? TERN_PKT_CSUM_PARTIAL : 0;
+    pkt->gso_size = r->gso_size;
+    pkt->gso_segs = r->gso_segs;
+    pkt->gso_type = r->gso_type;
+    pkt->gso_ecn = 0;
+    pkt->csum_start = r->csum_start;
+    pkt->csum_offset = r->csum_offset;
+    pkt->hdr_len = r->header_len;
+    pkt->iface = r->iface;
+    pkt->hash = 0;
+    pkt->truesize = 0;
+    pkt->len = r->header_len + r->len;
+    pkt->tx_time = 0;
+    pkt->cookie = (void *)(uintptr_t)ix;
+    pkt->iov[0] = (tern_iov){.base = r->header, .len = r->header_len};
+    uint16_t n = 1;
+    uint32_t chunk = r->chunk, off = r->chunk_off, left = r->len;
+    while (left > 0) {
+        const struct chunk *k = chunk_at(&s->chunks, chunk);
+        uint32_t have = min_u32(k->len - off, left);
+        pkt->iov[n++] = (tern_iov){.base = k->data + off, .len = have};
+        left -= have;
+        off = 0;
+        chunk = k->next;
+    }
+    pkt->iov_count = n;
+}
+
+/* A queued packet is withdrawn when the record in flight it belongs to is settled. */
+static bool still_matters(tern *s, const struct outrec *r)
+{
+    if (r->sent == 0)
+        return true;
+    struct sent *f = sent_at(&s->tcp, r->sent);
+    if (!(f->flags & SENT_QUEUED))
+        return false;
+    f->time = s->tcp.now; /* RTT and loss detection count from the departure */
+    return true;
+}
+
+size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
+{
+    TERN_ASSERT(iface >= 0 && iface < PATHS_MAX);
+    tcp_now(&s->tcp, now);
+    size_t n = 0;
+    s->blocked_mask &= ~((uint64_t)1 << iface);
+    if (!s->iface[iface].used)
+        return 0;
+    while (n < max) {
+        uint32_t ix = pop(s, (uint8_t)iface);
+        if (ix != 0) {
+            struct outrec *r = outrec_at(s, ix);
+            s->replies -= r->reply;
+            r->reply = false;
+            if (still_matters(s, r))
+                fill_pkt(s, ix, &pkts[n++]);
+            else
+                release(s, ix);
+            continue;
+        }
+        struct tcp_out out;
+        ix = slab_alloc(&s->outrecs);
+        if (ix == 0) {
+            if (s->tcp.out_mask & (uint64_t)1 << iface)
+                s->counters.count[TERN_COUNT_OUTPUT_LIMITED]++;
+            break;
+        }
+        if (!tcp_output(&s->tcp, (uint8_t)iface, &out)) {
+            slab_free(&s->outrecs, ix);
+            break;
+        }
+        make_tcp(s, outrec_at(s, ix), &out);
+        fill_pkt(s, ix, &pkts[n++]);
+    }
+    s->counters.count[TERN_COUNT_PACKETS_OUT] += n;
+    return n;
+}
+
+void tern_output_done(tern *s, const tern_pkt *pkts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t ix = (uint32_t)(uintptr_t)pkts[i].cookie;
+        TERN_ASSERT(outrec_at(s, ix)->state == OUTREC_OUT); /* given back twice? */
+        release(s, ix);
+    }
+}
+
+void tern_output_refused(tern *s, const tern_pkt *pkts, size_t n)
+{
+    for (size_t i = n; i-- > 0;) {
+        uint32_t ix = (uint32_t)(uintptr_t)pkts[i].cookie;
+        struct outrec *r = outrec_at(s, ix);
+        TERN_ASSERT(r->state == OUTREC_OUT);
+        s->counters.count[TERN_COUNT_PACKETS_REFUSED]++;
+        s->blocked_mask |= (uint64_t)1 << r->iface;
+        if (s->iface[r->iface].used)
+            push_front(s, ix);
+        else
+            release(s, ix);
+    }
+}

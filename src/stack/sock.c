@@ -1,0 +1,351 @@
+/* sock.c - the public calls on sockets: handles checked and resolved, addresses and ports chosen,
+ * the rest passed on to TCP.
+ *
+ * The 24 index bits of a handle are shared by the three kinds of socket: connections first, then
+ * listeners, then held passive opens.
+ */
+#include "stack/stack.h"
+
+enum { PORT_FIRST = 32768, PORT_LAST = 60999, PORT_TRIES = 1024 };
+
+/* ---- handles --------------------------------------------------------------------------------- */
+
+static uint32_t kind_base(const struct tcp *t, enum ref_kind kind)
+{
+    switch (kind) {
+    case REF_CONN:
+        return 0;
+    case REF_LISTENER:
+        return t->cfg->conns_max;
+    default:
+        return t->cfg->conns_max + t->cfg->listeners_max;
+    }
+}
+
+tern_sock sock_make(const struct tcp *t, enum ref_kind kind, uint32_t ix, uint32_t generation)
+{
+    uint64_t index = kind_base(t, kind) + ix;
+    return (tern_sock){(uint64_t)generation << 32 | (uint64_t)t->cfg->shard << 24 | index};
+}
+
+/* The index of a handle's object in the slab of that kind, or an error. */
+static int64_t resolve(const tern *s, tern_sock k, enum ref_kind kind, const struct slab *slab)
+{
+    uint32_t index = (uint32_t)k.id & 0xffffff, base = kind_base(&s->tcp, kind);
+    if ((k.id >> 24 & 0xff) != s->cfg.shard || index <= base || index - base > slab->limit)
+        return TERN_EINVAL;
+    if (!slab_is(slab, index - base, (uint32_t)(k.id >> 32)))
+        return TERN_ESTALE;
+    return index - base;
+}
+
+int64_t stack_conn(const tern *s, tern_sock k)
+{
+    int64_t ix = resolve(s, k, REF_CONN, &s->tcp.conns);
+    if (ix > 0 && conn_at(&s->tcp, (uint32_t)ix)->flags & (CONN_ORPHAN | CONN_LINGER | CONN_QUEUED))
+        return TERN_ESTALE;
+    return ix;
+}
+
+int64_t stack_listener(const tern *s, tern_sock k)
+{
+    int64_t ix = resolve(s, k, REF_LISTENER, &s->tcp.listeners);
+    return ix > 0 && listener_at(&s->tcp, (uint32_t)ix)->closed ? TERN_ESTALE : ix;
+}
+
+int64_t stack_held(const tern *s, tern_sock k)
+{
+    int64_t ix = resolve(s, k, REF_HALFOPEN, &s->tcp.halfopens);
+    if (ix <= 0)
+        return ix;
+    uint8_t flags = halfopen_at(&s->tcp, (uint32_t)ix)->flags;
+    return flags & HALFOPEN_HELD && !(flags & HALFOPEN_DEAD) ? ix : TERN_ESTALE;
+}
+
+/* The connection's index in `ix`, or return with the error. */
+#define CONN_OR_RETURN(s, k, ix)                                                                   \
+    uint32_t ix;                                                                                   \
+    do {                                                                                           \
+        int64_t found_ = stack_conn(s, k);                                                         \
+        if (found_ <= 0)                                                                           \
+            return found_ == 0 ? TERN_EINVAL : (int)found_;                                        \
+        ix = (uint32_t)found_;                                                                     \
+    } while (0)
+
+/* ---- passive open ---------------------------------------------------------------------------- */
+
+int tern_listen(tern *s, tern_sock *out, const tern_listen_args *args)
+{
+    uint32_t ix;
+    int err = listen_new(&s->tcp, args, &ix);
+    if (err == 0)
+        *out = sock_make(&s->tcp, REF_LISTENER, ix, listener_at(&s->tcp, ix)->generation);
+    return err;
+}
+
+int tern_backlog(tern *s, tern_sock listener, uint32_t backlog)
+{
+    int64_t ix = stack_listener(s, listener);
+    if (ix <= 0)
+        return (int)ix;
+    listener_at(&s->tcp, (uint32_t)ix)->backlog = max_u32(backlog, 1);
+    return 0;
+}
+
+static void names(const tern *s, const struct conn *c, tern_addr *local, tern_addr *peer)
+{
+    struct tcp_tuple tuple;
+    conn_tuple(&s->tcp, c, &tuple);
+    if (local != NULL) {
+        *local = (tern_addr){.port = tuple.lport};
+        memcpy(local->ip, tuple.local, 16);
+    }
+    if (peer != NULL) {
+        *peer = (tern_addr){.port = tuple.rport};
+        memcpy(peer->ip, tuple.remote, 16);
+    }
+}
+
+int tern_accept(tern *s, tern_sock listener, tern_sock *out, tern_addr *peer, void *user)
+{
+    int64_t ix = stack_listener(s, listener);
+    if (ix <= 0)
+        return ix == 0 ? TERN_EINVAL : (int)ix;
+    uint32_t conn;
+    int err = listen_accept(&s->tcp, (uint32_t)ix, &conn);
+    if (err != 0)
+        return err;
+    struct conn *c = conn_at(&s->tcp, conn);
+    c->user = user;
+    *out = sock_make(&s->tcp, REF_CONN, conn, c->generation);
+    names(s, c, NULL, peer);
+    return 0;
+}
+
+int tern_hold_admit(tern *s, tern_sock held, tern_sock *out, void *user)
+{
+    int64_t ix = stack_held(s, held);
+    if (ix <= 0)
+        return ix == 0 ? TERN_EINVAL : (int)ix;
+    uint32_t conn;
+    int err = hold_admit(&s->tcp, (uint32_t)ix, user, &conn);
+    if (err == 0)
+        *out = sock_make(&s->tcp, REF_CONN, conn, conn_at(&s->tcp, conn)->generation);
+    return err;
+}
+
+int tern_hold_refuse(tern *s, tern_sock held, int icmp_type, int icmp_code)
+{
+    int64_t ix = stack_held(s, held);
+    if (ix <= 0)
+        return ix == 0 ? TERN_EINVAL : (int)ix;
+    if (icmp_type > 255 || icmp_code < 0 || icmp_code > 255)
+        return TERN_EINVAL;
+    return hold_refuse(&s->tcp, (uint32_t)ix, icmp_type, icmp_code);
+}
+
+int tern_hold_drop(tern *s, tern_sock held)
+{
+    int64_t ix = stack_held(s, held);
+    if (ix <= 0)
+        return ix == 0 ? TERN_EINVAL : (int)ix;
+    return hold_drop(&s->tcp, (uint32_t)ix);
+}
+
+/* ---- active open ----------------------------------------------------------------------------- */
+
+/* A free local port for the tuple: RFC 6056 3.3.3, a keyed hash of the destination plus a counter,
+ * stepping on from there. 0: none found in a bounded number of tries. */
+static uint16_t choose_port(struct tcp *t, struct tcp_tuple *tuple)
+{
+    uint32_t range = PORT_LAST - PORT_FIRST + 1;
+    tuple->lport = 0;
+    uint64_t offset = keyed_port(t, tuple);
+    t->port_step += 1 + (uint32_t)(offset >> 60); /* others' opens do not tell ours */
+    for (uint32_t i = 0; i < PORT_TRIES; i++) {
+        uint64_t at = (offset & 0xffffffff) + t->port_step + i;
+        tuple->lport = (uint16_t)(PORT_FIRST + at % range);
+        if (flow_find(t, tuple, tcp_flow_hash(t, tuple)) == 0)
+            return tuple->lport;
+    }
+    return 0;
+}
+
+int tern_connect(tern *s, tern_sock *out, const tern_addr *local, const tern_addr *peer, void *user)
+{
+    static const uint8_t any[16];
+    struct tcp_tuple tuple = {.rport = peer->port};
+    memcpy(tuple.remote, peer->ip, 16);
+    if (!wire_ip_unicast(peer->ip) || ip_is_broadcast(&s->ip, peer->ip) || peer->port == 0)
+        return TERN_EINVAL; /* MUST-46 */
+    uint8_t iface;
+    int err = stack_route(s, peer->ip, &iface);
+    if (err != 0)
+        return err;
+    bool bound =
+        local != NULL && memcmp(local->ip, any, 16) != 0 && !wire_ip_unspecified(local->ip);
+    if (bound) { /* MUST-43 */
+        if (!ip_is_local(&s->ip, local->ip) || wire_is_ip4(local->ip) != wire_is_ip4(peer->ip))
+            return TERN_EADDRNOTAVAIL;
+        memcpy(tuple.local, local->ip, 16);
+    } else if (!ip_source(&s->ip, iface, peer->ip, tuple.local)) { /* MUST-44 */
+        return TERN_EADDRNOTAVAIL;
+    }
+    if (ip_is_local(&s->ip, peer->ip))
+        return TERN_EINVAL; /* nothing loops back inside of a shard */
+    if (local != NULL && local->port != 0)
+        tuple.lport = local->port;
+    else if (choose_port(&s->tcp, &tuple) == 0)
+        return TERN_EADDRNOTAVAIL;
+    uint32_t ix;
+    err = user_connect(&s->tcp, &tuple, iface, user, &ix);
+    if (err == 0)
+        *out = sock_make(&s->tcp, REF_CONN, ix, conn_at(&s->tcp, ix)->generation);
+    return err;
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+ptrdiff_t tern_send(tern *s, tern_sock k, const void *buf, size_t len)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_send(&s->tcp, ix, buf, len);
+}
+
+ptrdiff_t tern_send_reserve(tern *s, tern_sock k, tern_iov *iov, size_t n, size_t want)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_reserve(&s->tcp, ix, iov, n, want);
+}
+
+int tern_send_commit(tern *s, tern_sock k, size_t len)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_commit(&s->tcp, ix, len);
+}
+
+int tern_send_lent(tern *s, tern_sock k, const void *buf, size_t len, void *cookie)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_lend(&s->tcp, ix, buf, len, cookie);
+}
+
+ptrdiff_t tern_recv(tern *s, tern_sock k, void *buf, size_t cap)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_recv(&s->tcp, ix, buf, cap);
+}
+
+ptrdiff_t tern_recv_peek(tern *s, tern_sock k, tern_iov *iov, size_t n, size_t skip)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_peek(&s->tcp, ix, iov, n, skip);
+}
+
+int tern_recv_consume(tern *s, tern_sock k, size_t len)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_consume(&s->tcp, ix, len);
+}
+
+int tern_recv_owed(tern *s, tern_sock k, size_t bytes)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_owed(&s->tcp, ix, bytes);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+int tern_shutdown(tern *s, tern_sock k)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_shutdown(&s->tcp, ix);
+}
+
+int tern_close(tern *s, tern_sock k)
+{
+    int64_t listener = stack_listener(s, k);
+    if (listener > 0) {
+        listen_close(&s->tcp, (uint32_t)listener);
+        return 0;
+    }
+    CONN_OR_RETURN(s, k, ix);
+    return user_close(&s->tcp, ix);
+}
+
+int tern_abort(tern *s, tern_sock k)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_abort(&s->tcp, ix);
+}
+
+/* ---- options and names ------------------------------------------------------------------------ */
+
+int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_option_set(&s->tcp, ix, option, value);
+}
+
+int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value)
+{
+    CONN_OR_RETURN(s, k, ix);
+    return user_option_get(&s->tcp, ix, option, value);
+}
+
+static int listener_name(const tern *s, const struct listener *l, tern_addr *local)
+{
+    *local = (tern_addr){.port = l->port};
+    if (l->laddr != 0)
+        memcpy(local->ip, addrs_at(&s->addrs, l->laddr)->ip, 16);
+    else if (l->any_ip4)
+        memcpy(local->ip, wire_mapped_prefix, sizeof(wire_mapped_prefix));
+    return 0;
+}
+
+int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer)
+{
+    int64_t ix = stack_listener(s, k);
+    if (ix > 0) {
+        if (peer != NULL)
+            *peer = (tern_addr){0};
+        return local != NULL ? listener_name(s, listener_at(&s->tcp, (uint32_t)ix), local) : 0;
+    }
+    ix = stack_held(s, k);
+    if (ix > 0) {
+        const struct halfopen *h = halfopen_at(&s->tcp, (uint32_t)ix);
+        if (local != NULL) {
+            *local = (tern_addr){.port = h->lport};
+            memcpy(local->ip, addrs_at(&s->addrs, h->laddr)->ip, 16);
+        }
+        if (peer != NULL) {
+            *peer = (tern_addr){.port = h->rport};
+            memcpy(peer->ip, h->raddr, 16);
+        }
+        return 0;
+    }
+    CONN_OR_RETURN(s, k, conn);
+    names(s, conn_at(&s->tcp, conn), local, peer);
+    return 0;
+}
+
+int tern_user_set(tern *s, tern_sock k, void *user)
+{
+    int64_t ix = stack_listener(s, k);
+    if (ix > 0) {
+        listener_at(&s->tcp, (uint32_t)ix)->user = user;
+        return 0;
+    }
+    CONN_OR_RETURN(s, k, conn);
+    conn_at(&s->tcp, conn)->user = user;
+    return 0;
+}
+
+int tern_info(const tern *s, tern_sock k, tern_tcp_info *out, size_t size)
+{
+    tern_tcp_info info;
+    CONN_OR_RETURN(s, k, ix);
+    user_info(&s->tcp, ix, &info);
+    memcpy(out, &info, min_size(size, sizeof(info)));
+    return 0;
+}

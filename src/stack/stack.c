@@ -1,0 +1,230 @@
+/* stack.c - a shard's configuration and life, its interfaces, and its clock. */
+#include "stack/stack.h"
+
+#define MS(n) ((n)*NS_PER_MS)
+#define SECONDS(n) ((n)*NS_PER_S)
+
+void tern_config_default(tern_config *cfg)
+{
+    *cfg = (tern_config){
+        .size = sizeof(*cfg),
+        .shard_count = 1,
+        .conns_max = 65536,
+        .halfopen_max = 16384,
+        .timewait_max = 65536,
+        .listeners_max = 1024,
+        .ifaces_max = 8,
+        .addrs_max = 4096,
+        .routes_max = 256,
+        .output_max = 4096,
+        .replies_max = 1024,
+        .advance_max = 4096,
+        .buf_bytes_max = (size_t)256 << 20,
+        .features = TERN_FEATURE_TIMESTAMPS | TERN_FEATURE_WSCALE | TERN_FEATURE_SACK,
+        .rcvbuf = 65536,
+        .rcvbuf_max = 15728640,
+        .sndbuf = 65536,
+        .sndbuf_max = 4194304,
+        .rto_initial = SECONDS(1),
+        .rto_min = MS(200),
+        .rto_max = SECONDS(120),
+        .delack = MS(40),
+        .msl = SECONDS(30),
+        .fin_wait2 = SECONDS(60),
+        .hold = SECONDS(60),
+        .idle = SECONDS(1),
+        .syn_retries = 6,
+        .synack_retries = 5,
+        .data_retries = 15,
+        .ttl = 64,
+        .stats = true,
+        .cc = &tern_cc_reno,
+    };
+}
+
+static bool config_ok(const tern_config *cfg)
+{
+    static const uint8_t zero[32];
+    return cfg->size == sizeof(*cfg) && cfg->alloc != NULL && cfg->free != NULL &&
+           memcmp(cfg->seed, zero, sizeof(zero)) != 0 && cfg->cc != NULL &&
+           cfg->cc->state_size <= TERN_CC_STATE_MAX && cfg->conns_max != 0 &&
+           cfg->conns_max + (uint64_t)cfg->halfopen_max + cfg->listeners_max < 1u << 24 &&
+           cfg->halfopen_max != 0 && cfg->timewait_max != 0 && cfg->timewait_max < 1u << 28 &&
+           cfg->listeners_max != 0 && cfg->listeners_max <= UINT16_MAX && cfg->ifaces_max != 0 &&
+           cfg->ifaces_max <= PATHS_MAX && cfg->addrs_max != 0 && cfg->addrs_max < 1u << 24 &&
+           cfg->routes_max != 0 && cfg->routes_max < 1u << 20 && cfg->output_max != 0 &&
+           cfg->output_max < UINT16_MAX && cfg->replies_max != 0 && cfg->advance_max != 0 &&
+           cfg->buf_bytes_max >= PAGE_SIZE && cfg->rcvbuf != 0 && cfg->sndbuf != 0 &&
+           cfg->rcvbuf <= cfg->rcvbuf_max && cfg->rcvbuf_max <= 1u << 30 &&
+           cfg->sndbuf <= cfg->sndbuf_max && cfg->sndbuf_max <= 1u << 30 && cfg->ttl != 0 &&
+           cfg->rto_min != 0 && cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min &&
+           cfg->delack < NS_PER_S / 2 && cfg->shard < 256;
+}
+
+static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
+{
+    s->cfg = *cfg;
+    s->mem = *mem;
+    s->cksum = cksum_select();
+    struct siphash_key seed = siphash_key(cfg->seed), key;
+    key.k0 = siphash24(&seed, "addresses", 9);
+    key.k1 = siphash24(&seed, "of shards", 9);
+    struct tcp_host host = {.context = s,
+                            .reply = stack_reply,
+                            .icmp_error = stack_icmp_error,
+                            .route = stack_route};
+    if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
+        !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
+        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max) ||
+        !slab_init(&s->outrecs, &s->mem, SLAB_PLAIN, sizeof(struct outrec), cfg->output_max))
+        return TERN_ENOMEM;
+    s->chunks.release = cfg->release;
+    s->chunks.release_user = cfg->user;
+    return tcp_init(&s->tcp, &s->cfg, &s->mem, &s->chunks, &s->addrs, &s->counters, &host, now);
+}
+
+int tern_new(tern **out, const tern_config *cfg, uint64_t now)
+{
+    *out = NULL;
+    if (!config_ok(cfg))
+        return TERN_EINVAL;
+    struct mem mem = {.alloc = cfg->alloc, .free = cfg->free, .user = cfg->user};
+    tern *s = mem_alloc(&mem, sizeof(*s), _Alignof(tern));
+    if (s == NULL)
+        return TERN_ENOMEM;
+    int err = init(s, cfg, &mem, now);
+    if (err != 0) {
+        tern_free(s);
+        return err;
+    }
+    *out = s;
+    return 0;
+}
+
+void tern_free(tern *s)
+{
+    for (uint32_t i = 0; i < PATHS_MAX; i++)
+        if (s->iface[i].used)
+            stack_flush(s, (uint8_t)i);
+    tcp_destroy(&s->tcp);
+    slab_destroy(&s->outrecs);
+    ip_table_destroy(&s->ip);
+    addrs_destroy(&s->addrs);
+    chunks_destroy(&s->chunks);
+    struct mem mem = s->mem;
+    mem_free(&mem, s, sizeof(*s));
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------ */
+
+static bool iface_ok(const tern_iface *conf)
+{
+    return conf->mtu >= 68 && conf->mtu <= UINT16_MAX && conf->gso_max <= UINT16_MAX &&
+           conf->mac == NULL;
+}
+
+static void set_path(tern *s, uint8_t id, const tern_iface *conf)
+{
+    s->iface[id].conf = *conf;
+    struct tcp_path *path = &s->tcp.path[id];
+    bool csum = (conf->caps & TERN_CAP_CSUM) != 0; /* segments need their checksums completed */
+    path->mtu = conf->mtu;
+    path->gso_max4 = csum && conf->caps & TERN_CAP_TSO4 ? conf->gso_max : 0;
+    path->gso_max6 = csum && conf->caps & TERN_CAP_TSO6 ? conf->gso_max : 0;
+    path->gso_segs_max = conf->gso_segs_max;
+}
+
+int tern_iface_add(tern *s, const tern_iface *conf)
+{
+    if (!iface_ok(conf))
+        return TERN_EINVAL;
+    for (uint32_t i = 0; i < s->cfg.ifaces_max; i++) {
+        if (s->iface[i].used)
+            continue;
+        s->iface[i] = (struct iface){.used = true};
+        set_path(s, (uint8_t)i, conf);
+        return (int)i;
+    }
+    return TERN_ELIMIT;
+}
+
+static bool iface_valid(const tern *s, int id)
+{
+    return id >= 0 && id < PATHS_MAX && s->iface[id].used;
+}
+
+int tern_iface_change(tern *s, int id, const tern_iface *conf)
+{
+    if (!iface_valid(s, id) || !iface_ok(conf))
+        return TERN_EINVAL;
+    stack_flush(s, (uint8_t)id); /* made for what the interface was; TCP sends them again */
+    set_path(s, (uint8_t)id, conf);
+    return 0;
+}
+
+int tern_iface_remove(tern *s, int id)
+{
+    if (!iface_valid(s, id))
+        return TERN_EINVAL;
+    stack_flush(s, (uint8_t)id);
+    ip_iface_forget(&s->ip, (uint8_t)id);
+    s->tcp.route_generation++;
+    s->iface[id].used = false;
+    return 0;
+}
+
+int tern_iface_addr(tern *s, int id, const uint8_t ip[16], unsigned bits)
+{
+    if (!iface_valid(s, id))
+        return TERN_EINVAL;
+    int err = ip_addr_add(&s->ip, (uint8_t)id, ip, bits);
+    if (err == 0)
+        s->tcp.route_generation++;
+    return err;
+}
+
+int tern_iface_promiscuous(tern *s, int id, bool on)
+{
+    if (!iface_valid(s, id))
+        return TERN_EINVAL;
+    s->iface[id].promiscuous = on;
+    return 0;
+}
+
+int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int id)
+{
+    if (!iface_valid(s, id))
+        return TERN_EINVAL;
+    int err = ip_route_add(&s->ip, (uint8_t)id, ip, bits, via);
+    if (err == 0)
+        s->tcp.route_generation++;
+    return err;
+}
+
+int stack_route(void *context, const uint8_t remote[16], uint8_t *iface)
+{
+    const tern *s = context;
+    const struct ip_route *r = ip_route_find(&s->ip, remote);
+    if (r == NULL || !s->iface[r->iface].used)
+        return TERN_ENETUNREACH;
+    *iface = r->iface;
+    return 0;
+}
+
+/* ---- the clock ------------------------------------------------------------------------------- */
+
+void tern_advance(tern *s, uint64_t now)
+{
+    tcp_now(&s->tcp, now);
+    tcp_advance(&s->tcp, s->cfg.advance_max);
+}
+
+size_t tern_events(tern *s, tern_event *ev, size_t max) { return tcp_events(&s->tcp, ev, max); }
+
+uint64_t tern_next_timeout(const tern *s)
+{
+    uint64_t output = (s->tcp.out_mask | s->queue_mask) & ~s->blocked_mask;
+    if (s->tcp.ev_head != 0 || (output != 0 && s->outrecs.used < s->cfg.output_max))
+        return 0;
+    return tcp_next(&s->tcp);
+}

@@ -1,0 +1,84 @@
+/* stack.h - one shard put together: the only room that knows both IP and TCP. */
+#ifndef TERN_STACK_STACK_H
+#define TERN_STACK_STACK_H
+
+#include "base/cksum.h"
+#include "ip/route.h"
+#include "tcp/tcp.h"
+#include "tern/tern.h"
+#include "wire/icmp.h"
+
+enum {
+    HEADER_MAX = 116, /* IPv6 and TCP with 40 bytes of options, and 16 to spare */
+    INPUT_BATCH = 16, /* packets looked at ahead, so that their connections are in the cache */
+    PULL_UP = 256,    /* headers of a packet whose first piece is shorter than them */
+};
+
+enum outrec_state {
+    OUTREC_QUEUED = 1, /* waits in its interface's queue: a reply, or refused by the device */
+    OUTREC_OUT = 2,    /* handed out; the device holds it */
+};
+
+/* A packet made and not yet done: its headers, and the payload it names. */
+struct outrec {
+    uint32_t next;             /* in its interface's queue */
+    uint32_t chunk, chunk_off; /* payload: begins there, */
+    uint32_t len;              /* bytes, */
+    uint32_t sent;             /* TCP's record in flight; 0: none */
+    uint16_t chunks;           /* in so many chunks, each referenced once by this record */
+    uint16_t header_len;
+    uint16_t gso_size, gso_segs;
+    uint16_t csum_start, csum_offset; /* csum_start 0: the checksum is complete */
+    uint8_t gso_type, iface, state;
+    bool reply; /* counted in tern.replies */
+    uint8_t header[HEADER_MAX];
+};
+
+struct iface {
+    bool used, promiscuous;
+    tern_iface conf;
+    uint32_t queue_head, queue_tail; /* struct outrec to hand out before anything new */
+};
+
+struct tern {
+    tern_config cfg;
+    struct mem mem;
+    struct chunks chunks;
+    struct addrs addrs;
+    struct ip_table ip;
+    struct tcp tcp;
+    struct cksum_ops cksum;
+    struct slab outrecs;
+    uint32_t replies;      /* records queued that were never handed out */
+    uint64_t queue_mask;   /* interfaces whose queue is not empty */
+    uint64_t blocked_mask; /* interfaces whose device refused packets */
+    struct iface iface[PATHS_MAX];
+    tern_counters counters;
+};
+
+static inline struct outrec *outrec_at(const struct tern *s, uint32_t ix)
+{
+    return slab_at(&s->outrecs, ix);
+}
+
+/* output.c: what TCP asks of the stack, and packets that are no TCP. */
+void stack_reply(void *context, const struct tcp_out *out);
+void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
+                      uint8_t code, uint32_t seq);
+int stack_route(void *context, const uint8_t remote[16], uint8_t *iface);
+/* Answers an echo request of `len` bytes of ICMP. */
+void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);
+/* Drops all that waits for an interface. */
+void stack_flush(tern *s, uint8_t iface);
+
+/* Bytes of a packet that may lie in several pieces. */
+void stack_copy_out(const tern_pkt *pkt, size_t skip, size_t len, uint8_t *to);
+/* Their checksum. */
+uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, uint64_t sum);
+
+/* A handle's object: > 0 its index, or a negative error. */
+int64_t stack_conn(const tern *s, tern_sock k);
+int64_t stack_listener(const tern *s, tern_sock k);
+int64_t stack_held(const tern *s, tern_sock k);
+
+#endif
