@@ -25,6 +25,7 @@ static void setup(struct fixture *f, uint64_t now)
     unit_mem_init(&f->mem);
     assert_true(slab_init(&f->slab, &f->mem.mem, SLAB_HANDLES, sizeof(struct object), N));
     wheel_init(&f->wheel, &f->slab, offsetof(struct object, node), now);
+    assert_true(f->wheel.now == now);
     for (uint32_t ix = 1; ix <= N; ix++) {
         assert_int_equal(slab_alloc(&f->slab), ix);
         ((struct object *)slab_at(&f->slab, ix))->tag = ix;

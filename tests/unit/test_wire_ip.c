@@ -510,6 +510,7 @@ static void sums_the_pseudo_header(void **state)
     }
 }
 
+/* MUST-46, MUST-63: none of them but unicast may be at the other end. */
 static void knows_the_classes_of_addresses(void **state)
 {
     (void)state;

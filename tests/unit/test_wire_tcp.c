@@ -176,6 +176,7 @@ static void counts_syn_and_fin_in_sequence_space(void **state)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+/* MUST-7, MUST-68: no length, or one that cannot be; MUST-6: kinds that are not known. */
 static void one_option_of_any_kind_and_length_anywhere(void **state)
 {
     (void)state;
@@ -197,6 +198,7 @@ static void one_option_of_any_kind_and_length_anywhere(void **state)
     }
 }
 
+/* MUST-5: on any segment. */
 static void random_options(void **state)
 {
     (void)state;
@@ -244,6 +246,7 @@ static void every_truncation_is_told(void **state)
     }
 }
 
+/* MUST-64 */
 static void a_timestamp_is_read_wherever_it_stands(void **state)
 {
     (void)state;
@@ -310,6 +313,7 @@ static void values_are_passed_on_as_they_are(void **state)
     }
 }
 
+/* MUST-69 */
 static void nothing_is_read_after_the_end_of_the_list(void **state)
 {
     (void)state;
