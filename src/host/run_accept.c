@@ -121,7 +121,7 @@ static int64_t do_accept(struct run_call *c, int flags)
         close(file);
         return -EAGAIN;
     }
-    int64_t result = run_hold(c, file, true, run_held_timeout(r, file, SO_RCVTIMEO));
+    int64_t result = run_hold(c, file, true, -EAGAIN);
     if (result == RUN_LATER) {
         run_accept_waiting(s);
         run_queue_refill(s);

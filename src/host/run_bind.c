@@ -24,7 +24,8 @@ static bool covers(const struct run_sock *wide, const tern_addr *wide_addr, cons
     return run_addr_any(wide_addr) && run_addr_is4(other);
 }
 
-static bool clash(const struct run_sock *s, const tern_addr *addr, bool listening)
+/* `strict`: SO_REUSEADDR does not help. */
+static bool clash(const struct run_sock *s, const tern_addr *addr, bool strict)
 {
     for (const struct run_sock *o = *bucket(s->run, addr->port); o; o = o->port_next) {
         if (o == s || o->local.port != addr->port)
@@ -34,16 +35,16 @@ static bool clash(const struct run_sock *s, const tern_addr *addr, bool listenin
             continue;
         if (s->opts.reuse_port && o->opts.reuse_port)
             continue;
-        if (!s->reuse || !o->reuse || listening || o->state == SOCK_LISTENING)
+        if (strict || !s->reuse || !o->reuse || o->state == SOCK_LISTENING)
             return true;
     }
     return false;
 }
 
 /* Whoever has the port may have closed its socket unseen. */
-static bool taken(struct run_sock *s, const tern_addr *addr, bool listening)
+static bool taken(struct run_sock *s, const tern_addr *addr)
 {
-    if (!clash(s, addr, listening))
+    if (!clash(s, addr, false))
         return false;
     run_held_sweep(s->run, loop_now(s->run->loop));
     run_borrow_collect(s->run);
@@ -54,10 +55,10 @@ static bool taken(struct run_sock *s, const tern_addr *addr, bool listening)
             next = *bucket(s->run, addr->port);
         }
     }
-    return clash(s, addr, listening);
+    return clash(s, addr, false);
 }
 
-bool run_bind_taken(struct run_sock *s) { return taken(s, &s->local, true); }
+bool run_bind_taken(struct run_sock *s) { return taken(s, &s->local); }
 
 static int pick_port(struct run_sock *s, tern_addr *addr)
 {
@@ -68,7 +69,7 @@ static int pick_port(struct run_sock *s, tern_addr *addr)
         r->port_next = 1;
     for (unsigned i = 0; i < span; i++) {
         addr->port = (uint16_t)(RUN_PORT_FIRST + r->port_next++ % span);
-        if (!clash(s, addr, true))
+        if (!clash(s, addr, true) && r->net->bindable(r->cfg.net_user, addr) == 0)
             return 0;
     }
     return -EADDRINUSE;
@@ -90,13 +91,14 @@ int run_bind(struct run_sock *s, const tern_addr *addr, int file)
 
     if (s->state != SOCK_IDLE || s->bound)
         return -EINVAL;
-    int err = run_addr_any(&local) ? 0 : r->net->bindable(r->cfg.net_user, &local);
-    if (err)
+    int err = r->net->bindable(r->cfg.net_user, &local);
+    if (err == -EADDRNOTAVAIL)
         return err;
     note_reuse(s, file);
+    err = 0; /* whether the backend's port is free is for listen() to see */
     if (local.port == 0)
         err = pick_port(s, &local);
-    else if (taken(s, &local, false))
+    else if (taken(s, &local))
         err = -EADDRINUSE;
     if (err)
         return err;

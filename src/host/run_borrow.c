@@ -268,5 +268,7 @@ void run_borrow_collect(struct run *r)
 
 bool run_borrow_alive(struct run_sock *s)
 {
-    return s->copy >= 0 ? locate(s) : run_pair_probe(s);
+    if (s->copy < 0)
+        return run_pair_probe(s);
+    return s->held || locate(s); /* a call that waits keeps it open, too */
 }

@@ -63,7 +63,7 @@ static int attach(struct run_sock *s)
     int end = s->end;
 
     if (end < 0) {
-        assert(s->held); /* else it would have been shown */
+        assert(s->held && s->held->file >= 0); /* else it would have been shown */
         int err = run_pair_connect(s, s->held->file);
         if (err)
             return err;
@@ -113,7 +113,7 @@ void run_conn_ended(void *sock, int err)
     s->conn = NULL;
     s->state = s->queued_at ? SOCK_CONNECTED : SOCK_ENDED;
     s->err = -err;
-    if (!s->queued_at)
+    if (!s->queued_at && err)
         run_pair_reset(s, -1);
 }
 
@@ -127,49 +127,67 @@ void run_conn_closed(void *sock)
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
-/* A new open file under the old descriptor. Returns it, or a negative errno. */
-static int renew(struct run_call *c, int old)
+/* O_* flags of a descriptor of the program, from its open file or else from what /proc says. */
+static int flags_of(struct run_call *c, int file)
 {
-    struct run_sock *s = c->sock;
-    struct timeval tv;
-    socklen_t len = sizeof tv;
-    struct stat st;
     char path[48], line[64];
     unsigned flags = 0;
-    int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (file < 0 || fstat(file, &st) < 0)
-        return -ENOBUFS;
-    (void)fcntl(file, F_SETFL, fcntl(old, F_GETFL));
-    if (getsockopt(old, SOL_SOCKET, SO_SNDTIMEO, &tv, &len) == 0)
-        (void)setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &tv, len);
-    if (getsockopt(old, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) == 0)
-        (void)setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &tv, len);
-    snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)c->mem.pid, s->fd);
+    if (file >= 0)
+        return fcntl(file, F_GETFL);
+    snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)c->mem.pid, c->sock->fd);
     FILE *f = fopen(path, "re");
     while (f && fgets(line, sizeof line, f))
         if (sscanf(line, "flags: %o", &flags) == 1)
             break;
     if (f)
         fclose(f);
-    if (!run_replace_fd(c->run, c->id, file, s->fd, flags & O_CLOEXEC)) {
+    return (int)flags;
+}
+
+static void copy_timeout(int to, int from, int option)
+{
+    struct timeval tv;
+    socklen_t len = sizeof tv;
+
+    if (getsockopt(from, SOL_SOCKET, option, &tv, &len) == 0)
+        (void)setsockopt(to, SOL_SOCKET, option, &tv, len);
+}
+
+/* A new open file under the old descriptor. Returns it, or a negative errno. */
+static int renew(struct run_call *c, int old)
+{
+    struct run_sock *s = c->sock;
+    struct stat st;
+    bool cloexec = flags_of(c, -1) & O_CLOEXEC;
+    int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (file < 0 || fstat(file, &st) < 0)
+        return -ENOBUFS;
+    (void)fcntl(file, F_SETFL, flags_of(c, old));
+    copy_timeout(file, old, SO_SNDTIMEO);
+    copy_timeout(file, old, SO_RCVTIMEO);
+    if (!run_replace_fd(c->run, c->id, file, s->fd, cloexec)) {
         close(file);
         return -ENOBUFS;
     }
+    run_sock_close_copy(s);
     run_sock_move(s, st.st_ino);
     s->state = SOCK_IDLE;
-    s->spent = s->marked = false;
+    s->spent = s->shut = false;
     run_borrow_note(s, file);
     return file;
 }
 
-/* Waits, or leaves the program to itself. `file` is the call's from here on. */
+/* Waits, or leaves the program to itself. `file` is the call's from here on; -1 when the connection
+ * is in progress and has been shown, which was all it was needed for. */
 static int64_t proceed(struct run_call *c, int file, int64_t in_progress)
 {
-    if (!(fcntl(file, F_GETFL) & O_NONBLOCK))
-        return run_hold(c, file, false, run_held_timeout(c->run, file, SO_SNDTIMEO));
+    if (!(flags_of(c, file) & O_NONBLOCK))
+        return run_hold(c, file, false, in_progress);
     run_connect_expose(c->sock, file);
-    close(file);
+    if (file >= 0)
+        close(file);
     if (c->sock->state == SOCK_FAILED) {
         c->sock->reported = true;
         return -c->sock->err;
@@ -206,9 +224,10 @@ static int64_t start(struct run_call *c, const tern_addr *to)
     if (run_addr_any(&peer)) /* this host, says Linux */
         memcpy(peer.ip + 12, run_addr_is4(&peer) ? "\x7f\0\0\1" : "\0\0\0\1", 4);
     int file = run_borrow(s, c->mem.pid, s->fd);
-    if (file >= 0 && s->spent) {
+    if (s->spent) {
         int renewed = renew(c, file);
-        close(file);
+        if (file >= 0)
+            close(file);
         file = renewed;
     }
     if (file < 0)
@@ -225,7 +244,9 @@ static int64_t again(struct run_call *c)
 {
     int file = run_borrow(c->sock, c->mem.pid, c->sock->fd);
 
-    return file < 0 ? -EBADF : proceed(c, file, -EALREADY);
+    if (file < 0 && c->sock->end < 0)
+        return -EBADF;
+    return proceed(c, file, -EALREADY);
 }
 
 /* connect() to AF_UNSPEC: back to where the socket began. */

@@ -67,9 +67,10 @@ struct run_held {
     uint64_t id;       /* the notification */
     struct run_mem mem; /* the thread that waits */
     uint64_t deadline; /* SO_SNDTIMEO or SO_RCVTIMEO; LOOP_NEVER */
+    int64_t late;      /* the answer then */
     uint64_t addr, addrlen; /* accept(): where the address goes */
     int flags;         /* accept4() */
-    int file;          /* the socket's open file, kept open as the kernel does during a call */
+    int file;          /* the socket's open file, kept open as the kernel does during a call; or -1 */
     bool accept;       /* else connect */
 };
 
@@ -85,7 +86,7 @@ struct run_sock {
     bool bound;       /* has a local port of its own: in run.ports */
     bool spent;       /* its open file was used for a connection: it cannot be connected again */
     bool reported;    /* connect() has told the program how it went */
-    bool marked;      /* the byte of run_call_shutdown() is in the pair */
+    bool shut;        /* the program has shut its sending side */
     bool reuse;       /* SO_REUSEADDR when it was bound */
     bool live;        /* mark of run_borrow_collect() */
     int err;          /* for SO_ERROR or the next connect(): a positive errno, or 0 */
@@ -102,6 +103,7 @@ struct run_sock {
     struct run_sock *queued; /* LISTENING: the connection that makes it readable */
     struct run_sock *queued_at; /* the listener, while this is its `queued` */
     struct run_held *held; /* calls that wait, oldest first */
+    uint64_t timeout;      /* SO_SNDTIMEO or SO_RCVTIMEO as last seen by one of them; ns, 0: none */
     struct run_opts opts;
 };
 
@@ -196,10 +198,8 @@ void run_say(struct run *r, const char *format, ...) __attribute__((format(print
 /* ---- run_held.c: calls that wait ------------------------------------------------------------- */
 
 /* Lets the call wait at its socket; `file` is the open file, which becomes the call's. RUN_LATER or
- * -ENOBUFS. */
-int64_t run_hold(struct run_call *c, int file, bool accept, uint64_t deadline);
-/* When a call on this file is out of time, by SO_SNDTIMEO or SO_RCVTIMEO. */
-uint64_t run_held_timeout(const struct run *r, int file, int option);
+ * -ENOBUFS. `late` is the answer when the socket's SO_SNDTIMEO or SO_RCVTIMEO has passed. */
+int64_t run_hold(struct run_call *c, int file, bool accept, int64_t late);
 /* Ends the wait without an answer. */
 void run_held_drop(struct run_sock *s, struct run_held *h);
 /* Answers every call of one kind that waits at `s`; returns whether any of them heard it. */

@@ -44,28 +44,32 @@ static uint64_t sweep_next(const struct run *r, uint64_t now)
                             : LOOP_NEVER;
 }
 
-uint64_t run_held_timeout(const struct run *r, int file, int option)
+/* When the call is out of time. Without the open file, as it was when last seen. */
+static uint64_t deadline_of(struct run_sock *s, int file, bool accept)
 {
     struct timeval tv = {0, 0};
     socklen_t len = sizeof tv;
 
-    if (getsockopt(file, SOL_SOCKET, option, &tv, &len) < 0 || (!tv.tv_sec && !tv.tv_usec))
-        return LOOP_NEVER;
-    return loop_now(r->loop) + (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
+    if (file >= 0 &&
+        getsockopt(file, SOL_SOCKET, accept ? SO_RCVTIMEO : SO_SNDTIMEO, &tv, &len) == 0)
+        s->timeout = (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
+    return s->timeout ? loop_now(s->run->loop) + s->timeout : LOOP_NEVER;
 }
 
-int64_t run_hold(struct run_call *c, int file, bool accept, uint64_t deadline)
+int64_t run_hold(struct run_call *c, int file, bool accept, int64_t late)
 {
     struct run *r = c->run;
     struct run_held *h = r->held_count < RUN_HELD_MAX ? calloc(1, sizeof *h) : NULL;
     struct run_held **at = &c->sock->held;
+    uint64_t deadline = deadline_of(c->sock, file, accept);
 
     if (!h) {
-        close(file);
+        if (file >= 0)
+            close(file);
         return -ENOBUFS;
     }
-    *h = (struct run_held){.id = c->id, .mem = c->mem, .deadline = deadline, .file = file,
-                           .accept = accept};
+    *h = (struct run_held){.id = c->id, .mem = c->mem, .deadline = deadline, .late = late,
+                           .file = file, .accept = accept};
     if (accept) {
         h->addr = c->data->args[1];
         h->addrlen = c->data->args[2];
@@ -95,7 +99,8 @@ void run_held_drop(struct run_sock *s, struct run_held *h)
         waiting_leave(s);
     s->run->held_count--;
     s->run->held_connects -= !h->accept;
-    close(h->file);
+    if (h->file >= 0)
+        close(h->file);
     free(h);
 }
 
@@ -123,7 +128,7 @@ static uint64_t sweep_one(struct run_sock *s, struct run_held *h, uint64_t now)
     if (!h->accept)
         run_connect_expose(s, h->file);
     if (late)
-        run_answer(s->run, h->id, h->accept ? -EAGAIN : -EINPROGRESS);
+        run_answer(s->run, h->id, h->late);
     run_held_drop(s, h);
     return LOOP_NEVER;
 }

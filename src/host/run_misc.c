@@ -129,14 +129,14 @@ int64_t run_call_getpeername(struct run_call *c)
 /* A connection that is reset later must show as ECONNRESET to a program that still reads. That takes
  * one byte that the program sent and we leave unread (run_pair_reset()), and after the shutdown it is
  * too late to send one. */
-static void leave_byte(struct run_sock *s, pid_t pid)
+static bool leave_byte(struct run_sock *s, pid_t pid)
 {
     int size = 0, more;
     socklen_t len = sizeof size;
-    int file = s->run->net->marker && !s->marked ? run_borrow(s, pid, s->fd) : -1;
+    int file = run_borrow(s, pid, s->fd);
 
     if (file < 0)
-        return;
+        return false;
     ssize_t n = send(file, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && errno == EAGAIN && getsockopt(file, SOL_SOCKET, SO_SNDBUF, &size, &len) == 0) {
         more = size; /* which the kernel doubles */
@@ -146,10 +146,7 @@ static void leave_byte(struct run_sock *s, pid_t pid)
         (void)setsockopt(file, SOL_SOCKET, SO_SNDBUF, &more, sizeof more);
     }
     close(file);
-    if (n != 1)
-        return;
-    s->marked = true;
-    s->run->net->marker(s->conn);
+    return n == 1;
 }
 
 int64_t run_call_shutdown(struct run_call *c)
@@ -179,8 +176,10 @@ int64_t run_call_shutdown(struct run_call *c)
         run_held_answer(s, true, -EINVAL);
         return RUN_CONTINUE; /* for those who poll it */
     case SOCK_CONNECTED:
-        if (how != SHUT_RD && s->conn)
-            leave_byte(s, c->mem.pid);
+        if (how != SHUT_RD && s->conn && !s->shut) {
+            s->shut = true;
+            c->run->net->shut(s->conn, leave_byte(s, c->mem.pid));
+        }
         return RUN_CONTINUE;
     }
     return RUN_CONTINUE;

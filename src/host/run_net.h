@@ -26,8 +26,9 @@ struct run_listener; /* a backend's listener */
 struct run_net_events {
     /* The active open has ended: 0, or why it failed. */
     void (*opened)(void *user, int err);
-    /* The connection was reset or timed out: why. The backend closes the attached descriptor right
-     * after this call. (After both FINs nothing is reported until the program closes.) */
+    /* The connection is over, although the program has not closed its socket: by an error, or, 0,
+     * because both directions have been shut. The backend closes the attached descriptor right
+     * after this call; for 0 it first reads all that is in it, for an error it must not. */
     void (*ended)(void *user, int err);
     /* The program has closed its end; what is left to deliver is the backend's own business. */
     void (*closed)(void *user);
@@ -39,7 +40,8 @@ struct run_net_events {
 };
 
 struct run_net_ops {
-    /* May a program bind this address (port ignored)? 0 or -EADDRNOTAVAIL. */
+    /* May a program bind this? 0, -EADDRNOTAVAIL, or -EADDRINUSE: somebody else has the port, if one
+     * is given. */
     int (*bindable)(void *net, const tern_addr *local);
 
     /* Begins an active open; opened() follows. `local` may lack address, port or both. */
@@ -50,9 +52,10 @@ struct run_net_ops {
     /* From now on `fd`, an AF_UNIX stream socket that is the backend's to close, carries the
      * connection's bytes: half closes both ways, errors, back-pressure. Established only. */
     void (*attach)(struct run_conn *conn, int fd);
-    /* The last byte that the program sends through the pair is not data (see run_reset.c): it shuts
-     * its sending side right behind it. NULL: never told. */
-    void (*marker)(struct run_conn *conn);
+    /* The program is about to shut its sending side, so that a hang-up of the pair need not mean
+     * that it has closed. `marked`: the last byte that comes through the pair is not data and must
+     * be left in it (see run_misc.c). */
+    void (*shut)(struct run_conn *conn, bool marked);
     /* RST, and the end of the connection. */
     void (*abort)(struct run_conn *conn);
 

@@ -313,23 +313,21 @@ static int64_t give(struct run_call *c, const void *value, size_t size)
 
 static int64_t give_int(struct run_call *c, int value) { return give(c, &value, sizeof value); }
 
-/* The pending error is told once. The kernel's own, which run_pair_reset() has raised, goes too. */
+/* The pending error is told once: here, or by a read or write, which the kernel answers with the
+ * error that run_pair_reset() has raised. So whether that is still there decides. */
 static int64_t give_error(struct run_call *c)
 {
     struct run_sock *s = c->sock;
-    int err = s->err, dummy;
-    socklen_t len = sizeof dummy;
+    int err = s->err, raised = 1;
+    socklen_t len = sizeof raised;
 
-    int64_t result = give_int(c, err);
-    if (result != 0 || !err)
-        return result;
     s->err = 0;
-    int file = run_borrow(s, c->mem.pid, s->fd);
+    int file = err && s->spent ? run_borrow(s, c->mem.pid, s->fd) : -1;
     if (file >= 0) {
-        (void)getsockopt(file, SOL_SOCKET, SO_ERROR, &dummy, &len);
+        (void)getsockopt(file, SOL_SOCKET, SO_ERROR, &raised, &len);
         close(file);
     }
-    return 0;
+    return give_int(c, raised ? err : 0);
 }
 
 static int64_t get_socket(struct run_call *c, int name)
@@ -369,7 +367,7 @@ static int64_t get_number(struct run_call *c, int level, int name)
     const struct option *opt = find(level, name);
 
     if (level == IPPROTO_IPV6 && s->family == AF_INET)
-        return -ENOPROTOOPT;
+        return -EOPNOTSUPP;
     if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
         return give_int(c, s->opts.v6only);
     if (level == IPPROTO_TCP && name == TCP_MAXSEG)

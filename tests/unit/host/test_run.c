@@ -1,0 +1,129 @@
+/* test_run.c - every program of prog_*.c says the same under the runner as without it.
+ *
+ * With "--run COMMAND ..." this is a runner over the host's sockets for use by hand and by
+ * tests/e2e; with "--prog NAME" it is one of the programs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "prog.h"
+#include "runner.h"
+
+enum { PROGS_MAX = 128, MODES = 3 };
+
+/* Where a feature is missing, some programs see something else: by design, and documented. */
+static const char *const modes[MODES] = {NULL, "addfd_send,process_vm,sync_wake,epoll_pwait2",
+                                         "pidfd_getfd"};
+static const struct {
+    int mode;
+    const char *prog;
+} excused[] = {
+    /* /proc/PID/mem writes where the program itself may not */
+    {1, "read_only_memory"},
+    /* a reset looks like an end */
+    {2, "unspec"},
+    {2, "close_listener"},
+    {2, "reset_by_unread"},
+    {2, "reset_by_linger"},
+    {2, "reset_told_by_so_error"},
+    {2, "reset_after_shutdown"},
+    {2, "reset_while_reading"},
+    {2, "killed"},
+};
+
+struct one {
+    const struct prog *prog;
+    int mode;
+    char name[64];
+};
+
+static struct outcome native[PROGS_MAX];
+static char self[4096];
+
+/* A port that answers no SYN: a listener whose queue is full. */
+static void dig_hole(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof in;
+    char text[16];
+    int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_return_code(bind(l, (struct sockaddr *)&in, sizeof in), 0);
+    assert_return_code(listen(l, 0), 0);
+    assert_return_code(getsockname(l, (struct sockaddr *)&in, &len), 0);
+    for (int i = 0; i < 4; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(fd, (struct sockaddr *)&in, sizeof in);
+    }
+    snprintf(text, sizeof text, "%d", ntohs(in.sin_port));
+    setenv("HOLE", text, 1);
+}
+
+static void run_one(const struct prog *p, bool under, const char *disable, struct outcome *out)
+{
+    char *argv[] = {self, "--prog", (char *)(uintptr_t)p->name, NULL};
+
+    runner_run(argv, under, disable, out);
+}
+
+static size_t index_of(const struct prog *p)
+{
+    size_t i = 0;
+
+    while (prog_at(i) != p)
+        i++;
+    return i;
+}
+
+static void same_as_native(void **state)
+{
+    const struct one *one = *state;
+    struct outcome *want = &native[index_of(one->prog)], got;
+
+    if (!want->text[0] && !want->status)
+        run_one(one->prog, false, NULL, want);
+    assert_false(want->late);
+    run_one(one->prog, true, modes[one->mode], &got);
+    assert_false(got.late);
+    for (size_t i = 0; i < sizeof excused / sizeof excused[0]; i++)
+        if (excused[i].mode == one->mode && strcmp(excused[i].prog, one->prog->name) == 0)
+            return;
+    assert_string_equal(got.text, want->text);
+    assert_int_equal(got.status, want->status);
+}
+
+int main(int argc, char **argv)
+{
+    static struct one ones[MODES * PROGS_MAX];
+    static struct CMUnitTest tests[MODES * PROGS_MAX];
+    size_t n = 0;
+
+    if (argc > 2 && strcmp(argv[1], "--run") == 0)
+        runner_main(argv + 2);
+    if (argc > 2 && strcmp(argv[1], "--prog") == 0)
+        return prog_main(argv[2]);
+    if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
+        return 1;
+    dig_hole();
+    for (int mode = 0; mode < MODES; mode++)
+        for (size_t i = 0; prog_at(i) && i < PROGS_MAX; i++) {
+            struct one *one = &ones[n];
+            *one = (struct one){.prog = prog_at(i), .mode = mode};
+            snprintf(one->name, sizeof one->name, "%s%s%s", one->prog->name,
+                     mode ? " without " : "", mode == 1 ? "new calls" : mode ? "pidfd_getfd" : "");
+            tests[n++] = (struct CMUnitTest){one->name, same_as_native, NULL, NULL, one};
+        }
+    return _cmocka_run_group_tests("run", tests, n, NULL, NULL);
+}
