@@ -96,9 +96,9 @@ typedef struct tern_pkt {
     uint16_t hdr_len, iface;          /* length of all headers; interface id */
     uint32_t truesize;                /* in, DONATED: bytes the buffer takes; 0: iov[0].len */
     uint32_t zero2;
-    uint32_t hash, len;               /* in: RSS hash or 0; len: sum of iov[].len */
-    uint64_t tx_time;                 /* out: earliest departure (ns); 0 = at once */
-    void *cookie;                     /* the buffer owner's handle, handed back verbatim */
+    uint32_t hash, len; /* in: RSS hash or 0; len: sum of iov[].len */
+    uint64_t tx_time;   /* out: earliest departure (ns); 0 = at once */
+    void *cookie;       /* the buffer owner's handle, handed back verbatim */
     tern_iov iov[TERN_PKT_IOV];
 } tern_pkt;
 
@@ -327,11 +327,11 @@ enum tern_opt {
     TERN_OPT_RCVBUF,       /* bytes; fixes the receive buffer (no autotuning) */
     TERN_OPT_SNDBUF,       /* bytes; fixes the send buffer */
     TERN_OPT_LINGER,       /* -1 off, else ns */
-    TERN_OPT_USER_TIMEOUT, /* ns without progress before ETIMEDOUT; 0: by retransmissions (MUST-21) */
-    TERN_OPT_SYN_RETRIES, /* count; before the connection is established */
-    TERN_OPT_TTL,         /* 1..255 (MUST-49) */
-    TERN_OPT_DSCP,        /* 0..63 (MUST-48) */
-    TERN_OPT_MSS,         /* bytes; an upper bound on sent and advertised MSS */
+    TERN_OPT_USER_TIMEOUT, /* ns without progress before ETIMEDOUT; 0: by retries (MUST-21) */
+    TERN_OPT_SYN_RETRIES,  /* count; before the connection is established */
+    TERN_OPT_TTL,          /* 1..255 (MUST-49) */
+    TERN_OPT_DSCP,         /* 0..63 (MUST-48) */
+    TERN_OPT_MSS,          /* bytes; an upper bound on sent and advertised MSS */
     TERN_OPT_COUNT
 };
 /* TERN_EINVAL: an unknown option or a value out of its range. */

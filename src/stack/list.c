@@ -1,5 +1,5 @@
-/* list.c - what a shard tells about itself: all its sockets, its counters, its memory, and the texts
- * of the lists in tern/info.h. */
+/* list.c - what a shard tells about itself: all its sockets, its counters, its memory, and the
+ * texts of the lists in tern/info.h. */
 #include "stack/stack.h"
 
 const tern_counters *tern_counters_of(const tern *s) { return &s->counters; }

@@ -1,7 +1,7 @@
-/* stack/output.c - packets out. Each is a record (struct outrec) from the moment it is made until its
- * device is done with it: the headers, and references to the chunks of its payload. Replies that
- * belong to no connection, and packets a device would not take, wait in their interface's queue and
- * go first; then TCP is asked for segments.
+/* stack/output.c - packets out. Each is a record (struct outrec) from the moment it is made until
+ * its device is done with it: the headers, and references to the chunks of its payload. Replies
+ * that belong to no connection, and packets a device would not take, wait in their interface's
+ * queue and go first; then TCP is asked for segments.
  */
 #include "stack/stack.h"
 

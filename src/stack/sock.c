@@ -279,7 +279,7 @@ int tern_abort(tern *s, tern_sock k)
     return user_abort(&s->tcp, ix);
 }
 
-/* ---- options and names ------------------------------------------------------------------------ */
+/* ---- options and names ----------------------------------------------------------------------- */
 
 int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value)
 {

@@ -1,7 +1,7 @@
-/* input.c - SEGMENT ARRIVES, in the order of RFC 9293 3.10.7: one function for each numbered check of
- * 3.10.7.4, named after it, so that the two can be laid side by side. A check says whether the next
- * one follows; replies are only noted here and leave with the next tern_output(), so that a batch of
- * segments is acknowledged once (MUST-58, MUST-59).
+/* input.c - SEGMENT ARRIVES, in the order of RFC 9293 3.10.7: one function for each numbered check
+ * of 3.10.7.4, named after it, so that the two can be laid side by side. A check says whether the
+ * next one follows; replies are only noted here and leave with the next tern_output(), so that a
+ * batch of segments is acknowledged once (MUST-58, MUST-59).
  */
 #include "tcp/tcp.h"
 
@@ -175,8 +175,8 @@ static enum step syn_sent(struct arrival *in)
 
 /* ---- first: sequence number ------------------------------------------------------------------ */
 
-/* RFC 9293 table 6, with one difference: a segment without length may stand at the right edge, where
- * a peer that has filled the window puts its acknowledgements. */
+/* RFC 9293 table 6, with one difference: a segment without length may stand at the right edge,
+ * where a peer that has filled the window puts its acknowledgements. */
 static bool acceptable(const struct conn *c, uint32_t seq, uint32_t span)
 {
     uint32_t wnd = c->rcv_adv - c->rcv_nxt;
@@ -282,7 +282,7 @@ static enum step check_rst(struct arrival *in)
     return STEP_DONE;
 }
 
-/* ---- fourth: SYN (there is no third: security is not used) ------------------------------------ */
+/* ---- fourth: SYN (there is no third: security is not used) ----------------------------------- */
 
 static enum step check_syn(struct arrival *in)
 {
@@ -622,7 +622,7 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
 
 /* ---- ICMP errors (3.9.2.2) ------------------------------------------------------------------- */
 
-/* The path takes no packets over `mtu`: smaller segments, and what is in flight again (RFC 1191). */
+/* The path takes no packets over `mtu`: smaller segments, and what is in flight again (1191). */
 static void too_big(struct tcp *t, uint32_t ix, uint32_t mtu)
 {
     struct conn *c = conn_at(t, ix);

@@ -161,7 +161,7 @@ int listen_accept(struct tcp *t, uint32_t listener, uint32_t *conn)
     return 0;
 }
 
-/* ---- half-open entries ------------------------------------------------------------------------ */
+/* ---- half-open entries ----------------------------------------------------------------------- */
 
 uint8_t tcp_wscale(const struct tcp *t)
 {
@@ -381,7 +381,7 @@ enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *
     return new_halfopen(t, listener, seg, iss_floor);
 }
 
-/* ---- from entry to connection ----------------------------------------------------------------- */
+/* ---- from entry to connection ---------------------------------------------------------------- */
 
 /* Makes a connection in SYN-RECEIVED of the entry, which is freed. 0: neither has changed. */
 static uint32_t promote(struct tcp *t, uint32_t ix)

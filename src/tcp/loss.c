@@ -1,8 +1,8 @@
 /* loss.c - which segments are lost, and what follows from it.
  *
- * With SACK, time decides (RACK, RFC 8985 6): a segment is lost when one sent sufficiently later has
- * been delivered, "sufficiently" being a reordering window that is nil until the path has been seen
- * to reorder and three segments' worth has been SACKed. Without SACK, three duplicate
+ * With SACK, time decides (RACK, RFC 8985 6): a segment is lost when one sent sufficiently later
+ * has been delivered, "sufficiently" being a reordering window that is nil until the path has been
+ * seen to reorder and three segments' worth has been SACKed. Without SACK, three duplicate
  * acknowledgements, and in recovery each partial acknowledgement, point at the segment at SND.UNA
  * (NewReno, RFC 6582). The retransmission timer takes all that is in flight for lost (RFC 6298).
  *

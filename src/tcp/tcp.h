@@ -1,4 +1,5 @@
-/* tcp.h - the protocol engine of one shard, as the stack room sees it, and what its own files share.
+/* tcp.h - the protocol engine of one shard, as the stack room sees it, and what its own files
+ * share.
  *
  * Segments come in through tcp_input(), go out through tcp_output(), timers through tcp_advance();
  * user calls are in user.c. The engine knows no IP: it sees addresses as 16 bytes, an interface as
@@ -145,7 +146,7 @@ static inline void count_add(struct tcp *t, enum tern_counter c, uint64_t n)
     t->counters->count[c] += n;
 }
 
-/* ---- tcp.c: the engine's life and its clock --------------------------------------------------- */
+/* ---- tcp.c: the engine's life and its clock -------------------------------------------------- */
 
 /* TERN_ENOMEM on failure; tcp_destroy() may then still be called. */
 int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chunks *chunks,
@@ -180,7 +181,7 @@ static inline bool tick_due(const struct tcp *t, uint32_t deadline)
 #define NS_PER_US 1000ull
 #define NS_PER_S 1000000000ull
 
-/* ---- keyed.c: values that depend on the tuple and a secret ------------------------------------- */
+/* ---- keyed.c: values that depend on the tuple and a secret ----------------------------------- */
 
 uint32_t tcp_flow_hash(const struct tcp *t, const struct tcp_tuple *tuple);
 uint32_t keyed_isn(const struct tcp *t, const struct tcp_tuple *tuple); /* RFC 6528, at t->now */
@@ -189,7 +190,7 @@ uint64_t keyed_port(const struct tcp *t, const struct tcp_tuple *tuple); /* RFC 
 /* The millisecond clock of RFC 7323's TSval. */
 static inline uint32_t ts_clock(const struct tcp *t) { return (uint32_t)(t->now / NS_PER_MS); }
 
-/* ---- conn.c: life of a connection, states, lists ----------------------------------------------- */
+/* ---- conn.c: life of a connection, states, lists --------------------------------------------- */
 
 /* A new connection in the flow table, state CLOSED, with its own address reference; 0 and *err:
  * TERN_ELIMIT, TERN_ENOMEM or TERN_EADDRINUSE. */
@@ -227,7 +228,7 @@ tern_sock sock_make(const struct tcp *t, enum ref_kind kind, uint32_t ix, uint32
 /* Takes up to `max` events. */
 size_t tcp_events(struct tcp *t, tern_event *ev, size_t max);
 
-/* ---- input.c, ack.c, loss.c, sent.c ------------------------------------------------------------ */
+/* ---- input.c, ack.c, loss.c, sent.c ---------------------------------------------------------- */
 
 /* Takes a segment; returns why it was dropped, or TERN_DROP_NONE. */
 enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg);
@@ -295,7 +296,7 @@ uint32_t sent_merge(struct tcp *t, struct active *a, uint32_t ix);
 void sent_done(struct tcp *t, uint32_t ix);
 static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 
-/* ---- output.c ---------------------------------------------------------------------------------- */
+/* ---- output.c -------------------------------------------------------------------------------- */
 
 /* The next segment for that interface; false: nothing may go now. */
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
@@ -311,7 +312,7 @@ uint32_t output_pipe(const struct tcp *t, const struct conn *c, const struct act
 void output_release(struct tcp *t, struct conn *c, struct active *a);
 uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a);
 
-/* ---- reasm.c: the receive queue ---------------------------------------------------------------- */
+/* ---- reasm.c: the receive queue -------------------------------------------------------------- */
 
 /* Takes `len` payload bytes at `seq`, all inside the window. */
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
@@ -328,7 +329,7 @@ uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct ac
 /* Grows the receive buffer with what the owner reads in a round trip. */
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a);
 
-/* ---- listen.c ---------------------------------------------------------------------------------- */
+/* ---- listen.c -------------------------------------------------------------------------------- */
 
 int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix);
 void listen_close(struct tcp *t, uint32_t ix);
@@ -345,14 +346,14 @@ int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code);
 int hold_drop(struct tcp *t, uint32_t ix);
 int listen_accept(struct tcp *t, uint32_t listener, uint32_t *conn);
 
-/* ---- timewait.c -------------------------------------------------------------------------------- */
+/* ---- timewait.c ------------------------------------------------------------------------------ */
 
 /* Turns a closed, drained connection in TIME-WAIT into an entry; the connection is freed. */
 void timewait_enter(struct tcp *t, uint32_t conn);
 enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
 void timewait_free(struct tcp *t, uint32_t ix);
 
-/* ---- timer.c ----------------------------------------------------------------------------------- */
+/* ---- timer.c --------------------------------------------------------------------------------- */
 
 /* Makes sure the connection's entry fires by its earliest deadline. Lazy: later is left alone. */
 void timer_arm(struct tcp *t, uint32_t ix);
@@ -360,7 +361,7 @@ void timer_fire(struct tcp *t, uint32_t ix);
 /* Nothing is queued any more: looks after a while whether the connection is quiet. */
 void timer_idle(struct tcp *t, uint32_t ix);
 
-/* ---- user.c: the calls of RFC 9293 3.10.1 to 3.10.6 -------------------------------------------- */
+/* ---- user.c: the calls of RFC 9293 3.10.1 to 3.10.6 ------------------------------------------ */
 
 int user_connect(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, void *user,
                  uint32_t *ix);

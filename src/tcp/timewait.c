@@ -1,6 +1,6 @@
-/* timewait.c - TIME-WAIT of connections whose owner has closed and to whom nothing is owed: 64 bytes
- * that acknowledge the peer's FIN again if it comes again, keep the tuple from being reused too
- * soon, and let a new incarnation through when it is provably new (RFC 9293 3.6.1, RFC 6191).
+/* timewait.c - TIME-WAIT of connections whose owner has closed and to whom nothing is owed: 64
+ * bytes that acknowledge the peer's FIN again if it comes again, keep the tuple from being reused
+ * too soon, and let a new incarnation through when it is provably new (RFC 9293 3.6.1, RFC 6191).
  *
  * When the slab is full, the entry nearest to its end gives way.
  */

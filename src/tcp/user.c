@@ -62,8 +62,8 @@ static uint32_t send_room(const struct tcp *t, const struct conn *c, const struc
     return queued < limit ? limit - queued : 0;
 }
 
-/* Stream offset of the next byte to be queued. Before the SYN has left, snd_nxt stands for the first
- * byte's place. */
+/* Stream offset of the next byte to be queued. Before the SYN has left, snd_nxt stands for the
+ * first byte's place. */
 static uint32_t end_offset(const struct conn *c)
 {
     bool unborn = c->snd_una == c->snd_nxt && c->flags & CONN_SYN_DUE;
@@ -269,8 +269,8 @@ static ptrdiff_t nothing(struct conn *c)
     return TERN_EAGAIN;
 }
 
-/* The owner has made room: grows the buffer, and tells the peer when the window has at least doubled
- * (RFC 9293 3.8.6.2.2 asks for less; each update costs a packet). */
+/* The owner has made room: grows the buffer, and tells the peer when the window has at least
+ * doubled (RFC 9293 3.8.6.2.2 asks for less; each update costs a packet). */
 static void consumed(struct tcp *t, uint32_t ix)
 {
     struct conn *c = conn_at(t, ix);
