@@ -180,8 +180,9 @@ static enum tern_drop quote6(const uint8_t *p, size_t len, struct wire_icmp *out
 enum tern_drop wire_icmp_read(const uint8_t *p, size_t have, size_t len, uint8_t version,
                               struct wire_icmp *out)
 {
-    TERN_ASSERT(have <= len && (version == 4 || version == 6));
+    TERN_ASSERT(version == 4 || version == 6);
     memset(out, 0, sizeof(*out));
+    have = min_size(have, len); /* padding of the link may follow */
     if (have < ICMP_HEADER)
         return TERN_DROP_ICMP_MALFORMED;
     out->type = p[0];

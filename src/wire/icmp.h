@@ -32,7 +32,8 @@ struct wire_icmp {
     uint32_t seq;
 };
 
-/* Reads a message of `len` bytes, of which `have` are contiguous at `p`; `version` is 4 or 6. The
+/* Reads a message of `len` bytes, of which `have` are contiguous at `p` (bytes beyond `len` are not
+ * looked at); `version` is 4 or 6. The
  * checksum is the caller's business. TERN_DROP_NONE or _ICMP_MALFORMED: shorter than 8 bytes, or an
  * error whose quote has no whole IP header of its version, or ends before TCP's sequence number. A
  * quote of anything else than the first fragment of a TCP packet leaves quotes_tcp false. */

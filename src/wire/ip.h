@@ -36,7 +36,7 @@ struct wire_ip {
 };
 
 /* Reads the IP header, options and extension headers. `p` holds `have` contiguous bytes of a packet
- * of `total` bytes. TERN_DROP_NONE: `*out` is complete, and header_len + payload_len <= total.
+ * of `total` bytes (bytes beyond that are not looked at). TERN_DROP_NONE: `*out` is complete, and header_len + payload_len <= total.
  * IPv4: version, IHL, lengths and header checksum are checked, options skipped, source routes
  * refused (RFC 7126). IPv6: hop-by-hop, routing (any type with segments left is refused) and
  * destination options are walked with limits, options by their action bits (RFC 8200 4.2), and

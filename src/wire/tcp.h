@@ -51,7 +51,8 @@ struct wire_tcp {
     struct wire_tcp_options opt;
 };
 
-/* Reads a header with its options from `have` contiguous bytes of a segment of `len` bytes.
+/* Reads a header with its options from `have` contiguous bytes of a segment of `len` bytes (bytes
+ * beyond that, padding of the link, are not looked at).
  * TERN_DROP_SHORT, _TCP_HEADER (data offset below 5 or past the end), _TCP_OPTIONS (a length of 0
  * or 1, past the header, or wrong for its kind). Unknown kinds are skipped (MUST-6), alignment does
  * not matter (MUST-64), nothing is read after EOL (MUST-69). Of two options of one kind the first

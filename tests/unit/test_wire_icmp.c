@@ -159,6 +159,9 @@ static void a_quote_cut_at_each_byte(void **state)
         for (size_t have = 0; have < len; have++) /* cut by what is at hand */
             assert_int_equal(read_exact(p, have, len, version, &out),
                              have >= 8 + needed ? TERN_DROP_NONE : TERN_DROP_ICMP_MALFORMED);
+        for (size_t cut = 0; cut < len; cut++) /* what lies beyond the message is not looked at */
+            assert_int_equal(read_exact(p, len, cut, version, &out),
+                             cut >= 8 + needed ? TERN_DROP_NONE : TERN_DROP_ICMP_MALFORMED);
     }
 }
 

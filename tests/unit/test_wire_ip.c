@@ -85,6 +85,21 @@ static void reads_an_ip4_header(void **state)
     }
 }
 
+static void what_follows_the_packet_is_not_looked_at(void **state)
+{
+    (void)state;
+    uint8_t p[100] = {0};
+    struct wire_ip ip;
+    make4(p, 24, 0);
+    for (size_t total = 0; total < 100; total++)
+        assert_int_equal(wire_ip_read(p, 100, total, &ip),
+                         total >= 24 ? TERN_DROP_NONE : TERN_DROP_SHORT);
+    make6(p, WIRE_TCP, "", 0);
+    for (size_t total = 0; total < 100; total++)
+        assert_int_equal(wire_ip_read(p, 100, total, &ip),
+                         total >= 40 ? TERN_DROP_NONE : TERN_DROP_SHORT);
+}
+
 static void only_versions_4_and_6(void **state)
 {
     (void)state;
@@ -463,8 +478,9 @@ static void writes_what_it_reads(void **state)
         }
     }
     uint8_t p[40];
-    const struct wire_ip wrong = {.version = 5};
+    const struct wire_ip wrong = {.version = 5}, large = {.version = 4, .payload_len = 65516};
     expect_assert_failure(wire_ip_write(p, &wrong, 0));
+    expect_assert_failure(wire_ip_write(p, &large, 0));
 }
 
 static uint16_t naive_fold(const uint8_t *p, size_t len)
@@ -570,6 +586,7 @@ int main(void)
     unit_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_an_ip4_header),
+        cmocka_unit_test(what_follows_the_packet_is_not_looked_at),
         cmocka_unit_test(only_versions_4_and_6),
         cmocka_unit_test(ip4_lengths_must_fit_together),
         cmocka_unit_test(each_flipped_bit_breaks_the_ip4_checksum),
