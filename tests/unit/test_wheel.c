@@ -24,6 +24,7 @@ static void setup(struct fixture *f, uint64_t now)
     memset(f, 0, sizeof(*f));
     unit_mem_init(&f->mem);
     assert_true(slab_init(&f->slab, &f->mem.mem, SLAB_HANDLES, sizeof(struct object), N));
+    memset(&f->wheel, 0xa5, sizeof(f->wheel)); /* what a new one lies on is nobody's business */
     wheel_init(&f->wheel, &f->slab, offsetof(struct object, node), now);
     assert_true(f->wheel.now == now);
     for (uint32_t ix = 1; ix <= N; ix++) {
