@@ -150,6 +150,8 @@ int64_t run_call_bind(struct run_call *c)
         return -EINVAL;
     if (!run_valid(c->run, c->id))
         return RUN_LATER;
+    if (c->repeated && s->bound && s->state == SOCK_IDLE)
+        return 0;
     int file = run_borrow(s, c->mem.pid, s->fd);
     err = run_bind(s, &addr, file);
     if (file >= 0)

@@ -35,6 +35,11 @@ static void failed(struct run_sock *s, int err)
     s->reported = false;
 }
 
+static void no_pair(struct run_sock *s, int err)
+{
+    run_say_once(s->run, RUN_SAY_PAIR, "cannot connect a program's socket: %s", strerror(-err));
+}
+
 void run_connect_expose(struct run_sock *s, int file)
 {
     if (s->state != SOCK_CONNECTING || s->end >= 0)
@@ -50,7 +55,7 @@ void run_connect_expose(struct run_sock *s, int file)
     run_sock_close_copy(s);
     if (!err)
         return;
-    run_say_once(s->run, RUN_SAY_PAIR, "cannot connect a socket pair: %s", strerror(-err));
+    no_pair(s, err);
     s->run->net->abort(s->conn);
     s->conn = NULL;
     run_sock_close_end(s);
@@ -91,6 +96,7 @@ void run_conn_opened(void *sock, int err)
         s->run->net->names(s->conn, &s->name, NULL);
         err = attach(s);
         if (err) {
+            no_pair(s, err);
             s->run->net->abort(s->conn);
             err = -ENOBUFS;
         }
@@ -246,7 +252,7 @@ static int64_t again(struct run_call *c)
 
     if (file < 0 && c->sock->end < 0)
         return -EBADF;
-    return proceed(c, file, -EALREADY);
+    return proceed(c, file, c->repeated ? -EINPROGRESS : -EALREADY);
 }
 
 /* connect() to AF_UNSPEC: back to where the socket began. */
@@ -298,7 +304,7 @@ int64_t run_call_connect(struct run_call *c)
     case SOCK_CONNECTING:
         return again(c);
     case SOCK_CONNECTED:
-        return report(s, EISCONN, 0);
+        return report(s, c->repeated ? 0 : EISCONN, 0);
     case SOCK_ENDED:
         return report(s, EISCONN, s->err ? s->err : ECONNABORTED);
     case SOCK_FAILED:

@@ -90,6 +90,7 @@ struct run_sock {
     bool reuse;       /* SO_REUSEADDR when it was bound */
     bool live;        /* mark of run_borrow_collect() */
     int err;          /* for SO_ERROR or the next connect(): a positive errno, or 0 */
+    int told;         /* what SO_ERROR said last */
     int copy;         /* our copy of its open file (only without pidfd_getfd), or -1 */
     int end;          /* our end of the pair until the backend has it, or -1 */
     struct loop_fd end_watch; /* on `end`, for the program's close */
@@ -122,6 +123,14 @@ struct run_stray {
     uint64_t ino;
 };
 
+/* The last call of a thread. An answer that meets a signal on its way is lost, although the kernel
+ * took it; the thread then makes the same call again, from the same place and with the same registers,
+ * those that are not arguments included. */
+struct run_last {
+    pid_t pid;
+    struct seccomp_data data;
+};
+
 struct run {
     struct run_config cfg;
     struct loop *loop;
@@ -149,6 +158,7 @@ struct run {
     } pidfds[RUN_PIDFDS];
 
     struct run_stray strays[RUN_STRAYS]; /* by pid */
+    struct run_last last[RUN_STRAYS];    /* by pid */
     char dir[80];     /* the 0700 folder of AF_UNIX paths */
     int door;         /* an AF_UNIX listener: our ends of program-made connections come from it */
     int probe;        /* an AF_UNIX SOCK_SEQPACKET socket */
@@ -162,6 +172,7 @@ struct run_call {
     uint64_t id;
     struct run_mem mem; /* mem.pid: the thread */
     struct run_sock *sock;
+    bool repeated; /* the thread's last call was the same: it may not have heard the answer */
 };
 
 typedef int64_t run_call_fn(struct run_call *c);

@@ -3,7 +3,8 @@
  * The thread that made the call sleeps in the kernel meanwhile. A signal wakes it: its call is then
  * cancelled, the answer goes nowhere (run_answer() tells), and the same call comes again after the
  * handler, or the program sees EINTR, as the signal's SA_RESTART says. So handlers must do the same
- * thing again without harm, and must not count on their answer to arrive.
+ * thing again without harm, and must not count on their answer to arrive. Even an answer that the
+ * kernel has taken can be lost so: see struct run_last.
  *
  * What is read from the program may be garbage, and may change at any time. The thread may even die
  * and its number be used again: run_valid() says that it is still the one that called.
@@ -192,6 +193,15 @@ static int64_t handle(struct run_call *c)
     return RUN_CONTINUE;
 }
 
+static bool is_repeated(struct run *r, const struct run_call *c)
+{
+    struct run_last *last = &r->last[(size_t)c->mem.pid % RUN_STRAYS];
+    bool same = last->pid == c->mem.pid && memcmp(&last->data, c->data, sizeof *c->data) == 0;
+
+    *last = (struct run_last){c->mem.pid, *c->data};
+    return same;
+}
+
 static bool one_call(struct run *r)
 {
     struct pollfd p = {.fd = r->notify.fd, .events = POLLIN};
@@ -206,6 +216,7 @@ static bool one_call(struct run *r)
                          .data = &r->req->data,
                          .id = r->req->id,
                          .mem = {(pid_t)r->req->pid, r->caps.process_vm}};
+    c.repeated = is_repeated(r, &c);
     int64_t value = handle(&c);
     if (value != RUN_LATER)
         run_answer(r, c.id, value);

@@ -330,6 +330,8 @@ static void storm(void)
             int s = accept(l, NULL, NULL);
             good += s >= 0 && write(fd, "x", 1) == 1 && read(s, (char[1]){0}, 1) == 1;
             close(s);
+        } else {
+            note("connect: %s", error_name(errno));
         }
         close(fd);
     }
