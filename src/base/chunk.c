@@ -2,9 +2,8 @@
  *
  * The first page of each block holds the block's own data: which of the other 63 are free, as a
  * stack of page numbers, so that taking and giving back a page never touches the page. Blocks that
- * have both used and free pages are in the list `avail`. A block with no used page is the `spare`,
- * or goes back to the caller when there is one already; so a load that swings around a block's
- * edge does not allocate and free at each swing.
+ * have both used and free pages are in the list `avail`. A few blocks with no used page are kept as
+ * `spares`; beyond these they go back to the caller.
  */
 #include "base/chunk.h"
 #include "base/poison.h"
@@ -57,6 +56,14 @@ static void block_free(struct chunks *c, struct page_block *b)
     c->blocks--;
 }
 
+static struct page_block *spare_pop(struct chunks *c)
+{
+    struct page_block *b = c->spares;
+    c->spares = b->next;
+    c->spare_count--;
+    return b;
+}
+
 /* NULL: no memory or at the limit. */
 static uint8_t *page_take(struct chunks *c)
 {
@@ -64,10 +71,9 @@ static uint8_t *page_take(struct chunks *c)
         return NULL;
     struct page_block *b = c->avail;
     if (UNLIKELY(b == NULL)) {
-        b = c->spare != NULL ? c->spare : block_new(c);
+        b = c->spare_count != 0 ? spare_pop(c) : block_new(c);
         if (b == NULL)
             return NULL;
-        c->spare = NULL;
         avail_push(c, b);
     }
     b->free_count--;
@@ -95,10 +101,19 @@ static void page_give(struct chunks *c, uint8_t *page)
     if (LIKELY(b->free_count < PAGES_PER_BLOCK))
         return;
     avail_remove(c, b);
-    if (c->spare == NULL)
-        c->spare = b;
-    else
+    if (c->spare_count == SPARE_BLOCKS) {
         block_free(c, b);
+        return;
+    }
+    b->next = c->spares;
+    c->spares = b;
+    c->spare_count++;
+}
+
+void chunks_trim(struct chunks *c)
+{
+    if (c->spare_count != 0)
+        block_free(c, spare_pop(c));
 }
 
 /* 0, 64, ..., 960: pages that follow each other differ, and blocks start differently. */
@@ -122,9 +137,8 @@ bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max)
 void chunks_destroy(struct chunks *c)
 {
     TERN_ASSERT(c->slab.used == 0 && c->pages == 0 && c->avail == NULL);
-    if (c->spare != NULL)
-        block_free(c, c->spare);
-    c->spare = NULL;
+    while (c->spare_count != 0)
+        block_free(c, spare_pop(c));
     slab_destroy(&c->slab);
 }
 

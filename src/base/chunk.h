@@ -47,12 +47,17 @@ struct chunks {
     struct mem *mem;
     struct slab slab;         /* struct chunk */
     struct page_block *avail; /* blocks with free and used pages, last touched first */
-    struct page_block *spare; /* an empty block kept; NULL: none */
+    struct page_block *spares; /* empty blocks kept, at most SPARE_BLOCKS */
+    uint32_t spare_count;
     uint32_t pages, pages_max, blocks;
     uint32_t callers; /* chunks of the caller's memory */
     void (*release)(void *user, void *const *cookies, size_t n);
     void *release_user;
 };
+
+/* How many empty blocks are kept, so that a queue that fills and drains with each window does not
+ * allocate and free with each. */
+enum { SPARE_BLOCKS = 16 };
 
 /* `bytes_max` bounds the pages. `release` is for the caller to fill in. false: no memory. */
 bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max);
@@ -79,6 +84,9 @@ static inline void chunk_ref(struct chunks *c, uint32_t ix)
     TERN_ASSERT(k->refs != 0 && k->refs != UINT16_MAX);
     k->refs++;
 }
+
+/* Gives one of the empty blocks back, if any is kept: to be called when something falls quiet. */
+void chunks_trim(struct chunks *c);
 
 /* Drops one reference. */
 void chunk_unref(struct chunks *c, uint32_t ix);

@@ -311,6 +311,7 @@ bool conn_freeze(struct tcp *t, uint32_t ix)
     if (ops->freeze != NULL)
         ops->freeze(&a->cc, c->cc_summary);
     free_active(t, c);
+    chunks_trim(t->chunks);
     count(t, TERN_COUNT_FROZEN);
     return true;
 }
