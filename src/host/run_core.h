@@ -90,7 +90,6 @@ struct run_sock {
     bool reuse;       /* SO_REUSEADDR when it was bound */
     bool live;        /* mark of run_borrow_collect() */
     int err;          /* for SO_ERROR or the next connect(): a positive errno, or 0 */
-    int told;         /* what SO_ERROR said last */
     int copy;         /* our copy of its open file (only without pidfd_getfd), or -1 */
     int end;          /* our end of the pair until the backend has it, or -1 */
     struct loop_fd end_watch; /* on `end`, for the program's close */

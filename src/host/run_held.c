@@ -60,9 +60,15 @@ int64_t run_hold(struct run_call *c, int file, bool accept, int64_t late)
 {
     struct run *r = c->run;
     struct run_held *h = r->held_count < RUN_HELD_MAX ? calloc(1, sizeof *h) : NULL;
-    struct run_held **at = &c->sock->held;
+    struct run_held **at;
     uint64_t deadline = deadline_of(c->sock, file, accept);
 
+    /* A thread waits for one call at a time: an earlier one of its has been cancelled. */
+    for (struct run_held *old = c->sock->held, *next; old; old = next) {
+        next = old->next;
+        if (old->mem.pid == c->mem.pid)
+            run_held_drop(c->sock, old);
+    }
     if (!h) {
         if (file >= 0)
             close(file);
@@ -75,9 +81,9 @@ int64_t run_hold(struct run_call *c, int file, bool accept, int64_t late)
         h->addrlen = c->data->args[2];
         h->flags = c->data->nr == SYS_accept4 ? (int)c->data->args[3] : 0;
     }
-    if (!*at)
+    if (!c->sock->held)
         waiting_enter(c->sock);
-    while (*at)
+    for (at = &c->sock->held; *at;)
         at = &(*at)->next;
     *at = h;
     r->held_count++;

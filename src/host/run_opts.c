@@ -321,16 +321,13 @@ static int64_t give_error(struct run_call *c)
     int err = s->err, raised = 1;
     socklen_t len = sizeof raised;
 
-    if (c->repeated && s->told && !err)
-        return give_int(c, s->told);
     s->err = 0;
     int file = err && s->spent ? run_borrow(s, c->mem.pid, s->fd) : -1;
     if (file >= 0) {
         (void)getsockopt(file, SOL_SOCKET, SO_ERROR, &raised, &len);
         close(file);
     }
-    s->told = raised ? err : 0;
-    return give_int(c, s->told);
+    return give_int(c, raised ? err : 0);
 }
 
 static int64_t get_socket(struct run_call *c, int name)

@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,12 @@
 #include "runner.h"
 
 enum { PROGS_MAX = 128, MODES = 3 };
+
+/* Before Linux 5.14 a connection can be lost to a signal: see run_notify.c. */
+static bool skipped(int mode, const struct prog *p)
+{
+    return mode == 1 && strcmp(p->name, "storm") == 0;
+}
 
 /* Where a feature is missing, some programs see something else: by design, and documented. */
 static const char *const modes[MODES] = {NULL, "addfd_send,process_vm,sync_wake,epoll_pwait2",
@@ -120,6 +127,8 @@ int main(int argc, char **argv)
     for (int mode = 0; mode < MODES; mode++)
         for (size_t i = 0; prog_at(i) && i < PROGS_MAX; i++) {
             struct one *one = &ones[n];
+            if (skipped(mode, prog_at(i)))
+                continue;
             *one = (struct one){.prog = prog_at(i), .mode = mode};
             snprintf(one->name, sizeof one->name, "%s%s%s", one->prog->name,
                      mode ? " without " : "", mode == 1 ? "new calls" : mode ? "pidfd_getfd" : "");
