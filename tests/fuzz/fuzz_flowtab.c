@@ -7,7 +7,7 @@
 
 #include "base/flowtab.h"
 
-enum { REFS = 2048 };
+enum { REFS = 500 };
 
 struct world {
     struct fuzz_mem mem;

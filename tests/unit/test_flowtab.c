@@ -183,6 +183,25 @@ static void works_in_the_middle_of_a_growth(void **state)
     }
 }
 
+static void ends_in_the_middle_of_a_growth(void **state)
+{
+    (void)state;
+    uint32_t with_next = 0, with_old = 0;
+    for (uint32_t count = 0; count <= 600; count++) {
+        struct unit_mem mem;
+        struct flowtab t;
+        unit_mem_init(&mem);
+        assert_true(flowtab_init(&t, &mem.mem, 512));
+        for (uint32_t ref = 1; ref <= count; ref++)
+            assert_true(flowtab_insert(&t, (uint32_t)unit_random(), ref));
+        with_next += t.next.slots != NULL;
+        with_old += t.old.slots != NULL;
+        flowtab_destroy(&t);
+        unit_mem_done(&mem);
+    }
+    assert_true(with_next > 10 && with_old > 10);
+}
+
 static void without_memory_it_fills_to_seven_eighths(void **state)
 {
     (void)state;
@@ -268,6 +287,7 @@ int main(void)
         cmocka_unit_test(fills_and_empties),
         cmocka_unit_test(no_call_pays_for_all),
         cmocka_unit_test(works_in_the_middle_of_a_growth),
+        cmocka_unit_test(ends_in_the_middle_of_a_growth),
         cmocka_unit_test(without_memory_it_fills_to_seven_eighths),
         cmocka_unit_test(each_failing_allocation_is_survived),
         cmocka_unit_test(asserts_misuse),
