@@ -71,7 +71,7 @@ static bool list_conn(const tern *s, uint32_t ix, tern_entry *e)
     if (c->flags & CONN_ZOMBIE || (c->state == TERN_CLOSED && c->flags & CONN_ORPHAN))
         return false;
     tern_tcp_info info;
-    user_info(&s->tcp, ix, &info);
+    user_info(&s->tcp, c, &info);
     *e = (tern_entry){.user = c->user,
                       .state = c->state,
                       .recv_q = info.rx_queued,

@@ -62,14 +62,14 @@ int64_t stack_held(const tern *s, tern_sock k)
     return flags & HALFOPEN_HELD && !(flags & HALFOPEN_DEAD) ? ix : TERN_ESTALE;
 }
 
-/* The connection's index in `ix`, or return with the error. */
-#define CONN_OR_RETURN(s, k, ix)                                                                   \
-    uint32_t ix;                                                                                   \
+/* The connection in `c`, or return with the error. */
+#define CONN_OR_RETURN(s, k, c)                                                                    \
+    struct conn *c;                                                                                \
     do {                                                                                           \
         int64_t found_ = stack_conn(s, k);                                                         \
-        if (found_ <= 0)                                                                           \
-            return found_ == 0 ? TERN_EINVAL : (int)found_;                                        \
-        ix = (uint32_t)found_;                                                                     \
+        if (found_ < 0)                                                                            \
+            return (int)found_;                                                                    \
+        c = conn_at(&(s)->tcp, (uint32_t)found_);                                                  \
     } while (0)
 
 /* ---- passive open ---------------------------------------------------------------------------- */
@@ -86,7 +86,7 @@ int tern_listen(tern *s, tern_sock *out, const tern_listen_args *args)
 int tern_backlog(tern *s, tern_sock listener, uint32_t backlog)
 {
     int64_t ix = stack_listener(s, listener);
-    if (ix <= 0)
+    if (ix < 0)
         return (int)ix;
     listener_at(&s->tcp, (uint32_t)ix)->backlog = max_u32(backlog, 1);
     return 0;
@@ -109,15 +109,14 @@ static void names(const tern *s, const struct conn *c, tern_addr *local, tern_ad
 int tern_accept(tern *s, tern_sock listener, tern_sock *out, tern_addr *peer, void *user)
 {
     int64_t ix = stack_listener(s, listener);
-    if (ix <= 0)
-        return ix == 0 ? TERN_EINVAL : (int)ix;
-    uint32_t conn;
-    int err = listen_accept(&s->tcp, (uint32_t)ix, &conn);
+    if (ix < 0)
+        return (int)ix;
+    struct conn *c;
+    int err = listen_accept(&s->tcp, (uint32_t)ix, &c);
     if (err != 0)
         return err;
-    struct conn *c = conn_at(&s->tcp, conn);
     c->user = user;
-    *out = sock_make(&s->tcp, REF_CONN, conn, c->generation);
+    *out = sock_make(&s->tcp, REF_CONN, c->self, c->generation);
     names(s, c, NULL, peer);
     return 0;
 }
@@ -125,20 +124,20 @@ int tern_accept(tern *s, tern_sock listener, tern_sock *out, tern_addr *peer, vo
 int tern_hold_admit(tern *s, tern_sock held, tern_sock *out, void *user)
 {
     int64_t ix = stack_held(s, held);
-    if (ix <= 0)
-        return ix == 0 ? TERN_EINVAL : (int)ix;
-    uint32_t conn;
-    int err = hold_admit(&s->tcp, (uint32_t)ix, user, &conn);
+    if (ix < 0)
+        return (int)ix;
+    struct conn *c;
+    int err = hold_admit(&s->tcp, (uint32_t)ix, user, &c);
     if (err == 0)
-        *out = sock_make(&s->tcp, REF_CONN, conn, conn_at(&s->tcp, conn)->generation);
+        *out = sock_make(&s->tcp, REF_CONN, c->self, c->generation);
     return err;
 }
 
 int tern_hold_refuse(tern *s, tern_sock held, int icmp_type, int icmp_code)
 {
     int64_t ix = stack_held(s, held);
-    if (ix <= 0)
-        return ix == 0 ? TERN_EINVAL : (int)ix;
+    if (ix < 0)
+        return (int)ix;
     if (icmp_type > 255 || icmp_code < 0 || icmp_code > 255)
         return TERN_EINVAL;
     return hold_refuse(&s->tcp, (uint32_t)ix, icmp_type, icmp_code);
@@ -147,8 +146,8 @@ int tern_hold_refuse(tern *s, tern_sock held, int icmp_type, int icmp_code)
 int tern_hold_drop(tern *s, tern_sock held)
 {
     int64_t ix = stack_held(s, held);
-    if (ix <= 0)
-        return ix == 0 ? TERN_EINVAL : (int)ix;
+    if (ix < 0)
+        return (int)ix;
     return hold_drop(&s->tcp, (uint32_t)ix);
 }
 
@@ -197,10 +196,10 @@ int tern_connect(tern *s, tern_sock *out, const tern_addr *local, const tern_add
         tuple.lport = local->port;
     else if (choose_port(&s->tcp, &tuple) == 0)
         return TERN_EADDRNOTAVAIL;
-    uint32_t ix;
-    err = user_connect(&s->tcp, &tuple, iface, user, &ix);
+    struct conn *c;
+    err = user_connect(&s->tcp, &tuple, iface, user, &c);
     if (err == 0)
-        *out = sock_make(&s->tcp, REF_CONN, ix, conn_at(&s->tcp, ix)->generation);
+        *out = sock_make(&s->tcp, REF_CONN, c->self, c->generation);
     return err;
 }
 
@@ -208,58 +207,58 @@ int tern_connect(tern *s, tern_sock *out, const tern_addr *local, const tern_add
 
 ptrdiff_t tern_send(tern *s, tern_sock k, const void *buf, size_t len)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_send(&s->tcp, ix, buf, len);
+    CONN_OR_RETURN(s, k, c);
+    return user_send(&s->tcp, c, buf, len);
 }
 
 ptrdiff_t tern_send_reserve(tern *s, tern_sock k, tern_iov *iov, size_t n, size_t want)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_reserve(&s->tcp, ix, iov, n, want);
+    CONN_OR_RETURN(s, k, c);
+    return user_reserve(&s->tcp, c, iov, n, want);
 }
 
 int tern_send_commit(tern *s, tern_sock k, size_t len)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_commit(&s->tcp, ix, len);
+    CONN_OR_RETURN(s, k, c);
+    return user_commit(&s->tcp, c, len);
 }
 
 int tern_send_lent(tern *s, tern_sock k, const void *buf, size_t len, void *cookie)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_lend(&s->tcp, ix, buf, len, cookie);
+    CONN_OR_RETURN(s, k, c);
+    return user_lend(&s->tcp, c, buf, len, cookie);
 }
 
 ptrdiff_t tern_recv(tern *s, tern_sock k, void *buf, size_t cap)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_recv(&s->tcp, ix, buf, cap);
+    CONN_OR_RETURN(s, k, c);
+    return user_recv(&s->tcp, c, buf, cap);
 }
 
 ptrdiff_t tern_recv_peek(tern *s, tern_sock k, tern_iov *iov, size_t n, size_t skip)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_peek(&s->tcp, ix, iov, n, skip);
+    CONN_OR_RETURN(s, k, c);
+    return user_peek(&s->tcp, c, iov, n, skip);
 }
 
 int tern_recv_consume(tern *s, tern_sock k, size_t len)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_consume(&s->tcp, ix, len);
+    CONN_OR_RETURN(s, k, c);
+    return user_consume(&s->tcp, c, len);
 }
 
 int tern_recv_owed(tern *s, tern_sock k, size_t bytes)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_owed(&s->tcp, ix, bytes);
+    CONN_OR_RETURN(s, k, c);
+    return user_owed(&s->tcp, c, bytes);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
 int tern_shutdown(tern *s, tern_sock k)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_shutdown(&s->tcp, ix);
+    CONN_OR_RETURN(s, k, c);
+    return user_shutdown(&s->tcp, c);
 }
 
 int tern_close(tern *s, tern_sock k)
@@ -269,28 +268,28 @@ int tern_close(tern *s, tern_sock k)
         listen_close(&s->tcp, (uint32_t)listener);
         return 0;
     }
-    CONN_OR_RETURN(s, k, ix);
-    return user_close(&s->tcp, ix);
+    CONN_OR_RETURN(s, k, c);
+    return user_close(&s->tcp, c);
 }
 
 int tern_abort(tern *s, tern_sock k)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_abort(&s->tcp, ix);
+    CONN_OR_RETURN(s, k, c);
+    return user_abort(&s->tcp, c);
 }
 
 /* ---- options and names ----------------------------------------------------------------------- */
 
 int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_option_set(&s->tcp, ix, option, value);
+    CONN_OR_RETURN(s, k, c);
+    return user_option_set(&s->tcp, c, option, value);
 }
 
 int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value)
 {
-    CONN_OR_RETURN(s, k, ix);
-    return user_option_get(&s->tcp, ix, option, value);
+    CONN_OR_RETURN(s, k, c);
+    return user_option_get(&s->tcp, c, option, value);
 }
 
 static int listener_name(const tern *s, const struct listener *l, tern_addr *local)
@@ -324,8 +323,8 @@ int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer)
         }
         return 0;
     }
-    CONN_OR_RETURN(s, k, conn);
-    names(s, conn_at(&s->tcp, conn), local, peer);
+    CONN_OR_RETURN(s, k, c);
+    names(s, c, local, peer);
     return 0;
 }
 
@@ -336,16 +335,16 @@ int tern_user_set(tern *s, tern_sock k, void *user)
         listener_at(&s->tcp, (uint32_t)ix)->user = user;
         return 0;
     }
-    CONN_OR_RETURN(s, k, conn);
-    conn_at(&s->tcp, conn)->user = user;
+    CONN_OR_RETURN(s, k, c);
+    c->user = user;
     return 0;
 }
 
 int tern_info(const tern *s, tern_sock k, tern_tcp_info *out, size_t size)
 {
     tern_tcp_info info;
-    CONN_OR_RETURN(s, k, ix);
-    user_info(&s->tcp, ix, &info);
+    CONN_OR_RETURN(s, k, c);
+    user_info(&s->tcp, c, &info);
     memcpy(out, &info, min_size(size, sizeof(info)));
     return 0;
 }

@@ -29,20 +29,19 @@ uint64_t rto_of(const struct tcp *t, const struct conn *c)
     return min_u64(rto << min_u32(c->backoff, 16), cfg->rto_max);
 }
 
-void rto_restart(struct tcp *t, uint32_t ix)
+void rto_restart(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     a->persist = false;
     a->t_rto = tick_after(t, rto_of(t, c));
-    timer_arm(t, ix);
+    timer_arm(t, c, a->t_rto);
 }
 
-void rto_arm(struct tcp *t, uint32_t ix)
+void rto_arm(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, conn_at(t, ix));
+    struct active *a = active_of(t, c);
     if (a->t_rto == 0 || a->persist)
-        rto_restart(t, ix);
+        rto_restart(t, c);
 }
 
 /* ---- selective acknowledgement (RFC 2018, 2883) ---------------------------------------------- */
@@ -188,9 +187,8 @@ static void take_rtt(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
     }
 }
 
-void tcp_ack(struct tcp *t, uint32_t ix, const struct tcp_seg *seg, struct ack_sample *s)
+void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ack_sample *s)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     uint32_t ack = seg->h.ack;
     TERN_ASSERT(a != NULL || ack == c->snd_una);

@@ -23,14 +23,14 @@ static const uint16_t legal_next[TERN_STATE_COUNT] = {
     [TERN_TIME_WAIT] = TO(CLOSED),
 };
 
-void tcp_trace(struct tcp *t, const struct conn *c, uint32_t ix, tern_trace *record)
+void tcp_trace(struct tcp *t, const struct conn *c, tern_trace *record)
 {
     if (t->cfg->trace == NULL)
         return;
     struct tcp_tuple tuple;
     conn_tuple(t, c, &tuple);
     record->now = t->now;
-    record->sock = sock_make(t, REF_CONN, ix, c->generation);
+    record->sock = sock_make(t, REF_CONN, c->self, c->generation);
     memcpy(record->local.ip, tuple.local, 16);
     memcpy(record->peer.ip, tuple.remote, 16);
     record->local.port = tuple.lport;
@@ -38,13 +38,12 @@ void tcp_trace(struct tcp *t, const struct conn *c, uint32_t ix, tern_trace *rec
     t->cfg->trace(t->cfg->user, record);
 }
 
-void conn_state(struct tcp *t, uint32_t ix, enum tern_state to)
+void conn_state(struct tcp *t, struct conn *c, enum tern_state to)
 {
-    struct conn *c = conn_at(t, ix);
     TERN_ASSERT(legal_next[c->state] & 1u << to);
     tern_trace record = {.kind = TERN_TRACE_STATE, .from = c->state, .to = (uint8_t)to};
     c->state = (uint8_t)to;
-    tcp_trace(t, c, ix, &record);
+    tcp_trace(t, c, &record);
 }
 
 /* ---- the flow table -------------------------------------------------------------------------- */
@@ -106,14 +105,15 @@ uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash)
 
 /* ---- making and freeing ---------------------------------------------------------------------- */
 
-uint32_t conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, int *err)
+struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, int *err)
 {
     const tern_config *cfg = t->cfg;
     uint32_t ix = slab_alloc(&t->conns);
     *err = t->conns.used >= cfg->conns_max ? TERN_ELIMIT : TERN_ENOMEM;
     if (ix == 0)
-        return 0;
+        return NULL;
     struct conn *c = conn_at(t, ix);
+    c->self = ix;
     *err = TERN_ENOMEM;
     c->laddr = addrs_get(t->addrs, tuple->local, 0);
     c->hash = tcp_flow_hash(t, tuple);
@@ -121,7 +121,7 @@ uint32_t conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, i
         if (c->laddr != 0)
             addrs_unref(t->addrs, c->laddr);
         slab_free(&t->conns, ix);
-        return 0;
+        return NULL;
     }
     c->flags = CONN_IN_TABLE | CONN_READ_ARMED;
     memcpy(c->raddr, tuple->remote, 16);
@@ -141,17 +141,16 @@ uint32_t conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, i
     if (cfg->stats)
         c->stats = slab_alloc(&t->stats); /* without memory it goes uncounted */
     *err = 0;
-    return ix;
+    return c;
 }
 
-static void leave_table(struct tcp *t, uint32_t ix)
+static void leave_table(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (!(c->flags & CONN_IN_TABLE))
         return;
     c->flags &= ~(uint32_t)CONN_IN_TABLE;
-    flowtab_remove(&t->flows, c->hash, ref_make(REF_CONN, ix));
-    if (t->last_ref == ref_make(REF_CONN, ix))
+    flowtab_remove(&t->flows, c->hash, ref_make(REF_CONN, c->self));
+    if (t->last_ref == ref_make(REF_CONN, c->self))
         t->last_ref = 0;
 }
 
@@ -181,37 +180,34 @@ static void free_active(struct tcp *t, struct conn *c)
     c->active = 0;
 }
 
-static void release_slot(struct tcp *t, uint32_t ix)
+static void release_slot(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (!(c->flags & (CONN_ON_OUT | CONN_ON_EVENTS)))
-        slab_free(&t->conns, ix);
+        slab_free(&t->conns, c->self);
 }
 
-void conn_free(struct tcp *t, uint32_t ix)
+void conn_free(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     TERN_ASSERT(!(c->flags & CONN_ZOMBIE));
-    leave_table(t, ix);
+    leave_table(t, c);
     free_active(t, c);
-    wheel_clear(&t->conn_wheel, ix);
+    wheel_clear(&t->conn_wheel, c->self);
     if (c->stats != 0)
         slab_free(&t->stats, c->stats);
     c->stats = 0;
     addrs_unref(t->addrs, c->laddr);
     c->laddr = 0;
     c->flags |= CONN_ZOMBIE | CONN_ORPHAN;
-    release_slot(t, ix);
+    release_slot(t, c);
 }
 
 /* ---- the end of a connection ----------------------------------------------------------------- */
 
-void conn_end(struct tcp *t, uint32_t ix, enum tern_err err)
+void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
 {
-    struct conn *c = conn_at(t, ix);
     if (c->state != TERN_CLOSED)
-        conn_state(t, ix, TERN_CLOSED);
-    leave_table(t, ix);
+        conn_state(t, c, TERN_CLOSED);
+    leave_table(t, c);
     c->err = (int8_t)err;
     c->t_close = 0;
     struct active *a = active_of(t, c);
@@ -221,18 +217,18 @@ void conn_end(struct tcp *t, uint32_t ix, enum tern_err err)
         c->snd_end = c->snd_una;
     }
     if (c->flags & CONN_LINGER) {
-        conn_event(t, ix, err != 0 ? TERN_EV_ERROR | TERN_EV_CLOSED : TERN_EV_CLOSED);
+        conn_event(t, c, err != 0 ? TERN_EV_ERROR | TERN_EV_CLOSED : TERN_EV_CLOSED);
         c->flags |= CONN_ORPHAN;
     } else if (!(c->flags & CONN_ORPHAN)) {
         if (err != 0)
-            conn_event(t, ix, TERN_EV_ERROR);
+            conn_event(t, c, TERN_EV_ERROR);
         return; /* what was received stays readable until the owner closes */
     }
     if (c->flags & CONN_RST_DUE) {
         free_active(t, c);
-        conn_ready(t, ix);
+        conn_ready(t, c);
     } else {
-        conn_free(t, ix);
+        conn_free(t, c);
     }
 }
 
@@ -243,14 +239,13 @@ static bool reset_tells(enum tern_state state)
            state == TERN_FIN_WAIT_2 || state == TERN_CLOSE_WAIT;
 }
 
-void conn_reset(struct tcp *t, uint32_t ix, enum tern_err err)
+void conn_reset(struct tcp *t, struct conn *c, enum tern_err err)
 {
-    struct conn *c = conn_at(t, ix);
     if (reset_tells((enum tern_state)c->state)) {
         c->flags |= CONN_RST_DUE;
-        conn_ready(t, ix);
+        conn_ready(t, c);
     }
-    conn_end(t, ix, err);
+    conn_end(t, c, err);
 }
 
 /* ---- the working block ----------------------------------------------------------------------- */
@@ -295,9 +290,8 @@ struct active *conn_thaw(struct tcp *t, struct conn *c)
     return a;
 }
 
-bool conn_freeze(struct tcp *t, uint32_t ix)
+bool conn_freeze(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (a == NULL)
         return true;
@@ -318,19 +312,18 @@ bool conn_freeze(struct tcp *t, uint32_t ix)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-void conn_ready(struct tcp *t, uint32_t ix)
+void conn_ready(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (c->flags & CONN_ON_OUT)
         return;
     c->flags |= CONN_ON_OUT;
     c->out_next = 0;
     struct tcp_path *path = &t->path[c->iface];
     if (path->out_tail != 0)
-        conn_at(t, path->out_tail)->out_next = ix;
+        conn_at(t, path->out_tail)->out_next = c->self;
     else
-        path->out_head = ix;
-    path->out_tail = ix;
+        path->out_head = c->self;
+    path->out_tail = c->self;
     t->out_mask |= (uint64_t)1 << c->iface;
 }
 
@@ -361,16 +354,15 @@ void event_append(struct tcp *t, uint32_t ref)
     t->ev_tail = ref;
 }
 
-void conn_event(struct tcp *t, uint32_t ix, uint32_t mask)
+void conn_event(struct tcp *t, struct conn *c, uint32_t mask)
 {
-    struct conn *c = conn_at(t, ix);
     if (c->flags & (CONN_ORPHAN | CONN_QUEUED))
         return;
     c->ev_mask |= (uint16_t)mask;
     if (c->flags & CONN_ON_EVENTS)
         return;
     c->flags |= CONN_ON_EVENTS;
-    event_append(t, ref_make(REF_CONN, ix));
+    event_append(t, ref_make(REF_CONN, c->self));
 }
 
 void listener_event(struct tcp *t, uint32_t ix, uint32_t mask)
@@ -383,20 +375,19 @@ void listener_event(struct tcp *t, uint32_t ix, uint32_t mask)
     event_append(t, ref_make(REF_LISTENER, ix));
 }
 
-static bool take_conn(struct tcp *t, uint32_t ix, tern_event *ev)
+static bool take_conn(struct tcp *t, struct conn *c, tern_event *ev)
 {
-    struct conn *c = conn_at(t, ix);
     c->flags &= ~(uint32_t)CONN_ON_EVENTS;
     bool closed = (c->ev_mask & TERN_EV_CLOSED) != 0;
     bool tell = c->ev_mask != 0 && (!(c->flags & CONN_ORPHAN) || closed);
     if (tell)
-        *ev = (tern_event){.sock = sock_make(t, REF_CONN, ix, c->generation),
+        *ev = (tern_event){.sock = sock_make(t, REF_CONN, c->self, c->generation),
                            .user = c->user,
                            .err = c->ev_mask & TERN_EV_ERROR ? c->err : 0,
                            .mask = c->ev_mask};
     c->ev_mask = 0;
     if (c->flags & CONN_ZOMBIE)
-        release_slot(t, ix);
+        release_slot(t, c);
     return tell;
 }
 
@@ -444,7 +435,7 @@ size_t tcp_events(struct tcp *t, tern_event *ev, size_t max)
         bool told = false;
         switch (ref_kind(ref)) {
         case REF_CONN:
-            told = take_conn(t, ref_ix(ref), &ev[n]);
+            told = take_conn(t, conn_at(t, ref_ix(ref)), &ev[n]);
             break;
         case REF_HALFOPEN:
             told = take_halfopen(t, ref_ix(ref), &ev[n]);

@@ -103,7 +103,8 @@ struct conn {
     uint8_t iface, ttl, dscp, syn_retries;
     uint16_t pmtu;   /* path MTU learnt from ICMP; 0: that of the interface */
     uint8_t backoff; /* exponent of the RTO, until the next valid measurement (Karn) */
-    uint8_t spare[21];
+    uint32_t self;   /* its own index */
+    uint8_t spare[16];
 };
 _Static_assert(sizeof(struct conn) == 256, "struct conn is four cache lines");
 

@@ -13,7 +13,6 @@ enum step {
 
 struct arrival {
     struct tcp *t;
-    uint32_t ix;
     struct conn *c;
     struct tcp_seg *seg;
     enum tern_drop why;
@@ -47,24 +46,23 @@ void input_refuse(struct tcp *t, const struct tcp_seg *seg)
     t->host.reply(t->host.context, &out);
 }
 
-static void ack_now(struct tcp *t, uint32_t ix)
+static void ack_now(struct tcp *t, struct conn *c)
 {
-    conn_at(t, ix)->flags |= CONN_ACK_DUE;
-    conn_ready(t, ix);
+    c->flags |= CONN_ACK_DUE;
+    conn_ready(t, c);
 }
 
 /* One limit for each connection, none for all together: a shared one could be watched from outside
  * (RFC 5961 7). */
-void input_challenge(struct tcp *t, uint32_t ix)
+void input_challenge(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (c->challenge_tick != 0 && seq_gt(c->challenge_tick, t->tick)) {
         count(t, TERN_COUNT_CHALLENGE_LIMITED);
         return;
     }
     c->challenge_tick = tick_after(t, CHALLENGE_MS * NS_PER_MS);
     count(t, TERN_COUNT_CHALLENGE_ACKS);
-    ack_now(t, ix);
+    ack_now(t, c);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -107,9 +105,8 @@ static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
         rtt_sample(c, (uint32_t)min_u64((t->now - a->stalled) / NS_PER_US, UINT32_MAX));
 }
 
-void input_established(struct tcp *t, uint32_t ix, const struct tcp_seg *seg)
+void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     bool syn = (seg->h.flags & TCP_SYN) != 0;
     c->snd_una = seg->h.ack;
@@ -118,7 +115,7 @@ void input_established(struct tcp *t, uint32_t ix, const struct tcp_seg *seg)
     c->snd_wl1 = seg->h.seq;
     c->snd_wl2 = seg->h.ack;
     c->retries = c->backoff = 0;
-    conn_state(t, ix, TERN_ESTABLISHED);
+    conn_state(t, c, TERN_ESTABLISHED);
     if (a != NULL) {
         a->t_rto = 0;
         a->persist = false;
@@ -126,10 +123,10 @@ void input_established(struct tcp *t, uint32_t ix, const struct tcp_seg *seg)
         conn_cc_start(t, c, a);
     }
     if (c->flags & CONN_FIN_QUEUED)
-        conn_state(t, ix, TERN_FIN_WAIT_1);
-    conn_event(t, ix, TERN_EV_OPEN);
-    conn_ready(t, ix);
-    timer_idle(t, ix);
+        conn_state(t, c, TERN_FIN_WAIT_1);
+    conn_event(t, c, TERN_EV_OPEN);
+    conn_ready(t, c);
+    timer_idle(t, c);
 }
 
 /* RFC 9293 3.10.7.3. */
@@ -153,7 +150,7 @@ static enum step syn_sent(struct arrival *in)
         if (!ack_ok)
             return drop(in, TERN_DROP_TCP_RST);
         count(t, TERN_COUNT_ATTEMPT_FAILS);
-        conn_end(t, in->ix, TERN_EREFUSED);
+        conn_end(t, c, TERN_EREFUSED);
         return STEP_DONE;
     }
     if (!(h->flags & TCP_SYN)) /* fifth */
@@ -161,14 +158,14 @@ static enum step syn_sent(struct arrival *in)
     take_irs(c, a, h->seq); /* fourth: SYN */
     take_syn_options(t, c, h);
     if (!ack_ok) { /* simultaneous open (MUST-10): the same ISS again, with ACK */
-        conn_state(t, in->ix, TERN_SYN_RECEIVED);
+        conn_state(t, c, TERN_SYN_RECEIVED);
         c->flags |= CONN_SYN_DUE;
-        conn_ready(t, in->ix);
+        conn_ready(t, c);
         return STEP_DONE; /* what the SYN carries will be sent again */
     }
     syn_rtt(t, c, a);
-    input_established(t, in->ix, in->seg);
-    ack_now(t, in->ix);
+    input_established(t, c, in->seg);
+    ack_now(t, c);
     in->seq = h->seq + 1;
     return STEP_ON; /* with the sixth check: data or FIN on a SYN-ACK count */
 }
@@ -205,7 +202,7 @@ static void answer_unacceptable(struct arrival *in)
     struct conn *c = in->c;
     const struct tcp_seg *seg = in->seg;
     if (seg->len == 0 && !(seg->h.flags & TCP_FIN)) {
-        input_challenge(in->t, in->ix);
+        input_challenge(in->t, in->c);
         return;
     }
     if (c->flags & CONN_SACK && seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
@@ -216,7 +213,7 @@ static void answer_unacceptable(struct arrival *in)
         }
     }
     count(in->t, TERN_COUNT_DUPLICATE);
-    ack_now(in->t, in->ix);
+    ack_now(in->t, in->c);
 }
 
 static enum step check_sequence(struct arrival *in)
@@ -227,7 +224,7 @@ static enum step check_sequence(struct arrival *in)
     if (c->state == TERN_SYN_RECEIVED && h->flags & TCP_SYN && h->seq == c->irs) {
         if (!(h->flags & TCP_ACK)) { /* the peer's SYN again: so our SYN-ACK was lost */
             c->flags |= CONN_SYN_DUE;
-            conn_ready(t, in->ix);
+            conn_ready(t, c);
             return drop(in, TERN_DROP_TCP_DUPLICATE);
         }
         h->flags &= (uint16_t)~TCP_SYN; /* simultaneous open, figure 8: its SYN is known */
@@ -240,7 +237,7 @@ static enum step check_sequence(struct arrival *in)
         return drop(in, TERN_DROP_TCP_RST);
     /* with no window at all, what stands right at it may still acknowledge or be urgent */
     if (!old && c->rcv_adv == c->rcv_nxt && h->seq == c->rcv_nxt && !(h->flags & TCP_SYN)) {
-        ack_now(t, in->ix);
+        ack_now(t, c);
         return STEP_ON;
     }
     answer_unacceptable(in);
@@ -267,7 +264,7 @@ static enum step check_rst(struct arrival *in)
     if (c->state == TERN_TIME_WAIT)
         return drop(in, TERN_DROP_TCP_RST); /* RFC 1337 */
     if (in->seg->h.seq != c->rcv_nxt) {     /* RFC 5961 3.2 */
-        input_challenge(t, in->ix);
+        input_challenge(t, c);
         return drop(in, TERN_DROP_TCP_RST);
     }
     enum tern_err err = TERN_ERESET;
@@ -278,7 +275,7 @@ static enum step check_rst(struct arrival *in)
         err = 0;
     }
     count(t, TERN_COUNT_RESETS_IN);
-    conn_end(t, in->ix, err);
+    conn_end(t, c, err);
     return STEP_DONE;
 }
 
@@ -288,7 +285,7 @@ static enum step check_syn(struct arrival *in)
 {
     if (!(in->seg->h.flags & TCP_SYN))
         return STEP_ON;
-    input_challenge(in->t, in->ix); /* RFC 5961 4.2, whatever its number */
+    input_challenge(in->t, in->c); /* RFC 5961 4.2, whatever its number */
     return drop(in, TERN_DROP_TCP_SYN);
 }
 
@@ -316,14 +313,14 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, 
     if (a == NULL)
         return;
     if (s->advanced || s->sacked || duplicate || a->sacked != 0) {
-        loss_on_ack(t, in->ix, s, duplicate);
+        loss_on_ack(t, c, s, duplicate);
         if (s->acked != 0)
-            loss_cc_ack(t, in->ix, s);
+            loss_cc_ack(t, c, s);
     }
     if (s->advanced && a->sent_head == 0)
         a->t_rto = 0;
     else if (s->advanced)
-        rto_restart(t, in->ix);
+        rto_restart(t, c);
     if (a->persist) {
         c->retries = 0; /* it answers, so it lives: MUST-37 */
         if (window && c->snd_wnd != 0) {
@@ -335,12 +332,12 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, 
     if (s->advanced && c->flags & CONN_WRITE_ARMED &&
         c->snd_end - c->snd_una < sndbuf_of(t, c, a) / 3 * 2) {
         c->flags &= ~(uint32_t)CONN_WRITE_ARMED;
-        conn_event(t, in->ix, TERN_EV_WRITE);
+        conn_event(t, c, TERN_EV_WRITE);
     }
     if (c->snd_nxt != c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0) || a->lost != 0)
-        conn_ready(t, in->ix);
+        conn_ready(t, c);
     else if (s->advanced)
-        timer_idle(t, in->ix);
+        timer_idle(t, c);
 }
 
 /* Our FIN is acknowledged: what that means in each state. */
@@ -352,23 +349,23 @@ static enum step fin_acked(struct arrival *in)
         return STEP_ON;
     switch (c->state) {
     case TERN_FIN_WAIT_1:
-        conn_state(t, in->ix, TERN_FIN_WAIT_2);
+        conn_state(t, c, TERN_FIN_WAIT_2);
         c->t_close = 0;
         if (c->flags & (CONN_ORPHAN | CONN_LINGER)) {
             c->t_close = tick_after(t, t->cfg->fin_wait2);
-            timer_arm(t, in->ix);
+            timer_arm(t, c, c->t_close);
         }
         break;
     case TERN_CLOSING:
-        input_time_wait(t, in->ix);
+        input_time_wait(t, c);
         return STEP_DONE;
     case TERN_LAST_ACK:
-        conn_end(t, in->ix, 0);
+        conn_end(t, c, 0);
         return STEP_DONE;
     default:
         return STEP_ON;
     }
-    conn_event(t, in->ix, c->flags & CONN_LINGER ? TERN_EV_CLOSED : TERN_EV_SENT);
+    conn_event(t, c, c->flags & CONN_LINGER ? TERN_EV_CLOSED : TERN_EV_SENT);
     if (c->flags & CONN_LINGER) {
         c->flags &= ~(uint32_t)CONN_LINGER;
         c->flags |= CONN_ORPHAN;
@@ -395,11 +392,11 @@ static enum step check_ack(struct arrival *in)
             return drop(in, TERN_DROP_TCP_ACK);
         }
         syn_rtt(t, c, active_of(t, c));
-        input_established(t, in->ix, in->seg);
+        input_established(t, c, in->seg);
         return STEP_ON;
     }
     if (!ack_in_range(c, h->ack)) {
-        input_challenge(t, in->ix);
+        input_challenge(t, c);
         return drop(in, TERN_DROP_TCP_ACK);
     }
     note_timestamp(t, c, h);
@@ -409,7 +406,7 @@ static enum step check_ack(struct arrival *in)
     bool same_window = c->snd_wnd == (uint32_t)h->wnd << c->snd_wscale;
     bool duplicate = h->ack == c->snd_una && c->snd_nxt != c->snd_una && in->seg->len == 0 &&
                      !(h->flags & TCP_FIN) && same_window; /* RFC 5681 2 */
-    tcp_ack(t, in->ix, in->seg, &s);
+    tcp_ack(t, c, in->seg, &s);
     bool window = update_window(c, h);
     if (s.advanced || s.sacked || duplicate || window)
         after_ack(in, &s, duplicate, window);
@@ -447,20 +444,19 @@ static void schedule_ack(struct arrival *in, bool at_once)
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
     if (at_once || a == NULL || c->rcv_nxt - c->last_ack_sent > c->rcv_mss ||
         (a->quick != 0 && !a->interactive)) {
-        ack_now(t, in->ix);
+        ack_now(t, c);
     } else if (a->t_delack == 0) {
         a->t_delack = tick_after(t, t->cfg->delack);
-        timer_arm(t, in->ix);
+        timer_arm(t, c, a->t_delack);
     }
 }
 
-static void tell_readable(struct tcp *t, uint32_t ix)
+static void tell_readable(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (!(c->flags & CONN_READ_ARMED))
         return;
     c->flags &= ~(uint32_t)CONN_READ_ARMED;
-    conn_event(t, ix, TERN_EV_READ);
+    conn_event(t, c, TERN_EV_READ);
 }
 
 static bool takes_text(const struct conn *c)
@@ -477,22 +473,22 @@ static enum step check_text(struct arrival *in)
     if (in->seg->len == 0)
         return STEP_ON;
     if (!takes_text(c)) { /* the peer's FIN was there before: nothing may follow it */
-        ack_now(t, in->ix);
+        ack_now(t, c);
         return STEP_ON;
     }
     if (in->len == 0) {
-        ack_now(t, in->ix);
+        ack_now(t, c);
         return in->fin ? STEP_ON : drop(in, TERN_DROP_TCP_WINDOW);
     }
     if (c->flags & CONN_RX_CLOSED) { /* SHLD-3 */
-        conn_reset(t, in->ix, TERN_ERESET);
+        conn_reset(t, c, TERN_ERESET);
         return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
     }
     const struct active *a = active_of(t, c);
     uint32_t before = c->rcv_nxt;
     bool ordered = in->seq == before && (a == NULL || a->ooo.count == 0);
     if (a != NULL && a->fin_ahead && !seq_lt(in->seq + in->len - 1, a->fin_seq)) {
-        ack_now(t, in->ix); /* beyond a FIN that waits for its gap: not of this stream */
+        ack_now(t, c); /* beyond a FIN that waits for its gap: not of this stream */
         return drop(in, TERN_DROP_TCP_SEQUENCE);
     }
     enum tern_drop why = reasm_take(t, c, in->seg, in->seq, in->off, in->len);
@@ -508,28 +504,27 @@ static enum step check_text(struct arrival *in)
     }
     schedule_ack(in, !ordered || why != TERN_DROP_NONE);
     if (got != 0)
-        tell_readable(t, in->ix);
+        tell_readable(t, c);
     return why == TERN_DROP_NONE ? STEP_ON : drop(in, why);
 }
 
 /* ---- eighth: FIN ----------------------------------------------------------------------------- */
 
-void input_time_wait(struct tcp *t, uint32_t ix)
+void input_time_wait(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
-    conn_state(t, ix, TERN_TIME_WAIT);
+    conn_state(t, c, TERN_TIME_WAIT);
     c->t_close = tick_after(t, 2 * t->cfg->msl); /* MUST-13 */
     bool lingered = (c->flags & CONN_LINGER) != 0;
     if (lingered) {
-        conn_event(t, ix, TERN_EV_CLOSED);
+        conn_event(t, c, TERN_EV_CLOSED);
         c->flags &= ~(uint32_t)CONN_LINGER;
         c->flags |= CONN_ORPHAN;
     }
     if (c->flags & CONN_ORPHAN && !(c->flags & CONN_ACK_DUE)) {
-        timewait_enter(t, ix);
+        timewait_enter(t, c);
         return;
     }
-    timer_arm(t, ix);
+    timer_arm(t, c, c->t_close);
 }
 
 static enum step check_fin(struct arrival *in)
@@ -541,7 +536,7 @@ static enum step check_fin(struct arrival *in)
     bool waits = a != NULL && a->fin_ahead;
     if (c->flags & CONN_FIN_RCVD) {
         if (in->seg->h.flags & TCP_FIN)
-            ack_now(t, in->ix); /* again, so our ACK was lost; TIME-WAIT begins anew */
+            ack_now(t, c); /* again, so our ACK was lost; TIME-WAIT begins anew */
         if (c->state == TERN_TIME_WAIT && in->seg->h.flags & TCP_FIN)
             c->t_close = tick_after(t, 2 * t->cfg->msl);
         return STEP_ON;
@@ -555,7 +550,7 @@ static enum step check_fin(struct arrival *in)
             a->fin_ahead = true;
             a->fin_seq = fin_seq;
         }
-        ack_now(t, in->ix);
+        ack_now(t, c);
         return STEP_ON;
     }
     if (a != NULL)
@@ -563,17 +558,17 @@ static enum step check_fin(struct arrival *in)
     c->rcv_nxt++;
     c->flags |= CONN_FIN_RCVD;
     c->flags &= ~(uint32_t)CONN_READ_ARMED;
-    conn_event(t, in->ix, TERN_EV_EOF | TERN_EV_READ);
-    ack_now(t, in->ix);
+    conn_event(t, c, TERN_EV_EOF | TERN_EV_READ);
+    ack_now(t, c);
     switch (c->state) {
     case TERN_ESTABLISHED:
-        conn_state(t, in->ix, TERN_CLOSE_WAIT);
+        conn_state(t, c, TERN_CLOSE_WAIT);
         break;
     case TERN_FIN_WAIT_1:
-        conn_state(t, in->ix, TERN_CLOSING);
+        conn_state(t, c, TERN_CLOSING);
         break;
     case TERN_FIN_WAIT_2:
-        input_time_wait(t, in->ix);
+        input_time_wait(t, c);
         break;
     default:
         break;
@@ -583,10 +578,9 @@ static enum step check_fin(struct arrival *in)
 
 /* ---- the order ------------------------------------------------------------------------------- */
 
-enum tern_drop input_conn(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
+enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
 {
-    struct conn *c = conn_at(t, ix);
-    struct arrival in = {.t = t, .ix = ix, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
+    struct arrival in = {.t = t, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
     if (c->stats != 0)
         ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_in += seg->segs;
     struct active *a = active_of(t, c);
@@ -609,7 +603,7 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
     uint32_t ref = flow_find(t, &seg->tuple, seg->hash);
     switch (ref == 0 ? REF_LISTENER : ref_kind(ref)) {
     case REF_CONN:
-        return input_conn(t, ref_ix(ref), seg);
+        return input_conn(t, conn_at(t, ref_ix(ref)), seg);
     case REF_HALFOPEN:
         return halfopen_input(t, ref_ix(ref), seg);
     case REF_TIMEWAIT:
@@ -623,9 +617,8 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
 /* ---- ICMP errors (3.9.2.2) ------------------------------------------------------------------- */
 
 /* The path takes no packets over `mtu`: smaller segments, and what is in flight again (1191). */
-static void too_big(struct tcp *t, uint32_t ix, uint32_t mtu)
+static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
     uint32_t was = conn_mss(t, c);
@@ -641,7 +634,7 @@ static void too_big(struct tcp *t, uint32_t ix, uint32_t mtu)
             sent_mark(a, r, SENT_LOST);
     }
     a->force = true;
-    conn_ready(t, ix);
+    conn_ready(t, c);
 }
 
 bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
@@ -655,10 +648,10 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
     if (c->snd_nxt == c->snd_una || !seq_in(seq, c->snd_una, c->snd_nxt - c->snd_una))
         return false; /* quotes nothing that is in flight: RFC 5927 4.1 */
     if (mtu != 0)
-        too_big(t, ref_ix(ref), mtu);
+        too_big(t, c, mtu);
     else if (c->state == TERN_SYN_SENT) {
         count(t, TERN_COUNT_ATTEMPT_FAILS);
-        conn_end(t, ref_ix(ref), err);
+        conn_end(t, c, err);
     }
     return true;
 }

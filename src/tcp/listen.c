@@ -119,28 +119,26 @@ void listen_close(struct tcp *t, uint32_t ix)
     l->laddr = 0;
     l->closed = true;
     while (l->queue_head != 0) { /* nobody will accept these */
-        uint32_t conn = l->queue_head;
-        struct conn *c = conn_at(t, conn);
+        struct conn *c = conn_at(t, l->queue_head);
         l->queue_head = c->ev_next;
         c->flags &= ~(uint32_t)CONN_QUEUED;
         c->flags |= CONN_ORPHAN;
         if (c->state == TERN_CLOSED)
-            conn_free(t, conn);
+            conn_free(t, c);
         else
-            conn_reset(t, conn, TERN_ERESET);
+            conn_reset(t, c, TERN_ERESET);
     }
     release_listener(t, ix);
 }
 
-int listen_accept(struct tcp *t, uint32_t listener, uint32_t *conn)
+int listen_accept(struct tcp *t, uint32_t listener, struct conn **out)
 {
     struct listener *l = listener_at(t, listener);
-    *conn = l->queue_head;
-    if (*conn == 0) {
+    if (l->queue_head == 0) {
         l->accept_armed = true;
         return TERN_EAGAIN;
     }
-    struct conn *c = conn_at(t, *conn);
+    struct conn *c = conn_at(t, l->queue_head);
     l->queue_head = c->ev_next;
     if (l->queue_head == 0)
         l->queue_tail = 0;
@@ -157,7 +155,8 @@ int listen_accept(struct tcp *t, uint32_t listener, uint32_t *conn)
     if (c->err != 0)
         mask |= TERN_EV_ERROR;
     if (mask != 0)
-        conn_event(t, *conn, mask);
+        conn_event(t, c, mask);
+    *out = c;
     return 0;
 }
 
@@ -383,18 +382,17 @@ enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *
 
 /* ---- from entry to connection ---------------------------------------------------------------- */
 
-/* Makes a connection in SYN-RECEIVED of the entry, which is freed. 0: neither has changed. */
-static uint32_t promote(struct tcp *t, uint32_t ix)
+/* Makes a connection in SYN-RECEIVED of the entry, which is freed. NULL: neither has changed. */
+static struct conn *promote(struct tcp *t, uint32_t ix)
 {
     struct halfopen h = *halfopen_at(t, ix);
     struct tcp_tuple tuple;
     halfopen_tuple(t, &h, &tuple);
     int err;
-    uint32_t conn = conn_new(t, &tuple, h.iface, &err);
-    if (conn == 0)
-        return 0;
+    struct conn *c = conn_new(t, &tuple, h.iface, &err);
+    if (c == NULL)
+        return NULL;
     halfopen_free(t, ix);
-    struct conn *c = conn_at(t, conn);
     c->state = TERN_SYN_RECEIVED;
     c->flags |= CONN_PASSIVE;
     c->irs = h.irs;
@@ -415,7 +413,7 @@ static uint32_t promote(struct tcp *t, uint32_t ix)
         c->rcv_wscale = tcp_wscale(t);
     }
     count(t, TERN_COUNT_PASSIVE_OPENS);
-    return conn;
+    return c;
 }
 
 /* The third segment: the connection is made, established and queued; the segment goes on to it. */
@@ -435,29 +433,28 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     }
     uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
     bool once = h->tries == 0;
-    uint32_t conn = promote(t, ix);
-    if (conn == 0)
+    struct conn *c = promote(t, ix);
+    if (c == NULL)
         return TERN_DROP_MEMORY;
-    struct conn *c = conn_at(t, conn);
     c->iss = iss;
     c->snd_nxt = c->snd_end = iss + 1;
     c->listener = listener;
     c->flags |= CONN_QUEUED;
     if (once)
         rtt_sample(c, (uint32_t)(((uint64_t)(t->tick - sent) << TICK_SHIFT) / NS_PER_US));
-    input_established(t, conn, seg);
+    input_established(t, c, seg);
     c->ev_next = 0;
     if (l->queue_tail != 0)
-        conn_at(t, l->queue_tail)->ev_next = conn;
+        conn_at(t, l->queue_tail)->ev_next = c->self;
     else
-        l->queue_head = conn;
-    l->queue_tail = conn;
+        l->queue_head = c->self;
+    l->queue_tail = c->self;
     l->waiting++;
     if (l->accept_armed) {
         l->accept_armed = false;
         listener_event(t, listener, TERN_EV_ACCEPT);
     }
-    return input_conn(t, conn, seg);
+    return input_conn(t, c, seg);
 }
 
 static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struct tcp_seg *seg)
@@ -514,19 +511,19 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
 
 /* ---- holds ----------------------------------------------------------------------------------- */
 
-int hold_admit(struct tcp *t, uint32_t ix, void *user, uint32_t *conn)
+int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out)
 {
-    *conn = promote(t, ix);
-    if (*conn == 0)
+    struct conn *c = promote(t, ix);
+    if (c == NULL)
         return TERN_ELIMIT;
-    struct conn *c = conn_at(t, *conn);
     if (conn_thaw(t, c) == NULL) {
-        conn_free(t, *conn);
+        conn_free(t, c);
         return TERN_ENOMEM;
     }
     c->user = user;
     c->flags |= CONN_HELD | CONN_SYN_DUE; /* the ISN is chosen when the SYN-ACK leaves */
-    conn_ready(t, *conn);
+    conn_ready(t, c);
+    *out = c;
     return 0;
 }
 

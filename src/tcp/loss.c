@@ -30,9 +30,8 @@ static void fill_ack(const struct tcp *t, const struct conn *c, const struct act
                       .in_recovery = a->phase == LOSS_RECOVERY};
 }
 
-static void tell_cc(struct tcp *t, uint32_t ix, enum tern_cc_event event)
+static void tell_cc(struct tcp *t, struct conn *c, enum tern_cc_event event)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     struct ack_sample none = {0};
     tern_ack ack;
@@ -41,26 +40,24 @@ static void tell_cc(struct tcp *t, uint32_t ix, enum tern_cc_event event)
     ack.in_flight = c->snd_nxt - c->snd_una - a->sacked;
     t->cc[c->cc]->on_event(&a->cc, event, &ack);
     if (event == TERN_CC_LOSS || event == TERN_CC_RTO)
-        tcp_trace(t, c, ix,
+        tcp_trace(t, c,
                   &(tern_trace){.kind = TERN_TRACE_CWND,
                                 .cwnd = a->cc.cwnd,
                                 .ssthresh = a->cc.ssthresh});
 }
 
-void loss_cc_ack(struct tcp *t, uint32_t ix, const struct ack_sample *s)
+void loss_cc_ack(struct tcp *t, struct conn *c, const struct ack_sample *s)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     tern_ack ack;
     fill_ack(t, c, a, s, &ack);
     t->cc[c->cc]->on_ack(&a->cc, &ack);
 }
 
-static void enter_recovery(struct tcp *t, uint32_t ix)
+static void enter_recovery(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
-    tell_cc(t, ix, TERN_CC_LOSS);
+    tell_cc(t, c, TERN_CC_LOSS);
     a->phase = LOSS_RECOVERY;
     a->recover = c->snd_nxt;
     a->force = true;
@@ -103,9 +100,8 @@ static uint64_t rack_window(const struct tcp *t, const struct conn *c, const str
 
 /* Step 5. Records are in sequence order and those sent once have rising send times, so the first
  * such one that is too young ends the walk. */
-static void rack_mark(struct tcp *t, uint32_t ix, struct ack_sample *s)
+static void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     uint64_t window = rack_window(t, c, a);
     uint64_t wait = 0;
@@ -130,7 +126,7 @@ static void rack_mark(struct tcp *t, uint32_t ix, struct ack_sample *s)
     }
     if (wait != 0) {
         a->t_reorder = tick_after(t, wait);
-        timer_arm(t, ix);
+        timer_arm(t, c, a->t_reorder);
     }
 }
 
@@ -151,9 +147,8 @@ static void mark_first(struct tcp *t, struct conn *c, struct active *a, struct a
     mark_lost(a, sent_at(t, ix), s);
 }
 
-static void newreno(struct tcp *t, uint32_t ix, struct ack_sample *s, bool duplicate)
+static void newreno(struct tcp *t, struct conn *c, struct ack_sample *s, bool duplicate)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (s->advanced) {
         uint32_t mss = conn_mss(t, c);
@@ -174,57 +169,55 @@ static void newreno(struct tcp *t, uint32_t ix, struct ack_sample *s, bool dupli
 
 /* ---- what follows ---------------------------------------------------------------------------- */
 
-static void leave_recovery(struct tcp *t, uint32_t ix)
+static void leave_recovery(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, conn_at(t, ix));
+    struct active *a = active_of(t, c);
     bool recovery = a->phase == LOSS_RECOVERY;
     a->phase = LOSS_OPEN;
     a->force = false;
     a->dupacks = 0;
     if (recovery)
-        tell_cc(t, ix, TERN_CC_RECOVERED);
+        tell_cc(t, c, TERN_CC_RECOVERED);
 }
 
-void loss_on_ack(struct tcp *t, uint32_t ix, struct ack_sample *s, bool duplicate)
+void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s, bool duplicate)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (a->phase != LOSS_OPEN && s->advanced && seq_geq(c->snd_una, a->recover))
-        leave_recovery(t, ix);
+        leave_recovery(t, c);
     if (c->flags & CONN_SACK) {
         rack_update(t, c, a, s);
         if (a->sacked != 0 || a->phase != LOSS_OPEN)
-            rack_mark(t, ix, s);
+            rack_mark(t, c, s);
         else
             a->t_reorder = 0;
     } else {
-        newreno(t, ix, s, duplicate);
+        newreno(t, c, s, duplicate);
     }
     if (s->lost != 0 && a->phase == LOSS_OPEN)
-        enter_recovery(t, ix);
+        enter_recovery(t, c);
 }
 
-void loss_on_reorder_timer(struct tcp *t, uint32_t ix)
+void loss_on_reorder_timer(struct tcp *t, struct conn *c)
 {
     struct ack_sample s = {0};
-    struct active *a = active_of(t, conn_at(t, ix));
-    rack_mark(t, ix, &s);
+    struct active *a = active_of(t, c);
+    rack_mark(t, c, &s);
     if (s.lost == 0)
         return;
     if (a->phase == LOSS_OPEN)
-        enter_recovery(t, ix);
-    conn_ready(t, ix);
+        enter_recovery(t, c);
+    conn_ready(t, c);
 }
 
-void loss_on_rto(struct tcp *t, uint32_t ix)
+void loss_on_rto(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     struct ack_sample s = {0};
     const struct sent *head = sent_at(t, a->sent_head);
     bool renege = (head->flags & SENT_SACKED) != 0; /* RFC 2018 8: SACKs may be taken back */
     if (a->phase != LOSS_RTO)
-        tell_cc(t, ix, TERN_CC_RTO); /* once for a series of timeouts: RFC 5681 (4) */
+        tell_cc(t, c, TERN_CC_RTO); /* once for a series of timeouts: RFC 5681 (4) */
     for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next) {
         struct sent *r = sent_at(t, i);
         if (renege)

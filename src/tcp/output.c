@@ -188,9 +188,8 @@ static void choose_iss(struct tcp *t, struct conn *c, struct active *a)
     a->stalled = t->now;
 }
 
-static bool send_syn(struct tcp *t, uint32_t ix, struct tcp_out *out)
+static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     bool first = c->snd_nxt == c->snd_una;
     if (first)
@@ -210,17 +209,16 @@ static bool send_syn(struct tcp *t, uint32_t ix, struct tcp_out *out)
     c->flags &= ~(uint32_t)CONN_SYN_DUE;
     if (!first) {
         count(t, TERN_COUNT_RETRANSMITS);
-        tcp_trace(t, c, ix,
+        tcp_trace(t, c,
                   &(tern_trace){
                       .kind = TERN_TRACE_RETRANSMIT, .why = TERN_RTX_SYN, .seq = c->iss, .len = 1});
     }
-    rto_arm(t, ix);
+    rto_arm(t, c);
     return true;
 }
 
-static bool send_rst(struct tcp *t, uint32_t ix, struct tcp_out *out)
+static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct conn *c = conn_at(t, ix);
     output_header(t, c, out, TCP_RST | TCP_ACK, c->snd_nxt);
     count(t, TERN_COUNT_RESETS_OUT);
     c->flags &= ~(uint32_t)CONN_RST_DUE;
@@ -301,9 +299,8 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
     return wait ? len - tail : len;
 }
 
-static bool send_new(struct tcp *t, uint32_t ix, struct tcp_out *out, bool *more)
+static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     uint32_t mss = payload_mss(t, c, a);
     uint32_t len = new_data(t, c, a, mss);
@@ -313,7 +310,7 @@ static bool send_new(struct tcp *t, uint32_t ix, struct tcp_out *out, bool *more
     uint32_t lo = c->snd_nxt;
     uint32_t record = sent_append(t, a, lo, lo + len, a->tx_cursor);
     if (record == 0) {
-        rto_arm(t, ix); /* tries again then */
+        rto_arm(t, c); /* tries again then */
         return false;
     }
     bool piggyback = a->t_delack != 0 || c->flags & CONN_ACK_DUE;
@@ -349,15 +346,14 @@ static bool send_new(struct tcp *t, uint32_t ix, struct tcp_out *out, bool *more
         a->stalled = t->now;
     c->snd_nxt = r->hi;
     account(t, c, len, false);
-    rto_arm(t, ix);
+    rto_arm(t, c);
     *more = c->snd_nxt != c->snd_end;
     return true;
 }
 
 /* The first record marked lost, if the congestion window has room for a segment of it. */
-static bool send_lost(struct tcp *t, uint32_t ix, struct tcp_out *out)
+static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     uint32_t at = a->sent_head;
     while (at != 0 && (!(sent_at(t, at)->flags & SENT_LOST) || sent_at(t, at)->in_device != 0))
@@ -396,15 +392,15 @@ static bool send_lost(struct tcp *t, uint32_t ix, struct tcp_out *out)
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     a->force = false;
     account(t, c, len, true);
-    tcp_trace(t, c, ix,
+    tcp_trace(t, c,
               &(tern_trace){.kind = TERN_TRACE_RETRANSMIT,
                             .why = a->phase == LOSS_RTO ? TERN_RTX_RTO : TERN_RTX_FAST,
                             .seq = r->lo,
                             .len = sent_len(r)});
     if (at == a->sent_head)
-        rto_restart(t, ix);
+        rto_restart(t, c);
     else
-        rto_arm(t, ix);
+        rto_arm(t, c);
     return true;
 }
 
@@ -413,9 +409,8 @@ static bool send_lost(struct tcp *t, uint32_t ix, struct tcp_out *out)
 /* RFC 9293 3.8.6.1, Linux's way: nothing of the stream, but a number the peer has acknowledged, so
  * that it must answer with its window. With a window too small for silly-window avoidance the
  * persist timer sends what fits. */
-static bool send_probe(struct tcp *t, uint32_t ix, struct tcp_out *out)
+static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     c->flags &= ~(uint32_t)CONN_PROBE_DUE;
     uint32_t len = min_u32(wnd_left(c), c->snd_end - c->snd_nxt);
@@ -441,15 +436,14 @@ static bool send_probe(struct tcp *t, uint32_t ix, struct tcp_out *out)
     a->stalled = t->now;
     c->snd_nxt = r->hi;
     account(t, c, len, false);
-    rto_restart(t, ix);
+    rto_restart(t, c);
     return true;
 }
 
 /* Data waits, nothing is in flight to bring an ACK, and the window forbids: the peer's update may
  * be lost, so ask (MUST-36; the first time after one RTO, SHLD-29). */
-static void persist_if_needed(struct tcp *t, uint32_t ix)
+static void persist_if_needed(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (a == NULL || c->snd_nxt != c->snd_una || a->t_rto != 0)
         return;
@@ -458,7 +452,7 @@ static void persist_if_needed(struct tcp *t, uint32_t ix)
         return;
     a->persist = true;
     a->t_rto = tick_after(t, rto_of(t, c));
-    timer_arm(t, ix);
+    timer_arm(t, c, a->t_rto);
 }
 
 /* ---- the next segment ------------------------------------------------------------------------ */
@@ -469,29 +463,28 @@ static bool may_carry_data(enum tern_state state)
            state == TERN_CLOSING || state == TERN_LAST_ACK;
 }
 
-static bool next_segment(struct tcp *t, uint32_t ix, struct tcp_out *out, bool *more)
+static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     *more = false;
     if (UNLIKELY(c->flags & CONN_RST_DUE))
-        return send_rst(t, ix, out);
+        return send_rst(t, c, out);
     if (UNLIKELY(c->flags & CONN_SYN_DUE))
-        return send_syn(t, ix, out);
+        return send_syn(t, c, out);
     if (c->state < TERN_ESTABLISHED)
         return false;
     if (a != NULL && may_carry_data((enum tern_state)c->state)) {
         *more = true;
-        if (a->lost != 0 && send_lost(t, ix, out))
+        if (a->lost != 0 && send_lost(t, c, out))
             return true;
         if (c->snd_nxt != c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0) &&
-            send_new(t, ix, out, more))
+            send_new(t, c, out, more))
             return true;
         *more = false;
-        persist_if_needed(t, ix);
+        persist_if_needed(t, c);
     }
     if (c->flags & CONN_PROBE_DUE && a != NULL)
-        return send_probe(t, ix, out);
+        return send_probe(t, c, out);
     if (c->flags & CONN_ACK_DUE) {
         output_header(t, c, out, TCP_ACK, c->snd_nxt);
         put_sacks(t, c, out);
@@ -514,9 +507,8 @@ static void pop_ready(struct tcp *t, uint8_t iface)
 
 /* A route changed since the connection's interface was chosen. false: it has none now, or another
  * interface's list has it. */
-static bool reroute(struct tcp *t, uint32_t ix, uint8_t iface)
+static bool reroute(struct tcp *t, struct conn *c, uint8_t iface)
 {
-    struct conn *c = conn_at(t, ix);
     if (c->route_generation == t->route_generation)
         return true;
     uint8_t now_via = iface;
@@ -526,7 +518,7 @@ static bool reroute(struct tcp *t, uint32_t ix, uint8_t iface)
     c->iface = now_via;
     if (now_via == iface)
         return true;
-    conn_ready(t, ix);
+    conn_ready(t, c);
     return false;
 }
 
@@ -543,15 +535,15 @@ bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
             continue;
         }
         bool more;
-        if (!reroute(t, ix, iface) || !next_segment(t, ix, out, &more))
+        if (!reroute(t, c, iface) || !next_segment(t, c, out, &more))
             continue;
         if (UNLIKELY(c->state == TERN_CLOSED && c->flags & CONN_ORPHAN))
-            conn_free(t, ix); /* it was waiting to send its RST */
+            conn_free(t, c); /* it was waiting to send its RST */
         else if (UNLIKELY(c->state == TERN_TIME_WAIT && c->flags & CONN_ORPHAN &&
                           !(c->flags & CONN_ACK_DUE)))
-            timewait_enter(t, ix); /* it was waiting to acknowledge the FIN */
+            timewait_enter(t, c); /* it was waiting to acknowledge the FIN */
         else if (more || c->flags & (CONN_ACK_DUE | CONN_PROBE_DUE))
-            conn_ready(t, ix); /* behind the others */
+            conn_ready(t, c); /* behind the others */
         return true;
     }
     return false;

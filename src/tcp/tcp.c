@@ -73,7 +73,7 @@ static void drop_payload(struct tcp *t)
         c->flags &= ~(uint32_t)(CONN_ON_OUT | CONN_ON_EVENTS);
         if (c->flags & CONN_ZOMBIE)
             continue;
-        conn_free(t, found);
+        conn_free(t, c);
     }
 }
 
@@ -106,7 +106,7 @@ uint32_t tcp_advance(struct tcp *t, uint32_t budget)
 {
     uint32_t ix;
     while (budget > 0 && (ix = wheel_expire(&t->conn_wheel, t->tick64)) != 0) {
-        timer_fire(t, ix);
+        timer_fire(t, conn_at(t, ix));
         budget--;
     }
     while (budget > 0 && (ix = wheel_expire(&t->halfopen_wheel, t->tick64)) != 0) {

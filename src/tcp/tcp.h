@@ -192,28 +192,28 @@ static inline uint32_t ts_clock(const struct tcp *t) { return (uint32_t)(t->now 
 
 /* ---- conn.c: life of a connection, states, lists --------------------------------------------- */
 
-/* A new connection in the flow table, state CLOSED, with its own address reference; 0 and *err:
+/* A new connection in the flow table, state CLOSED, with its own address reference; NULL and *err:
  * TERN_ELIMIT, TERN_ENOMEM or TERN_EADDRINUSE. */
-uint32_t conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, int *err);
+struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, int *err);
 /* Frees what it holds, takes it out of the table; the slot follows when no list holds it. */
-void conn_free(struct tcp *t, uint32_t ix);
+void conn_free(struct tcp *t, struct conn *c);
 /* The only place that changes a state; checks it against the table of legal transitions. */
-void conn_state(struct tcp *t, uint32_t ix, enum tern_state to);
+void conn_state(struct tcp *t, struct conn *c, enum tern_state to);
 /* The connection is over: CLOSED, with `err` for its owner (0: none, in good order). */
-void conn_end(struct tcp *t, uint32_t ix, enum tern_err err);
+void conn_end(struct tcp *t, struct conn *c, enum tern_err err);
 /* Over, and the peer is told by RST if the state says so (RFC 9293 3.10.5). */
-void conn_reset(struct tcp *t, uint32_t ix, enum tern_err err);
+void conn_reset(struct tcp *t, struct conn *c, enum tern_err err);
 /* The working block, made if there is none; NULL: no memory. */
 struct active *conn_thaw(struct tcp *t, struct conn *c);
 /* Starts congestion control, with the segment size the handshake has settled. */
 void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
 /* Gives the working block back if nothing needs it. */
-bool conn_freeze(struct tcp *t, uint32_t ix);
+bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
 /* There may be something to send. */
-void conn_ready(struct tcp *t, uint32_t ix);
+void conn_ready(struct tcp *t, struct conn *c);
 /* Something for the owner; merged with what waits already. */
-void conn_event(struct tcp *t, uint32_t ix, uint32_t mask);
+void conn_event(struct tcp *t, struct conn *c, uint32_t mask);
 void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
 /* Puts a reference at the end of the list of sockets with events; it must not be in it. */
 void event_append(struct tcp *t, uint32_t ref);
@@ -223,7 +223,7 @@ uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash);
 uint32_t conn_mss(const struct tcp *t, const struct conn *c);
 /* The MSS to advertise on that path. */
 uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user);
-void tcp_trace(struct tcp *t, const struct conn *c, uint32_t ix, tern_trace *record);
+void tcp_trace(struct tcp *t, const struct conn *c, tern_trace *record);
 tern_sock sock_make(const struct tcp *t, enum ref_kind kind, uint32_t ix, uint32_t generation);
 /* Takes up to `max` events. */
 size_t tcp_events(struct tcp *t, tern_event *ev, size_t max);
@@ -238,13 +238,13 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
 /* Answers a segment for which there is no connection (3.10.7.1). */
 void input_refuse(struct tcp *t, const struct tcp_seg *seg);
 /* A segment for a connection in a synchronized state, or SYN-SENT. */
-enum tern_drop input_conn(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
+enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg);
 /* The handshake is complete: ESTABLISHED, by a segment whose window is as on the wire. */
-void input_established(struct tcp *t, uint32_t ix, const struct tcp_seg *seg);
+void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
 /* 2 MSL begin: TIME-WAIT, in its small form if the owner is gone. */
-void input_time_wait(struct tcp *t, uint32_t ix);
+void input_time_wait(struct tcp *t, struct conn *c);
 /* A reply to an unacceptable segment, at a limited rate (RFC 5961 7). */
-void input_challenge(struct tcp *t, uint32_t ix);
+void input_challenge(struct tcp *t, struct conn *c);
 
 /* What an acknowledgement brought; also what cc sees. */
 struct ack_sample {
@@ -262,18 +262,18 @@ struct ack_sample {
     uint64_t prior_delivered;
 };
 /* Takes the acknowledgement of an acceptable segment. */
-void tcp_ack(struct tcp *t, uint32_t ix, const struct tcp_seg *seg, struct ack_sample *sample);
+void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ack_sample *sample);
 /* RFC 6298 with a measurement. */
 void rtt_sample(struct conn *c, uint32_t rtt_us);
 uint64_t rto_of(const struct tcp *t, const struct conn *c); /* ns, backed off */
-void rto_arm(struct tcp *t, uint32_t ix);
-void rto_restart(struct tcp *t, uint32_t ix);
+void rto_arm(struct tcp *t, struct conn *c);
+void rto_restart(struct tcp *t, struct conn *c);
 
 /* Marks what an ACK shows to be lost, starts and ends recoveries; fills sample->lost. */
-void loss_on_ack(struct tcp *t, uint32_t ix, struct ack_sample *sample, bool duplicate);
-void loss_on_rto(struct tcp *t, uint32_t ix);
-void loss_on_reorder_timer(struct tcp *t, uint32_t ix);
-void loss_cc_ack(struct tcp *t, uint32_t ix, const struct ack_sample *sample);
+void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *sample, bool duplicate);
+void loss_on_rto(struct tcp *t, struct conn *c);
+void loss_on_reorder_timer(struct tcp *t, struct conn *c);
+void loss_cc_ack(struct tcp *t, struct conn *c, const struct ack_sample *sample);
 /* Bytes in flight: sent, and neither acknowledged, SACKed nor taken for lost. */
 static inline uint32_t in_flight(const struct conn *c, const struct active *a)
 {
@@ -341,43 +341,51 @@ uint8_t tcp_wscale(const struct tcp *t);
 enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
 void halfopen_timer(struct tcp *t, uint32_t ix);
 void halfopen_free(struct tcp *t, uint32_t ix);
-int hold_admit(struct tcp *t, uint32_t ix, void *user, uint32_t *conn);
+int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out);
 int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code);
 int hold_drop(struct tcp *t, uint32_t ix);
-int listen_accept(struct tcp *t, uint32_t listener, uint32_t *conn);
+int listen_accept(struct tcp *t, uint32_t listener, struct conn **out);
 
 /* ---- timewait.c ------------------------------------------------------------------------------ */
 
 /* Turns a closed, drained connection in TIME-WAIT into an entry; the connection is freed. */
-void timewait_enter(struct tcp *t, uint32_t conn);
+void timewait_enter(struct tcp *t, struct conn *c);
 enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
 void timewait_free(struct tcp *t, uint32_t ix);
 
 /* ---- timer.c --------------------------------------------------------------------------------- */
 
-/* Makes sure the connection's entry fires by its earliest deadline. Lazy: later is left alone. */
-void timer_arm(struct tcp *t, uint32_t ix);
-void timer_fire(struct tcp *t, uint32_t ix);
+/* Makes sure the connection's entry fires by `deadline`. Lazy: if it fires before, it is left
+ * alone. */
+static inline void timer_arm(struct tcp *t, struct conn *c, uint32_t deadline)
+{
+    if (wheel_armed(&c->timer) && seq_leq(c->timer.expires, deadline))
+        return;
+    uint64_t at = t->tick64 + (uint64_t)(int64_t)(int32_t)(deadline - t->tick);
+    wheel_set(&t->conn_wheel, c->self, at, t->tick64);
+}
+void timer_fire(struct tcp *t, struct conn *c);
 /* Nothing is queued any more: looks after a while whether the connection is quiet. */
-void timer_idle(struct tcp *t, uint32_t ix);
+void timer_idle(struct tcp *t, struct conn *c);
 
 /* ---- user.c: the calls of RFC 9293 3.10.1 to 3.10.6 ------------------------------------------ */
 
 int user_connect(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, void *user,
-                 uint32_t *ix);
-ptrdiff_t user_send(struct tcp *t, uint32_t ix, const void *buf, size_t len);
-ptrdiff_t user_reserve(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t want);
-int user_commit(struct tcp *t, uint32_t ix, size_t len);
-int user_lend(struct tcp *t, uint32_t ix, const void *buf, size_t len, void *cookie);
-ptrdiff_t user_recv(struct tcp *t, uint32_t ix, void *buf, size_t cap);
-ptrdiff_t user_peek(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t skip);
-int user_consume(struct tcp *t, uint32_t ix, size_t len);
-int user_owed(struct tcp *t, uint32_t ix, size_t bytes);
-int user_shutdown(struct tcp *t, uint32_t ix);
-int user_close(struct tcp *t, uint32_t ix);
-int user_abort(struct tcp *t, uint32_t ix);
-int user_option_set(struct tcp *t, uint32_t ix, enum tern_opt option, int64_t value);
-int user_option_get(const struct tcp *t, uint32_t ix, enum tern_opt option, int64_t *value);
-void user_info(const struct tcp *t, uint32_t ix, tern_tcp_info *out);
+                 struct conn **out);
+ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len);
+ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t want);
+int user_commit(struct tcp *t, struct conn *c, size_t len);
+int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *cookie);
+ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap);
+ptrdiff_t user_peek(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t skip);
+int user_consume(struct tcp *t, struct conn *c, size_t len);
+int user_owed(struct tcp *t, struct conn *c, size_t bytes);
+int user_shutdown(struct tcp *t, struct conn *c);
+int user_close(struct tcp *t, struct conn *c);
+int user_abort(struct tcp *t, struct conn *c);
+int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value);
+int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt option,
+                    int64_t *value);
+void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out);
 
 #endif

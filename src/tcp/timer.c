@@ -23,9 +23,9 @@ static uint32_t earlier(uint32_t a, uint32_t b)
     return seq_min(a, b);
 }
 
-void timer_arm(struct tcp *t, uint32_t ix)
+/* Sets the entry, which has just fired, for what comes next. */
+static void arm_next(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     uint32_t first = c->t_close;
     const struct active *a = active_of(t, c);
     if (a != NULL) {
@@ -34,31 +34,28 @@ void timer_arm(struct tcp *t, uint32_t ix)
         first = earlier(first, a->t_reorder);
         first = earlier(first, a->t_idle);
     }
-    if (first == 0 || (wheel_armed(&c->timer) && seq_leq(c->timer.expires, first)))
-        return;
-    uint64_t at = t->tick64 + (uint64_t)(int64_t)(int32_t)(first - t->tick);
-    wheel_set(&t->conn_wheel, ix, at, t->tick64);
+    if (first != 0)
+        timer_arm(t, c, first);
 }
 
-void timer_idle(struct tcp *t, uint32_t ix)
+void timer_idle(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, conn_at(t, ix));
+    struct active *a = active_of(t, c);
     if (a == NULL || a->t_idle != 0 || a->rxq_head != 0 || a->txq_head != 0)
         return;
     a->t_idle = tick_after(t, t->cfg->idle);
-    timer_arm(t, ix);
+    timer_arm(t, c, a->t_idle);
 }
 
-static bool close_fires(struct tcp *t, uint32_t ix)
+static bool close_fires(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (!tick_due(t, c->t_close))
         return false;
     c->t_close = 0;
     if (c->flags & CONN_LINGER && c->state != TERN_TIME_WAIT)
-        conn_reset(t, ix, TERN_ETIMEDOUT);
+        conn_reset(t, c, TERN_ETIMEDOUT);
     else
-        conn_end(t, ix, 0);
+        conn_end(t, c, 0);
     return true;
 }
 
@@ -96,9 +93,8 @@ static bool all_in_device(const struct tcp *t, const struct active *a)
 }
 
 /* true: the connection is over. */
-static bool rto_fires(struct tcp *t, uint32_t ix)
+static bool rto_fires(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (a == NULL || !tick_due(t, a->t_rto))
         return false;
@@ -106,7 +102,7 @@ static bool rto_fires(struct tcp *t, uint32_t ix)
     bool syn = c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED;
     if (!syn && !a->persist) {
         if (a->sent_head == 0) { /* there was no memory for a record */
-            conn_ready(t, ix);
+            conn_ready(t, c);
             return false;
         }
         if (all_in_device(t, a)) { /* what never left cannot be lost */
@@ -116,7 +112,7 @@ static bool rto_fires(struct tcp *t, uint32_t ix)
     }
     if (gave_up(t, c, a)) {
         count(t, c->state == TERN_SYN_SENT ? TERN_COUNT_ATTEMPT_FAILS : TERN_COUNT_TIMEOUTS);
-        conn_end(t, ix, TERN_ETIMEDOUT);
+        conn_end(t, c, TERN_ETIMEDOUT);
         return true;
     }
     back_off(t, c, a);
@@ -125,49 +121,47 @@ static bool rto_fires(struct tcp *t, uint32_t ix)
     else if (a->persist)
         c->flags |= CONN_PROBE_DUE;
     else
-        loss_on_rto(t, ix);
-    conn_ready(t, ix);
+        loss_on_rto(t, c);
+    conn_ready(t, c);
     return false;
 }
 
-static void delack_fires(struct tcp *t, uint32_t ix)
+static void delack_fires(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (a == NULL || !tick_due(t, a->t_delack))
         return;
     a->t_delack = 0;
     a->interactive = false; /* no answer came that it could have ridden on */
     c->flags |= CONN_ACK_DUE;
-    conn_ready(t, ix);
+    conn_ready(t, c);
 }
 
-static void idle_fires(struct tcp *t, uint32_t ix)
+static void idle_fires(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (a == NULL || !tick_due(t, a->t_idle))
         return;
     a->t_idle = 0;
     uint32_t idle = ticks_of(t->cfg->idle);
     if (t->tick - a->used_tick >= idle) {
-        conn_freeze(t, ix); /* if it cannot, timer_idle() is called when the queues are empty */
+        conn_freeze(t, c); /* if it cannot, timer_idle() is called when the queues are empty */
     } else {
         uint32_t at = a->used_tick + idle;
         a->t_idle = at == 0 ? 1 : at;
     }
 }
 
-void timer_fire(struct tcp *t, uint32_t ix)
+void timer_fire(struct tcp *t, struct conn *c)
 {
-    if (close_fires(t, ix) || rto_fires(t, ix))
+    if (close_fires(t, c) || rto_fires(t, c))
         return;
-    struct active *a = active_of(t, conn_at(t, ix));
+    struct active *a = active_of(t, c);
     if (a != NULL && tick_due(t, a->t_reorder)) {
         a->t_reorder = 0;
-        loss_on_reorder_timer(t, ix);
+        loss_on_reorder_timer(t, c);
     }
-    delack_fires(t, ix);
-    idle_fires(t, ix);
-    timer_arm(t, ix);
+    delack_fires(t, c);
+    idle_fires(t, c);
+    arm_next(t, c);
 }

@@ -47,13 +47,12 @@ static uint32_t alloc(struct tcp *t)
     return slab_alloc(&t->timewaits);
 }
 
-void timewait_enter(struct tcp *t, uint32_t conn)
+void timewait_enter(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, conn);
     TERN_ASSERT(c->state == TERN_TIME_WAIT && c->flags & CONN_IN_TABLE);
     uint32_t ix = alloc(t);
     if (ix == 0) { /* no memory at all: the connection itself waits */
-        timer_arm(t, conn);
+        timer_arm(t, c, c->t_close);
         return;
     }
     struct timewait *w = timewait_at(t, ix);
@@ -72,13 +71,13 @@ void timewait_enter(struct tcp *t, uint32_t conn)
     w->tos = (uint8_t)(c->dscp << 2);
     w->rcv_wscale = c->rcv_wscale;
     uint32_t left = c->t_close - t->tick;
-    flowtab_replace(&t->flows, c->hash, ref_make(REF_CONN, conn), ref_make(REF_TIMEWAIT, ix));
+    flowtab_replace(&t->flows, c->hash, ref_make(REF_CONN, c->self), ref_make(REF_TIMEWAIT, ix));
     c->flags &= ~(uint32_t)CONN_IN_TABLE;
-    if (t->last_ref == ref_make(REF_CONN, conn))
+    if (t->last_ref == ref_make(REF_CONN, c->self))
         t->last_ref = 0;
     wheel_set(&t->timewait_wheel, ix, t->tick64 + left, t->tick64);
     count(t, TERN_COUNT_TIMEWAITS);
-    conn_free(t, conn);
+    conn_free(t, c);
 }
 
 static void answer(struct tcp *t, const struct timewait *w, const struct tcp_seg *seg)

@@ -7,25 +7,25 @@ enum { LENT_MAX = 1 << 30 }; /* bytes queued at most, lent ones too: half the se
 /* ---- OPEN ------------------------------------------------------------------------------------ */
 
 int user_connect(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, void *user,
-                 uint32_t *ix)
+                 struct conn **out)
 {
     int err;
     if (flow_find(t, tuple, tcp_flow_hash(t, tuple)) != 0)
         return TERN_EADDRINUSE;
-    *ix = conn_new(t, tuple, iface, &err);
-    if (*ix == 0)
+    struct conn *c = conn_new(t, tuple, iface, &err);
+    if (c == NULL)
         return err;
-    struct conn *c = conn_at(t, *ix);
     if (conn_thaw(t, c) == NULL) {
-        conn_free(t, *ix);
+        conn_free(t, c);
         return TERN_ENOMEM;
     }
     c->user = user;
     c->rcv_wscale = t->cfg->features & TERN_FEATURE_WSCALE ? tcp_wscale(t) : 0;
     c->flags |= CONN_SYN_DUE;
-    conn_state(t, *ix, TERN_SYN_SENT);
+    conn_state(t, c, TERN_SYN_SENT);
     count(t, TERN_COUNT_ACTIVE_OPENS);
-    conn_ready(t, *ix);
+    conn_ready(t, c);
+    *out = c;
     return 0;
 }
 
@@ -79,11 +79,10 @@ static void link_chunk(struct tcp *t, struct active *a, uint32_t ix)
     a->txq_tail = ix;
 }
 
-static void note_queued(struct tcp *t, uint32_t ix, uint32_t len)
+static void note_queued(struct tcp *t, struct conn *c, uint32_t len)
 {
-    struct conn *c = conn_at(t, ix);
     c->snd_end += len;
-    conn_ready(t, ix);
+    conn_ready(t, c);
 }
 
 /* The last chunk, if it is a page with room. */
@@ -96,9 +95,8 @@ static struct chunk *tail_room(const struct tcp *t, const struct active *a)
 }
 
 /* Common beginning of the three ways to send. */
-static int begin_send(struct tcp *t, uint32_t ix, struct active **a, uint32_t *room)
+static int begin_send(struct tcp *t, struct conn *c, struct active **a, uint32_t *room)
 {
-    struct conn *c = conn_at(t, ix);
     int err = sendable(c);
     if (err != 0)
         return err;
@@ -115,14 +113,13 @@ static int begin_send(struct tcp *t, uint32_t ix, struct active **a, uint32_t *r
     return 0;
 }
 
-ptrdiff_t user_send(struct tcp *t, uint32_t ix, const void *buf, size_t len)
+ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len)
 {
     struct active *a;
     uint32_t room;
-    int err = begin_send(t, ix, &a, &room);
+    int err = begin_send(t, c, &a, &room);
     if (err != 0)
         return err;
-    struct conn *c = conn_at(t, ix);
     uint32_t want = (uint32_t)min_size(len, room), done = 0;
     uint32_t at = end_offset(c);
     while (done < want) {
@@ -145,18 +142,17 @@ ptrdiff_t user_send(struct tcp *t, uint32_t ix, const void *buf, size_t len)
         c->flags |= CONN_WRITE_ARMED;
     if (done == 0)
         return want == 0 ? 0 : TERN_ENOMEM;
-    note_queued(t, ix, done);
+    note_queued(t, c, done);
     return done;
 }
 
-ptrdiff_t user_reserve(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t want)
+ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t want)
 {
     struct active *a;
     uint32_t room;
-    int err = begin_send(t, ix, &a, &room);
+    int err = begin_send(t, c, &a, &room);
     if (err != 0)
         return err;
-    struct conn *c = conn_at(t, ix);
     uint32_t left = (uint32_t)min_size(want, room), done = 0;
     uint32_t at = end_offset(c);
     size_t views = 0;
@@ -202,9 +198,8 @@ static void drop_reserved(struct tcp *t, struct active *a, uint32_t keep)
     }
 }
 
-int user_commit(struct tcp *t, uint32_t ix, size_t len)
+int user_commit(struct tcp *t, struct conn *c, size_t len)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (!(c->flags & CONN_RESERVED))
         return c->err != 0 ? c->err : TERN_EINVAL; /* the connection ended meanwhile */
@@ -228,20 +223,19 @@ int user_commit(struct tcp *t, uint32_t ix, size_t len)
         last = a->tx_before;
     drop_reserved(t, a, last);
     if (len != 0)
-        note_queued(t, ix, (uint32_t)len);
+        note_queued(t, c, (uint32_t)len);
     return 0;
 }
 
-int user_lend(struct tcp *t, uint32_t ix, const void *buf, size_t len, void *cookie)
+int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *cookie)
 {
     struct active *a;
     uint32_t room;
     if (len == 0)
         return TERN_EINVAL;
-    int err = begin_send(t, ix, &a, &room);
+    int err = begin_send(t, c, &a, &room);
     if (err != 0)
         return err;
-    struct conn *c = conn_at(t, ix);
     if (len > LENT_MAX - bytes_queued(c))
         return TERN_EINVAL;
     uint32_t k = chunk_new_caller(t->chunks, end_offset(c), buf, (uint32_t)len, 0, cookie);
@@ -250,7 +244,7 @@ int user_lend(struct tcp *t, uint32_t ix, const void *buf, size_t len, void *coo
     link_chunk(t, a, k);
     if (a->tx_cursor == 0)
         a->tx_cursor = k;
-    note_queued(t, ix, (uint32_t)len);
+    note_queued(t, c, (uint32_t)len);
     return 0;
 }
 
@@ -271,12 +265,11 @@ static ptrdiff_t nothing(struct conn *c)
 
 /* The owner has made room: grows the buffer, and tells the peer when the window has at least
  * doubled (RFC 9293 3.8.6.2.2 asks for less; each update costs a packet). */
-static void consumed(struct tcp *t, uint32_t ix)
+static void consumed(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {
-        timer_idle(t, ix);
+        timer_idle(t, c);
         return;
     }
     reasm_tune(t, c, a);
@@ -284,14 +277,13 @@ static void consumed(struct tcp *t, uint32_t ix)
     uint32_t window = reasm_window(t, c, a);
     if (window > offered && window / 2 >= offered) {
         c->flags |= CONN_ACK_DUE;
-        conn_ready(t, ix);
+        conn_ready(t, c);
     }
-    timer_idle(t, ix);
+    timer_idle(t, c);
 }
 
-ptrdiff_t user_recv(struct tcp *t, uint32_t ix, void *buf, size_t cap)
+ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (reasm_readable(c, a) == 0)
         return nothing(c);
@@ -305,138 +297,130 @@ ptrdiff_t user_recv(struct tcp *t, uint32_t ix, void *buf, size_t cap)
         reasm_consume(t, c, a, n);
         done += n;
     }
-    consumed(t, ix);
+    consumed(t, c);
     return done;
 }
 
-ptrdiff_t user_peek(struct tcp *t, uint32_t ix, tern_iov *iov, size_t n, size_t skip)
+ptrdiff_t user_peek(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t skip)
 {
-    struct conn *c = conn_at(t, ix);
     const struct active *a = active_of(t, c);
     if (skip >= reasm_readable(c, a))
         return nothing(c);
     return (ptrdiff_t)reasm_peek(t, c, a, iov, n, skip);
 }
 
-int user_consume(struct tcp *t, uint32_t ix, size_t len)
+int user_consume(struct tcp *t, struct conn *c, size_t len)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (len > reasm_readable(c, a))
         return TERN_EINVAL;
     if (len == 0)
         return 0;
     reasm_consume(t, c, a, (uint32_t)len);
-    consumed(t, ix);
+    consumed(t, c);
     return 0;
 }
 
-int user_owed(struct tcp *t, uint32_t ix, size_t bytes)
+int user_owed(struct tcp *t, struct conn *c, size_t bytes)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = bytes != 0 ? conn_thaw(t, c) : active_of(t, c);
     if (a == NULL)
         return bytes != 0 ? TERN_ENOMEM : 0;
     uint32_t was = a->rx_owed;
     a->rx_owed = (uint32_t)min_size(bytes, UINT32_MAX / 4);
     if (a->rx_owed < was)
-        consumed(t, ix);
+        consumed(t, c);
     return 0;
 }
 
 /* ---- CLOSE and ABORT ------------------------------------------------------------------------- */
 
 /* Queues the FIN; the state changes at once (3.10.4), the segment leaves after the data. */
-static void queue_fin(struct tcp *t, uint32_t ix)
+static void queue_fin(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (c->flags & CONN_FIN_QUEUED)
         return;
     if (conn_thaw(t, c) == NULL) {
-        conn_reset(t, ix, TERN_ENOMEM); /* the one thing that still needs no memory */
+        conn_reset(t, c, TERN_ENOMEM); /* the one thing that still needs no memory */
         return;
     }
     c->flags |= CONN_FIN_QUEUED;
     if (c->state == TERN_ESTABLISHED)
-        conn_state(t, ix, TERN_FIN_WAIT_1); /* from SYN-RECEIVED: once established */
+        conn_state(t, c, TERN_FIN_WAIT_1); /* from SYN-RECEIVED: once established */
     else if (c->state == TERN_CLOSE_WAIT)
-        conn_state(t, ix, TERN_LAST_ACK);
-    conn_ready(t, ix);
+        conn_state(t, c, TERN_LAST_ACK);
+    conn_ready(t, c);
 }
 
-int user_shutdown(struct tcp *t, uint32_t ix)
+int user_shutdown(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     if (c->state == TERN_CLOSED)
         return c->err != 0 ? c->err : TERN_ENOTCONN;
     if (c->flags & CONN_RESERVED)
         return TERN_EINVAL;
-    queue_fin(t, ix);
+    queue_fin(t, c);
     return 0;
 }
 
 /* The handle is gone; what is left of the connection, if anything, ends by itself. */
-static void orphan(struct tcp *t, uint32_t ix)
+static void orphan(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     c->flags |= CONN_ORPHAN;
     if (c->state == TERN_TIME_WAIT && !(c->flags & CONN_ACK_DUE)) {
-        timewait_enter(t, ix);
+        timewait_enter(t, c);
     } else if (c->state == TERN_FIN_WAIT_2) {
         c->t_close = tick_after(t, t->cfg->fin_wait2);
-        timer_arm(t, ix);
+        timer_arm(t, c, c->t_close);
     }
 }
 
-int user_close(struct tcp *t, uint32_t ix)
+int user_close(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     struct active *a = active_of(t, c);
     if (c->state == TERN_CLOSED) {
         c->flags |= CONN_ORPHAN;
         if (!(c->flags & CONN_RST_DUE))
-            conn_free(t, ix);
+            conn_free(t, c);
         return 0;
     }
     if (c->state == TERN_SYN_SENT || c->linger_ms == 0 || reasm_readable(c, a) != 0)
-        return user_abort(t, ix); /* nothing to say; asked for; or unread data: SHLD-3 */
+        return user_abort(t, c); /* nothing to say; asked for; or unread data: SHLD-3 */
     c->flags |= CONN_RX_CLOSED;
     c->flags &= ~(uint32_t)CONN_CORK;
     if (a != NULL)
         a->rx_owed = 0;
-    queue_fin(t, ix);
+    queue_fin(t, c);
     if (c->state == TERN_CLOSED) {
         c->flags |= CONN_ORPHAN;
         if (!(c->flags & CONN_RST_DUE))
-            conn_free(t, ix);
+            conn_free(t, c);
         return 0;
     }
     bool settled = c->state == TERN_FIN_WAIT_2 || c->state == TERN_TIME_WAIT;
     if (c->linger_ms != UINT32_MAX && !settled) {
         c->flags |= CONN_LINGER;
         c->t_close = tick_after(t, c->linger_ms * NS_PER_MS);
-        timer_arm(t, ix);
+        timer_arm(t, c, c->t_close);
         return 0;
     }
-    orphan(t, ix);
+    orphan(t, c);
     return 0;
 }
 
-int user_abort(struct tcp *t, uint32_t ix)
+int user_abort(struct tcp *t, struct conn *c)
 {
-    struct conn *c = conn_at(t, ix);
     c->flags |= CONN_ORPHAN;
     c->flags &= ~(uint32_t)CONN_LINGER;
     if (c->state == TERN_TIME_WAIT) {
-        orphan(t, ix); /* nothing is left to abort; the wait goes on */
+        orphan(t, c); /* nothing is left to abort; the wait goes on */
         return 0;
     }
     if (c->state == TERN_CLOSED) {
         if (!(c->flags & CONN_RST_DUE))
-            conn_free(t, ix);
+            conn_free(t, c);
         return 0;
     }
-    conn_reset(t, ix, 0);
+    conn_reset(t, c, 0);
     return 0;
 }
 
@@ -447,9 +431,8 @@ static void set_flag(struct conn *c, uint32_t flag, bool on)
     c->flags = on ? c->flags | flag : c->flags & ~flag;
 }
 
-int user_option_set(struct tcp *t, uint32_t ix, enum tern_opt option, int64_t value)
+int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value)
 {
-    struct conn *c = conn_at(t, ix);
     int64_t least = 0, most = 1;
     switch (option) {
     case TERN_OPT_RCVBUF:
@@ -517,13 +500,12 @@ int user_option_set(struct tcp *t, uint32_t ix, enum tern_opt option, int64_t va
         return TERN_EINVAL;
     }
     if ((option == TERN_OPT_NODELAY && value) || (option == TERN_OPT_CORK && !value))
-        conn_ready(t, ix); /* what was held back may go */
+        conn_ready(t, c); /* what was held back may go */
     return 0;
 }
 
-int user_option_get(const struct tcp *t, uint32_t ix, enum tern_opt option, int64_t *value)
+int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, int64_t *value)
 {
-    const struct conn *c = conn_at(t, ix);
     switch (option) {
     case TERN_OPT_NODELAY:
         *value = (c->flags & CONN_NODELAY) != 0;
@@ -575,9 +557,8 @@ static void info_stats(const struct tcp *t, const struct conn *c, tern_tcp_info 
     out->out_of_order = s->out_of_order;
 }
 
-void user_info(const struct tcp *t, uint32_t ix, tern_tcp_info *out)
+void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
 {
-    const struct conn *c = conn_at(t, ix);
     const struct active *a = active_of(t, c);
     *out = (tern_tcp_info){
         .state = c->state,
