@@ -4,6 +4,9 @@
  * A turn at time `now` does for each host, until nothing moves any more (bounded): packets that have
  * arrived, timers, events, output. The next turn is needed at lab_world_next(). In virtual time
  * lab_world_run() jumps from one such moment to the next.
+ *
+ * A world is deterministic: the same seed, configurations and calls give the same packets at the
+ * same times.
  */
 #ifndef TERN_LAB_WORLD_H
 #define TERN_LAB_WORLD_H
@@ -14,27 +17,36 @@
 struct lab_world;
 
 struct lab_host_config {
-    tern_config tern; /* from tern_config_default(), then changed; seed, alloc, free, release, trace
-                         and user are the world's */
-    const char *name;
-    /* one event of this host's sockets */
+    tern_config
+        tern; /* from tern_config_default(), then changed; seed, tx_horizon (0), alloc, free,
+                         release, trace and user are the world's */
+    const char *name; /* the caller's, for the host's life */
+    /* one event of this host's sockets; may call any function of the stack. May be NULL */
     void (*event)(void *user, tern *s, const tern_event *event);
     /* lent and donated memory that comes back; may be NULL */
     void (*release)(void *user, void *const *cookies, size_t n);
     /* what the stack decided; may be NULL */
     void (*trace)(void *user, int host, const tern_trace *record);
     void *user;
+    /* to see what a stack does without memory: its allocations number [fail_first, fail_first +
+     * fail_count) fail, counted from 1 */
+    uint64_t fail_first, fail_count;
 };
 
-/* `seed` determines everything that is not determined otherwise; `now` starts the clock. */
+/* `seed` determines everything that is not determined otherwise; `now` starts the clock. NULL: no
+ * memory. */
 struct lab_world *lab_world_new(uint64_t seed, uint64_t now);
+/* Ends all stacks; asserts that each has given back all of its memory. */
 void lab_world_free(struct lab_world *w);
 
 /* The host's number, or a negative enum tern_err. */
 int lab_world_host(struct lab_world *w, const struct lab_host_config *conf);
 tern *lab_world_tern(struct lab_world *w, int host);
-/* Joins interface `iface_a` of host `a` with `iface_b` of `b`; both must have been added to their
- * stacks. conf->seed 0: derived from the world's. Returns the link's number or an error. */
+const char *lab_world_name(const struct lab_world *w, int host);
+/* Joins interface `iface_a` of host `a` (end 0) with `iface_b` of `b` (end 1); both must have been
+ * added to their stacks. conf->seed 0: derived from the world's. Returns the link's number,
+ * TERN_EINVAL (no such interface number), TERN_EADDRINUSE (joined already) or TERN_ENOMEM. What a
+ * stack sends over an interface that is not joined is lost. */
 int lab_world_link(struct lab_world *w, int a, int iface_a, int b, int iface_b,
                    const struct lab_config *conf);
 struct lab_link *lab_world_get_link(struct lab_world *w, int link);
@@ -46,11 +58,23 @@ uint64_t lab_world_next(const struct lab_world *w);
 uint64_t lab_world_now(const struct lab_world *w);
 
 /* Virtual time: turns until `done(user)` is true (NULL: never), nothing is left to happen, or the
- * clock would pass `until`. Returns whether `done` was true. */
+ * clock would pass `until`. Returns whether `done` was true; if not, the clock stands at `until`
+ * (unless that is TERN_NEVER). */
 bool lab_world_run(struct lab_world *w, uint64_t until, bool (*done)(void *user), void *user);
 
-/* A helper for tests: two hosts "client" 10.0.0.1, fd00::1 and "server" 10.0.0.2, fd00::2 with one
- * interface each (id 0) of that MTU and these capabilities, and a link between them. */
+/* What a host's stack has of malloc. */
+struct lab_alloc {
+    uint64_t calls; /* allocations so far, failed ones too */
+    size_t bytes;
+    uint32_t live; /* allocations not yet freed */
+};
+const struct lab_alloc *lab_world_alloc(const struct lab_world *w, int host);
+
+/* A helper for tests: two hosts "client" (0) 10.0.0.1, fd00::1 and "server" (1) 10.0.0.2, fd00::2
+ * with one interface each (id 0) of that MTU and these capabilities, and a link (0) between them, at
+ * LAB_PAIR_START. Below an MTU of 1280 there is no IPv6. `link` NULL: a perfect one. Names in
+ * the configurations may be NULL. lab_world_free() frees it all. */
+#define LAB_PAIR_START UINT64_C(1000000000)
 struct lab_pair {
     struct lab_world *w;
     tern *client, *server;

@@ -1,0 +1,386 @@
+/* world.c - hosts, what joins them, and their turns.
+ *
+ * Where a link is transparent, the packets of one stack go into the other as they are, in the middle
+ * of the sender's turn, and are done with at once; their bytes are never copied. Any other link
+ * takes copies, and gives them to the receiver at its next turn.
+ */
+#include "lab/world.h"
+
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "lab/random.h"
+
+enum {
+    PORTS_MAX = 64,     /* interfaces of a host */
+    ROUNDS = 16,        /* in a turn */
+    EVENTS = 256,       /* of a host in a round */
+    TURN_NS = 1000,     /* in virtual time a turn that stops at its bound takes this long, */
+    STUCK_NS = 1000000, /* and who wants a turn but does nothing in it is asked again after this */
+};
+
+/* An interface that is joined to another. */
+struct port {
+    struct lab_link *link; /* NULL: it is not */
+    struct host *peer;
+    int dir; /* of what leaves here */
+    uint16_t peer_iface;
+};
+
+struct host {
+    struct lab_host_config conf;
+    int number;
+    tern *s;
+    struct lab_alloc mem;
+    int ports; /* all joined ones are below this */
+    struct port port[PORTS_MAX];
+};
+
+struct lab_world {
+    uint64_t seed, now;
+    struct host **host;
+    struct lab_link **link;
+    int host_count, link_count;
+    bool turning;             /* a turn is on the stack of calls */
+    bool stuck;               /* a stack wanted a turn and nothing came of it */
+    tern_pkt pkts[LAB_BATCH]; /* on their way through the world's hands */
+};
+
+/* ---- a host and what its stack asks of it ---------------------------------------------------- */
+
+static void *host_alloc(void *user, size_t size, size_t align)
+{
+    struct host *h = user;
+    h->mem.calls++;
+    if (h->mem.calls >= h->conf.fail_first &&
+        h->mem.calls - h->conf.fail_first < h->conf.fail_count)
+        return NULL;
+    void *p = aligned_alloc(align, (size + align - 1) / align * align);
+    if (p != NULL) {
+        h->mem.bytes += size;
+        h->mem.live++;
+    }
+    return p;
+}
+
+static void host_free(void *user, void *p, size_t size)
+{
+    struct host *h = user;
+    TERN_ASSERT(h->mem.live > 0 && h->mem.bytes >= size);
+    h->mem.bytes -= size;
+    h->mem.live--;
+    free(p);
+}
+
+static void host_release(void *user, void *const *cookies, size_t n)
+{
+    struct host *h = user;
+    h->conf.release(h->conf.user, cookies, n);
+}
+
+static void host_trace(void *user, const tern_trace *record)
+{
+    struct host *h = user;
+    h->conf.trace(h->conf.user, h->number, record);
+}
+
+/* What a host's or a link's randomness begins with. */
+static uint64_t seed_of(const struct lab_world *w, int number, bool link)
+{
+    return lab_random_derive(w->seed, (uint64_t)number * 2 + link);
+}
+
+static void config_of(const struct lab_world *w, struct host *h, tern_config *out)
+{
+    struct lab_random r;
+    lab_random_seed(&r, seed_of(w, h->number, false));
+    *out = h->conf.tern;
+    for (size_t i = 0; i < sizeof(out->seed); i += 8) {
+        uint64_t x = lab_random_u64(&r);
+        memcpy(out->seed + i, &x, 8);
+    }
+    out->tx_horizon = 0;
+    out->alloc = host_alloc;
+    out->free = host_free;
+    out->release = h->conf.release != NULL ? host_release : NULL;
+    out->trace = h->conf.trace != NULL ? host_trace : NULL;
+    out->user = h;
+}
+
+/* ---- building -------------------------------------------------------------------------------- */
+
+struct lab_world *lab_world_new(uint64_t seed, uint64_t now)
+{
+    struct lab_world *w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return NULL;
+    w->seed = seed;
+    w->now = now;
+    return w;
+}
+
+void lab_world_free(struct lab_world *w)
+{
+    if (w == NULL)
+        return;
+    for (int i = 0; i < w->link_count; i++)
+        lab_link_free(w->link[i]);
+    for (int i = 0; i < w->host_count; i++) {
+        tern_free(w->host[i]->s);
+        TERN_ASSERT(w->host[i]->mem.live == 0 && w->host[i]->mem.bytes == 0);
+        free(w->host[i]);
+    }
+    free(w->link);
+    free(w->host);
+    free(w);
+}
+
+int lab_world_host(struct lab_world *w, const struct lab_host_config *conf)
+{
+    struct host **hosts = realloc(w->host, ((size_t)w->host_count + 1) * sizeof(struct host *));
+    if (hosts == NULL)
+        return TERN_ENOMEM;
+    w->host = hosts;
+    struct host *h = calloc(1, sizeof(*h));
+    if (h == NULL)
+        return TERN_ENOMEM;
+    h->conf = *conf;
+    h->number = w->host_count;
+    tern_config tern_conf;
+    config_of(w, h, &tern_conf);
+    int err = tern_new(&h->s, &tern_conf, w->now);
+    if (err < 0) {
+        TERN_ASSERT(h->mem.live == 0);
+        free(h);
+        return err;
+    }
+    w->host[w->host_count++] = h;
+    return h->number;
+}
+
+static bool host_valid(const struct lab_world *w, int host)
+{
+    return host >= 0 && host < w->host_count;
+}
+
+tern *lab_world_tern(struct lab_world *w, int host)
+{
+    TERN_ASSERT(host_valid(w, host));
+    return w->host[host]->s;
+}
+
+const char *lab_world_name(const struct lab_world *w, int host)
+{
+    TERN_ASSERT(host_valid(w, host));
+    return w->host[host]->conf.name;
+}
+
+const struct lab_alloc *lab_world_alloc(const struct lab_world *w, int host)
+{
+    TERN_ASSERT(host_valid(w, host));
+    return &w->host[host]->mem;
+}
+
+static void join(struct host *h, int iface, struct host *peer, int peer_iface,
+                 struct lab_link *link, int dir)
+{
+    h->port[iface] =
+        (struct port){.link = link, .peer = peer, .dir = dir, .peer_iface = (uint16_t)peer_iface};
+    if (h->ports <= iface)
+        h->ports = iface + 1;
+}
+
+int lab_world_link(struct lab_world *w, int a, int iface_a, int b, int iface_b,
+                   const struct lab_config *conf)
+{
+    TERN_ASSERT(host_valid(w, a) && host_valid(w, b));
+    if (iface_a < 0 || iface_a >= PORTS_MAX || iface_b < 0 || iface_b >= PORTS_MAX ||
+        (a == b && iface_a == iface_b))
+        return TERN_EINVAL;
+    if (w->host[a]->port[iface_a].link != NULL || w->host[b]->port[iface_b].link != NULL)
+        return TERN_EADDRINUSE;
+    struct lab_link **links = realloc(w->link, ((size_t)w->link_count + 1) * sizeof(links[0]));
+    if (links == NULL)
+        return TERN_ENOMEM;
+    w->link = links;
+    struct lab_config seeded = *conf;
+    if (seeded.seed == 0)
+        seeded.seed = seed_of(w, w->link_count, true);
+    struct lab_link *link = lab_link_new(&seeded);
+    if (link == NULL)
+        return TERN_ENOMEM;
+    join(w->host[a], iface_a, w->host[b], iface_b, link, 0);
+    join(w->host[b], iface_b, w->host[a], iface_a, link, 1);
+    w->link[w->link_count] = link;
+    return w->link_count++;
+}
+
+struct lab_link *lab_world_get_link(struct lab_world *w, int link)
+{
+    TERN_ASSERT(link >= 0 && link < w->link_count);
+    return w->link[link];
+}
+
+/* ---- a turn ---------------------------------------------------------------------------------- */
+
+/* Takes in what has arrived, a batch at most from each link. */
+static bool receive(struct lab_world *w, struct host *h)
+{
+    bool any = false;
+    for (int i = 0; i < h->ports; i++) {
+        struct port *p = &h->port[i];
+        if (p->link == NULL)
+            continue;
+        int dir = !p->dir;
+        size_t n, sum = 0;
+        while (sum < LAB_BATCH &&
+               (n = lab_link_receive(p->link, dir, w->pkts, LAB_BATCH - sum, w->now)) != 0) {
+            for (size_t k = 0; k < n; k++)
+                w->pkts[k].iface = (uint16_t)i;
+            tern_input(h->s, w->pkts, n, w->now);
+            lab_link_received(p->link, dir, w->now);
+            sum += n;
+        }
+        any |= sum != 0;
+    }
+    return any;
+}
+
+/* One at a time: what a callback does to other sockets is then seen in their events. */
+static bool events(struct host *h)
+{
+    tern_event ev;
+    int n = 0;
+    while (n < EVENTS && tern_events(h->s, &ev, 1) != 0) {
+        if (h->conf.event != NULL)
+            h->conf.event(h->conf.user, h->s, &ev);
+        n++;
+    }
+    return n != 0;
+}
+
+static void carry(struct lab_world *w, const struct port *p, size_t n)
+{
+    if (!lab_link_transparent(p->link, p->dir)) {
+        for (size_t i = 0; i < n; i++)
+            lab_link_send(p->link, p->dir, &w->pkts[i], w->now);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        w->pkts[i].iface = p->peer_iface;
+    lab_link_passed(p->link, p->dir, w->pkts, n);
+    tern_input(p->peer->s, w->pkts, n, w->now);
+}
+
+static bool output(struct lab_world *w, struct host *h)
+{
+    bool any = false;
+    for (int i = 0; i < h->ports; i++) {
+        if (h->port[i].link == NULL)
+            continue;
+        size_t n = tern_output(h->s, i, w->pkts, LAB_BATCH, w->now);
+        if (n == 0)
+            continue;
+        carry(w, &h->port[i], n);
+        tern_output_done(h->s, w->pkts, n);
+        any = true;
+    }
+    return any;
+}
+
+/* What is sent into the void. */
+static bool output_unjoined(struct lab_world *w, struct host *h)
+{
+    bool any = false;
+    for (int i = 0; i < (int)h->conf.tern.ifaces_max; i++) {
+        if (h->port[i].link != NULL)
+            continue;
+        size_t n = tern_output(h->s, i, w->pkts, LAB_BATCH, w->now);
+        tern_output_done(h->s, w->pkts, n);
+        any |= n != 0;
+    }
+    return any;
+}
+
+static bool host_round(struct lab_world *w, struct host *h)
+{
+    bool any = receive(w, h);
+    if (!any && tern_next_timeout(h->s) > w->now)
+        return false;
+    tern_advance(h->s, w->now);
+    any |= events(h);
+    any |= output(w, h);
+    if (!any && tern_next_timeout(h->s) == 0)
+        any = output_unjoined(w, h);
+    return any;
+}
+
+/* Whether nothing is due any more. */
+static bool quiet(const struct lab_world *w)
+{
+    for (int i = 0; i < w->host_count; i++)
+        if (tern_next_timeout(w->host[i]->s) <= w->now)
+            return false;
+    for (int i = 0; i < w->link_count; i++)
+        if (lab_link_next(w->link[i], 0) <= w->now || lab_link_next(w->link[i], 1) <= w->now)
+            return false;
+    return true;
+}
+
+bool lab_world_turn(struct lab_world *w, uint64_t now)
+{
+    TERN_ASSERT(!w->turning); /* called from a callback? */
+    w->turning = true;
+    w->now = max_u64(w->now, now);
+    bool finished = false, any = false;
+    for (int round = 0; round < ROUNDS && !finished; round++) {
+        bool moved = false;
+        for (int i = 0; i < w->host_count; i++)
+            moved |= host_round(w, w->host[i]);
+        any |= moved;
+        finished = !moved && quiet(w);
+    }
+    w->stuck = !finished && !any;
+    w->turning = false;
+    return finished;
+}
+
+/* ---- the clock ------------------------------------------------------------------------------- */
+
+uint64_t lab_world_next(const struct lab_world *w)
+{
+    uint64_t next = TERN_NEVER;
+    for (int i = 0; i < w->host_count; i++) {
+        uint64_t at = tern_next_timeout(w->host[i]->s);
+        if (w->stuck && at <= w->now)
+            at = w->now + STUCK_NS;
+        next = min_u64(next, at);
+    }
+    for (int i = 0; i < w->link_count; i++)
+        for (int dir = 0; dir < 2; dir++)
+            next = min_u64(next, lab_link_next(w->link[i], dir));
+    return next;
+}
+
+uint64_t lab_world_now(const struct lab_world *w) { return w->now; }
+
+bool lab_world_run(struct lab_world *w, uint64_t until, bool (*done)(void *user), void *user)
+{
+    while (done == NULL || !done(user)) {
+        if (w->now > until)
+            return false;
+        bool finished = lab_world_turn(w, w->now);
+        if (done != NULL && done(user))
+            return true;
+        uint64_t next = lab_world_next(w);
+        if (!finished)
+            next = max_u64(next, w->now + TURN_NS);
+        if (next > until || next == TERN_NEVER) {
+            if (until != TERN_NEVER)
+                w->now = until;
+            return false;
+        }
+        w->now = max_u64(w->now, next);
+    }
+    return true;
+}
