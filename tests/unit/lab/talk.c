@@ -181,7 +181,7 @@ bool talk_forgotten(void *talk)
     return true;
 }
 
-static void describe(const struct talk *t)
+void talk_describe(const struct talk *t)
 {
     for (int i = 0; i < 2; i++) {
         const struct talker *p = &t->side[i];
@@ -217,14 +217,14 @@ void talk_check(const struct talk *t)
     }
     if (good)
         return;
-    describe(t);
+    talk_describe(t);
     fail();
 }
 
 void talk_check_clean(struct talk *t)
 {
     if (!talk_forgotten(t)) {
-        describe(t);
+        talk_describe(t);
         fail_msg("something is left in memory");
     }
     struct lab_link *link = lab_world_get_link(t->pair.w, 0);

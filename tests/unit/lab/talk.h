@@ -49,6 +49,8 @@ bool talk_forgotten(void *talk);
 void talk_check(const struct talk *t);
 /* Fails the test if something of the connection is left in memory or on the link. */
 void talk_check_clean(struct talk *t);
+/* Says how far both sides have come. */
+void talk_describe(const struct talk *t);
 void talk_end(struct talk *t);
 
 /* All of it; the seconds (virtual) it may take. Returns what it took in ns. */
