@@ -24,19 +24,19 @@ enum {
 
 struct wire_ip {
     uint8_t src[16], dst[16];
-    uint8_t version;      /* 4 or 6 */
-    uint8_t proto;        /* WIRE_TCP and so on: what follows all extension headers */
-    uint8_t ttl;          /* hop limit */
-    uint8_t tos;          /* DSCP and ECN; traffic class */
-    uint16_t header_len;  /* with options or extension headers */
-    uint16_t payload_len; /* by the header; link padding is outside of it */
-    uint16_t
-        l4_proto_off; /* where the byte stands that names `proto` (for ICMP parameter problem) */
-    bool fragment;    /* a real fragment (an atomic one, RFC 6946, is not) */
+    uint8_t version;       /* 4 or 6 */
+    uint8_t proto;         /* WIRE_TCP and so on: what follows all extension headers */
+    uint8_t ttl;           /* hop limit */
+    uint8_t tos;           /* DSCP and ECN; traffic class */
+    uint16_t header_len;   /* with options or extension headers */
+    uint16_t payload_len;  /* by the header; link padding is outside of it */
+    uint16_t l4_proto_off; /* where the byte stands that names `proto`: for ICMP's pointer */
+    bool fragment;         /* a real fragment (an atomic one, RFC 6946, is not) */
 };
 
 /* Reads the IP header, options and extension headers. `p` holds `have` contiguous bytes of a packet
- * of `total` bytes (bytes beyond that are not looked at). TERN_DROP_NONE: `*out` is complete, and header_len + payload_len <= total.
+ * of `total` bytes (bytes beyond that are not looked at). TERN_DROP_NONE: `*out` is complete, and
+ * header_len + payload_len <= total.
  * IPv4: version, IHL, lengths and header checksum are checked, options skipped, source routes
  * refused (RFC 7126). IPv6: hop-by-hop, routing (any type with segments left is refused) and
  * destination options are walked with limits, options by their action bits (RFC 8200 4.2), and

@@ -99,6 +99,48 @@ static void is_hashed_under_its_key(void **state)
     unit_mem_done(&m);
 }
 
+static int by_hash(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* Among so many addresses some have equal hashes: they are two all the same. */
+static void equal_hashes_do_not_make_equal_addresses(void **state)
+{
+    (void)state;
+    enum { N = 300000 };
+    uint64_t *hashes = malloc(N * sizeof(*hashes)); /* hash:32 number:32 */
+    uint8_t ip[16];
+    uint32_t pairs = 0;
+    assert_non_null(hashes);
+    for (uint32_t i = 0; i < N; i++) {
+        number(ip, i / 2);
+        uint64_t words[3] = {load_le64(ip), load_le64(ip + 8), i % 2};
+        hashes[i] = siphash13_words(&key, words, 3) << 32 | i;
+    }
+    qsort(hashes, N, sizeof(*hashes), by_hash);
+    for (uint32_t i = 1; i < N; i++) {
+        if (hashes[i] >> 32 != hashes[i - 1] >> 32)
+            continue;
+        struct unit_mem m;
+        struct addrs a;
+        unit_mem_init(&m);
+        assert_true(addrs_init(&a, &m.mem, &key, 10));
+        uint32_t one = (uint32_t)hashes[i], two = (uint32_t)hashes[i - 1];
+        number(ip, one / 2);
+        uint32_t ix = addrs_get(&a, ip, one % 2);
+        number(ip, two / 2);
+        assert_int_equal(addrs_find(&a, ip, two % 2), 0);
+        assert_int_not_equal(addrs_get(&a, ip, two % 2), ix);
+        pairs++;
+        addrs_destroy(&a);
+        unit_mem_done(&m);
+    }
+    assert_int_not_equal(pairs, 0);
+    free(hashes);
+}
+
 static void no_more_than_the_limit(void **state)
 {
     (void)state;
@@ -191,6 +233,7 @@ int main(void)
         cmocka_unit_test(the_scope_is_part_of_the_address),
         cmocka_unit_test(goes_with_its_last_reference),
         cmocka_unit_test(is_hashed_under_its_key),
+        cmocka_unit_test(equal_hashes_do_not_make_equal_addresses),
         cmocka_unit_test(no_more_than_the_limit),
         cmocka_unit_test(each_failing_allocation_is_survived),
         cmocka_unit_test(agrees_with_a_model),

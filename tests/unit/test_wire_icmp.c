@@ -243,6 +243,26 @@ static void a_quote_of_something_else_names_no_connection(void **state)
     }
 }
 
+/* Nothing but TCP needs more than its IP header. */
+static void a_quote_of_something_else_may_end_with_its_header(void **state)
+{
+    (void)state;
+    uint8_t p[WIRE_ICMP_MAX], quote[60] = {0};
+    struct wire_icmp out;
+    size_t len = make(p, 4, 3, 1, 20);
+    p[8 + 9] = WIRE_UDP;
+    assert_int_equal(read_exact(p, len, len, 4, &out), TERN_DROP_NONE);
+    assert_false(out.quotes_tcp);
+    const struct wire_ip ip = ip_of(6);
+    make_quote(quote, 6);
+    quote[6] = WIRE_EXT_DESTINATION;
+    memset(quote + 40, 0, 8);
+    quote[40] = WIRE_UDP;
+    len = wire_icmp_write_error(p, 6, 1, 0, 0, ip.dst, ip.src, quote, 48);
+    assert_int_equal(read_exact(p, len, len, 6, &out), TERN_DROP_NONE);
+    assert_false(out.quotes_tcp);
+}
+
 static void walks_the_extension_headers_of_a_quote(void **state)
 {
     (void)state;
@@ -331,7 +351,11 @@ static void carries_the_mtu(void **state)
         assert_int_equal(read_exact(p, len, len, 6, &out), TERN_DROP_NONE);
         assert_int_equal(out.mtu, mtus[i]);
     }
-    size_t len = make(p, 4, 3, 1, 28);
+    size_t len = make(p, 4, 3, 4, 28);
+    store_be32(p + 4, 0x001105dc); /* a length (RFC 4884 4.1) in front of the MTU */
+    assert_int_equal(read_exact(p, len, len, 4, &out), TERN_DROP_NONE);
+    assert_int_equal(out.mtu, 1500);
+    len = make(p, 4, 3, 1, 28);
     store_be32(p + 4, UINT32_MAX); /* only packets too big have one */
     assert_int_equal(read_exact(p, len, len, 4, &out), TERN_DROP_NONE);
     assert_int_equal(out.mtu, 0);
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test(an_ip4_quote_of_any_version_and_ihl),
         cmocka_unit_test(does_not_mind_what_routers_change),
         cmocka_unit_test(a_quote_of_something_else_names_no_connection),
+        cmocka_unit_test(a_quote_of_something_else_may_end_with_its_header),
         cmocka_unit_test(walks_the_extension_headers_of_a_quote),
         cmocka_unit_test(a_chain_without_end_names_nothing),
         cmocka_unit_test(an_ip6_quote_has_no_ip4_addresses),
