@@ -247,7 +247,7 @@ static size_t up_once(struct pump *p)
     int err = errno;
     (void)tern_send_commit(stack_of(p), p->args.sock, got > 0 ? (size_t)got : 0);
     if (got > 0) {
-        if ((size_t)got < room && !p->hup)
+        if ((size_t)got < room && !p->rdhup)
             p->fd_readable = false;
         return (size_t)got;
     }
@@ -445,6 +445,7 @@ static void ready(void *user, uint32_t events)
     }
     p->fd_readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0;
     p->fd_writable |= (events & EPOLLOUT) != 0;
+    p->rdhup |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
     p->hup |= (events & EPOLLHUP) != 0;
     list(p);
 }

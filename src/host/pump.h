@@ -65,7 +65,8 @@ struct pump {
     bool starved;                  /* the stack had no memory */
     bool fd_readable, fd_writable; /* as far as is known */
     bool up_eof, down_eof;         /* fd -> stack, stack -> fd: the end has been passed on */
-    bool hup;                      /* the descriptor hangs up */
+    bool rdhup;     /* the descriptor's end of file can be read, behind what is in it */
+    bool hup;       /* it hangs up */
     bool deaf;      /* the program has shut its receiving side: what comes is dropped */
     bool told_shut; /* pump_shut(): a hang-up need not be a close */
     bool marked;    /* pump_shut(): the last byte is no data */

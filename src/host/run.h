@@ -60,4 +60,7 @@ struct run_owner {
 void run_owner_of_conn(const void *user, struct run_owner *out);
 void run_owner_of_listener(const void *user, struct run_owner *out);
 
+/* Does a program of this run listen where a connection to `addr` would arrive? */
+bool run_listens(struct run *r, const tern_addr *addr);
+
 #endif

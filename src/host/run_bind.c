@@ -60,6 +60,15 @@ static bool taken(struct run_sock *s, const tern_addr *addr)
 
 bool run_bind_taken(struct run_sock *s) { return taken(s, &s->local); }
 
+bool run_listens(struct run *r, const tern_addr *addr)
+{
+    for (const struct run_sock *o = *bucket(r, addr->port); o; o = o->port_next)
+        if (o->state == SOCK_LISTENING && o->local.port == addr->port &&
+            (memcmp(o->local.ip, addr->ip, 16) == 0 || covers(o, &o->local, addr)))
+            return true;
+    return false;
+}
+
 static int pick_port(struct run_sock *s, tern_addr *addr)
 {
     struct run *r = s->run;

@@ -77,6 +77,11 @@ static void sweep(struct run_tern *rt)
     }
 }
 
+static enum run_tern_bind how_to_bind(const struct run_tern *rt, const tern_addr *local)
+{
+    return run_addr_any(local) ? RUN_BIND_AS_IS : rt->cfg.bindable(rt->cfg.bindable_user, local);
+}
+
 /* ---- connections ----------------------------------------------------------------------------- */
 
 static struct run_conn *conn_new(struct run_tern *rt, void *user)
@@ -93,9 +98,14 @@ static int open_conn(void *net, struct run_conn **out, const tern_addr *local,
 {
     struct run_tern *rt = net;
     struct run_conn *c = conn_new(rt, user);
+    tern_addr port_only;
 
     if (!c)
         return -ENOBUFS;
+    if (local && how_to_bind(rt, local) == RUN_BIND_ANY) {
+        port_only = (tern_addr){.port = local->port};
+        local = &port_only;
+    }
     c->stage = OPENING;
     int err = tern_connect(rt->cfg.stack, &c->head.sock, local, peer, &c->head);
     if (err < 0) {
@@ -232,9 +242,7 @@ static int bindable(void *net, const tern_addr *local)
 {
     struct run_tern *rt = net;
 
-    if (run_addr_any(local))
-        return 0;
-    return rt->cfg.bindable && rt->cfg.bindable(rt->cfg.bindable_user, local) ? 0 : -EADDRNOTAVAIL;
+    return how_to_bind(rt, local) == RUN_BIND_NO ? -EADDRNOTAVAIL : 0;
 }
 
 static int listen_at(void *net, struct run_listener **out, const tern_addr *local, unsigned backlog,
@@ -251,13 +259,11 @@ static int listen_at(void *net, struct run_listener **out, const tern_addr *loca
         return -ENOBUFS;
     l->head = (struct head){.tag = TAG_LISTENER, .rt = rt, .user = user};
     l->backlog = backlog;
-    int err = tern_listen(rt->cfg.stack, &l->head.sock, &args);
-    if (err ==
-        TERN_EADDRNOTAVAIL) { /* bound to what the stack does not have, by leave of bindable() */
+    if (how_to_bind(rt, local) == RUN_BIND_ANY) {
         args.local = run_addr_wildcard(run_addr_is4(local) ? AF_INET : AF_INET6);
         args.local.port = local->port;
-        err = tern_listen(rt->cfg.stack, &l->head.sock, &args);
     }
+    int err = tern_listen(rt->cfg.stack, &l->head.sock, &args);
     if (err < 0) {
         free(l);
         return errno_of_tern(err);

@@ -20,13 +20,18 @@
 
 struct run_tern;
 
+enum run_tern_bind {
+    RUN_BIND_NO,    /* EADDRNOTAVAIL */
+    RUN_BIND_AS_IS, /* it is the stack's */
+    RUN_BIND_ANY,   /* not the stack's, but who binds it gets what comes to its port (loopback) */
+};
+
 struct run_tern_config {
     struct loop *loop;
     tern *stack;
     const struct run_net_events *events; /* &run_events, of run.h */
-    /* May programs bind this address although the stack does not have it (loopback, say)? They then
-     * listen on any address. NULL: no. */
-    bool (*bindable)(void *user, const tern_addr *local);
+    /* May programs bind this address (not a wildcard)? */
+    enum run_tern_bind (*bindable)(void *user, const tern_addr *local);
     void *bindable_user;
 };
 

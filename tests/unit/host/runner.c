@@ -10,9 +10,39 @@
 #include <unistd.h>
 
 #include "host/run.h"
+#include "host/run_tern.h"
 #include "net_host.h"
+#include "net_tern.h"
 
 #define S 1000000000u
+
+static _Noreturn void over_tern(struct loop *l, char *const argv[])
+{
+    struct run *r;
+    struct net_tern *n = net_tern_new(l, &run_events);
+    struct run_config cfg = {.loop = l,
+                             .net = &run_tern_ops,
+                             .net_user = net_tern_user(n),
+                             .argv = argv};
+    int status = run_start(&r, &cfg);
+
+    if (status) {
+        net_tern_free(n);
+        loop_free(l);
+        exit(status);
+    }
+    net_tern_run(n, r);
+    while (!run_done(r))
+        loop_turn(l, LOOP_NEVER);
+    net_tern_run(n, NULL);
+    for (uint64_t end = loop_clock() + S; net_tern_busy(n) && loop_clock() < end;)
+        loop_turn(l, end);
+    status = run_status(r);
+    run_free(r);
+    net_tern_free(n);
+    loop_free(l);
+    run_exit(status);
+}
 
 void runner_main(char *const argv[])
 {
@@ -21,6 +51,8 @@ void runner_main(char *const argv[])
 
     if (loop_new(&l) < 0)
         exit(RUN_EXIT_TERN);
+    if (getenv("TEST_OVER_TERN"))
+        over_tern(l, argv);
     struct net_host *n = net_host_new(l, &run_events);
     struct run_config cfg = {.loop = l, .net = &net_host_ops, .net_user = n, .argv = argv};
     int status = run_start(&r, &cfg);

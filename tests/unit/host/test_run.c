@@ -1,7 +1,7 @@
 /* test_run.c - every program of prog_*.c says the same under the runner as without it.
  *
- * With "--run COMMAND ..." this is a runner over the host's sockets for use by hand and by
- * tests/e2e; with "--prog NAME" it is one of the programs.
+ * With "--run COMMAND ..." this is a runner over the host's sockets, or with TEST_OVER_TERN in the
+ * environment over two stacks, for use by hand; with "--prog NAME" it is one of the programs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,37 +21,51 @@
 #include "prog.h"
 #include "runner.h"
 
-enum { PROGS_MAX = 128, MODES = 3 };
+enum { PROGS_MAX = 128 };
+enum mode { USUAL, OLD_CALLS, NO_GETFD, OVER_TERN, MODES };
 
-/* Before Linux 5.14 a connection can be lost to a signal: see run_notify.c. */
-static bool skipped(int mode, const struct prog *p)
-{
-    return mode == 1 && strcmp(p->name, "storm") == 0;
-}
-
-/* Where a feature is missing, some programs see something else: by design, and documented. */
-static const char *const modes[MODES] = {NULL, "addfd_send,process_vm,sync_wake,epoll_pwait2",
-                                         "pidfd_getfd"};
 static const struct {
-    int mode;
+    const char *label, *disable;
+    bool tern; /* over two stacks, else over the host's sockets */
+} modes[MODES] = {
+    [USUAL] = {"", NULL, false},
+    [OLD_CALLS] = {" without new calls", "addfd_send,process_vm,sync_wake,epoll_pwait2", false},
+    [NO_GETFD] = {" without pidfd_getfd", "pidfd_getfd", false},
+    [OVER_TERN] = {" over tern", NULL, true},
+};
+
+/* Some programs see something else by design, as is documented where each is dealt with. */
+static const struct {
+    enum mode mode;
     const char *prog;
 } excused[] = {
-    /* /proc/PID/mem writes where the program itself may not */
-    {1, "read_only_memory"},
+    /* writes through /proc/PID/mem go where the program itself may not write */
+    {OLD_CALLS, "read_only_memory"},
     /* a reset looks like an end */
-    {2, "unspec"},
-    {2, "close_listener"},
-    {2, "reset_by_unread"},
-    {2, "reset_by_linger"},
-    {2, "reset_told_by_so_error"},
-    {2, "reset_after_shutdown"},
-    {2, "reset_while_reading"},
-    {2, "killed"},
+    {NO_GETFD, "unspec"},
+    {NO_GETFD, "close_listener"},
+    {NO_GETFD, "reset_by_unread"},
+    {NO_GETFD, "reset_by_linger"},
+    {NO_GETFD, "reset_told_by_so_error"},
+    {NO_GETFD, "reset_after_shutdown"},
+    {NO_GETFD, "reset_while_reading"},
+    {NO_GETFD, "killed"},
+    /* the stack has addresses of its own */
+    {OVER_TERN, "names4"},
+    {OVER_TERN, "names6"},
+    {OVER_TERN, "mapped"},
+    {OVER_TERN, "bind_then_connect"},
 };
+
+/* Before Linux 5.14 a connection can be lost to a signal: see run_notify.c. */
+static bool skipped(enum mode mode, const struct prog *p)
+{
+    return mode == OLD_CALLS && strcmp(p->name, "storm") == 0;
+}
 
 struct one {
     const struct prog *prog;
-    int mode;
+    enum mode mode;
     char name[64];
 };
 
@@ -102,7 +116,11 @@ static void same_as_native(void **state)
     if (!want->text[0] && !want->status)
         run_one(one->prog, false, NULL, want);
     assert_false(want->late);
-    run_one(one->prog, true, modes[one->mode], &got);
+    if (modes[one->mode].tern)
+        setenv("TEST_OVER_TERN", "1", 1);
+    else
+        unsetenv("TEST_OVER_TERN");
+    run_one(one->prog, true, modes[one->mode].disable, &got);
     assert_false(got.late);
     for (size_t i = 0; i < sizeof excused / sizeof excused[0]; i++)
         if (excused[i].mode == one->mode && strcmp(excused[i].prog, one->prog->name) == 0)
@@ -124,17 +142,13 @@ int main(int argc, char **argv)
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
         return 1;
     dig_hole();
-    for (int mode = 0; mode < MODES; mode++)
+    for (enum mode mode = USUAL; mode < MODES; mode++)
         for (size_t i = 0; prog_at(i) && i < PROGS_MAX; i++) {
             struct one *one = &ones[n];
             if (skipped(mode, prog_at(i)))
                 continue;
             *one = (struct one){.prog = prog_at(i), .mode = mode};
-            snprintf(one->name, sizeof one->name, "%s%s%s", one->prog->name,
-                     mode ? " without " : "",
-                     mode == 1 ? "new calls"
-                     : mode    ? "pidfd_getfd"
-                               : "");
+            snprintf(one->name, sizeof one->name, "%s%s", one->prog->name, modes[mode].label);
             tests[n++] = (struct CMUnitTest){one->name, same_as_native, NULL, NULL, one};
         }
     return _cmocka_run_group_tests("run", tests, n, NULL, NULL);
