@@ -7,79 +7,82 @@
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-static void push_back(tern *s, uint32_t ix)
+static void push_back(tern *s, struct outrec *r)
 {
-    struct outrec *r = outrec_at(s, ix);
     struct iface *f = &s->iface[r->iface];
     r->state = OUTREC_QUEUED;
-    r->next = 0;
-    if (f->queue_tail != 0)
-        outrec_at(s, f->queue_tail)->next = ix;
+    r->next = NULL;
+    if (f->queue_tail != NULL)
+        f->queue_tail->next = r;
     else
-        f->queue_head = ix;
-    f->queue_tail = ix;
+        f->queue_head = r;
+    f->queue_tail = r;
     s->queue_mask |= (uint64_t)1 << r->iface;
 }
 
-static void push_front(tern *s, uint32_t ix)
+static void push_front(tern *s, struct outrec *r)
 {
-    struct outrec *r = outrec_at(s, ix);
     struct iface *f = &s->iface[r->iface];
     r->state = OUTREC_QUEUED;
     r->next = f->queue_head;
-    f->queue_head = ix;
-    if (f->queue_tail == 0)
-        f->queue_tail = ix;
+    f->queue_head = r;
+    if (f->queue_tail == NULL)
+        f->queue_tail = r;
     s->queue_mask |= (uint64_t)1 << r->iface;
 }
 
-static uint32_t pop(tern *s, uint8_t iface)
+static struct outrec *pop(tern *s, uint8_t iface)
 {
     struct iface *f = &s->iface[iface];
-    uint32_t ix = f->queue_head;
-    if (ix == 0)
-        return 0;
-    f->queue_head = outrec_at(s, ix)->next;
-    if (f->queue_head == 0) {
-        f->queue_tail = 0;
+    struct outrec *r = f->queue_head;
+    if (r == NULL)
+        return NULL;
+    f->queue_head = r->next;
+    if (f->queue_head == NULL) {
+        f->queue_tail = NULL;
         s->queue_mask &= ~((uint64_t)1 << iface);
     }
-    return ix;
+    s->replies -= r->reply;
+    r->reply = false;
+    return r;
 }
 
 /* Lets go of the payload and of the record itself. */
-static void release(tern *s, uint32_t ix)
+static void release(tern *s, struct outrec *r)
 {
-    struct outrec *r = outrec_at(s, ix);
-    uint32_t chunk = r->chunk;
+    struct chunk *chunk = r->chunk;
     for (uint16_t i = 0; i < r->chunks; i++) {
-        uint32_t next = chunk_at(&s->chunks, chunk)->next;
+        struct chunk *next = chunk->next;
         chunk_unref(&s->chunks, chunk);
         chunk = next;
     }
-    if (r->sent != 0)
+    if (r->sent != NULL)
         sent_done(&s->tcp, r->sent);
     r->state = 0;
-    slab_free(&s->outrecs, ix);
+    pool_give(&s->outrecs, r);
 }
 
 void stack_flush(tern *s, uint8_t iface)
 {
-    uint32_t ix;
-    while ((ix = pop(s, iface)) != 0) {
-        s->replies -= outrec_at(s, ix)->reply;
-        release(s, ix);
-    }
+    struct outrec *r;
+    while ((r = pop(s, iface)) != NULL)
+        release(s, r);
 }
 
 /* ---- making packets -------------------------------------------------------------------------- */
 
+static void clear(struct outrec *r, uint8_t iface)
+{
+    memset(r, 0, offsetof(struct outrec, header));
+    r->iface = iface;
+}
+
 static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
 {
-    uint32_t chunk = r->chunk, off = r->chunk_off, left = r->len;
+    const struct chunk *k = r->chunk;
+    uint32_t off = r->chunk_off, left = r->len;
     bool odd = false;
     while (left > 0) {
-        const struct chunk *k = chunk_at(&s->chunks, chunk);
         uint32_t n = min_u32(k->len - off, left);
         if (odd)
             sum = cksum_add(sum, cksum_shift(s->cksum.sum(k->data + off, n, 0)));
@@ -88,7 +91,7 @@ static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
         odd ^= n & 1;
         left -= n;
         off = 0;
-        chunk = k->next;
+        k = k->next;
     }
     return sum;
 }
@@ -137,52 +140,51 @@ static void make_tcp(tern *s, struct outrec *r, const struct tcp_out *out)
     put_checksum(s, r, &ip, tcp_len);
 }
 
-static uint32_t new_reply(tern *s, uint8_t iface)
+static struct outrec *new_reply(tern *s, uint8_t iface)
 {
     if (s->replies >= s->cfg.replies_max || !s->iface[iface].used) {
         s->counters.drop[TERN_DROP_REPLIES]++;
-        return 0;
+        return NULL;
     }
-    uint32_t ix = slab_alloc(&s->outrecs);
-    if (ix == 0)
+    struct outrec *r = pool_take(&s->outrecs);
+    if (r == NULL)
         s->counters.drop[TERN_DROP_REPLIES]++;
     else
-        outrec_at(s, ix)->iface = iface;
-    return ix;
+        clear(r, iface);
+    return r;
 }
 
-static void queue_reply(tern *s, uint32_t ix)
+static void queue_reply(tern *s, struct outrec *r)
 {
     s->replies++;
-    outrec_at(s, ix)->reply = true;
-    push_back(s, ix);
+    r->reply = true;
+    push_back(s, r);
 }
 
 void stack_reply(void *context, const struct tcp_out *out)
 {
     tern *s = context;
-    uint32_t ix = new_reply(s, out->iface);
-    if (ix == 0)
+    struct outrec *r = new_reply(s, out->iface);
+    if (r == NULL)
         return;
-    make_tcp(s, outrec_at(s, ix), out);
-    queue_reply(s, ix);
+    make_tcp(s, r, out);
+    queue_reply(s, r);
 }
 
 /* An ICMP message of `len` bytes in one page; addresses as in `ip`. */
 static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t *message,
                        size_t len)
 {
-    uint32_t ix = new_reply(s, iface);
-    if (ix == 0)
+    struct outrec *r = new_reply(s, iface);
+    if (r == NULL)
         return;
-    struct outrec *r = outrec_at(s, ix);
-    r->chunk = chunk_new(&s->chunks, 0, PAGE_SIZE);
-    if (r->chunk == 0) {
+    struct chunk *k = chunk_new(&s->chunks, 0, PAGE_SIZE);
+    if (k == NULL) {
         s->counters.drop[TERN_DROP_MEMORY]++;
-        slab_free(&s->outrecs, ix);
+        pool_give(&s->outrecs, r);
         return;
     }
-    struct chunk *k = chunk_at(&s->chunks, r->chunk);
+    r->chunk = k;
     TERN_ASSERT(len <= k->cap);
     memcpy(k->data, message, len);
     k->len = (uint32_t)len;
@@ -190,7 +192,7 @@ static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t
     r->len = (uint32_t)len;
     ip->payload_len = (uint16_t)len;
     r->header_len = (uint16_t)wire_ip_write(r->header, ip, 0);
-    queue_reply(s, ix);
+    queue_reply(s, r);
 }
 
 void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
@@ -239,9 +241,8 @@ void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *in)
 
 /* ---- handing out ----------------------------------------------------------------------------- */
 
-static void fill_pkt(const tern *s, uint32_t ix, tern_pkt *pkt)
+static void fill_pkt(struct outrec *r, tern_pkt *pkt)
 {
-    struct outrec *r = outrec_at(s, ix);
     r->state = OUTREC_OUT;
     pkt->flags = r->csum_start != 0 ? TERN_PKT_CSUM_PARTIAL : 0;
     pkt->gso_size = r->gso_size;
@@ -256,17 +257,17 @@ static void fill_pkt(const tern *s, uint32_t ix, tern_pkt *pkt)
     pkt->truesize = 0;
     pkt->len = r->header_len + r->len;
     pkt->tx_time = 0;
-    pkt->cookie = (void *)(uintptr_t)ix;
+    pkt->cookie = r;
     pkt->iov[0] = (tern_iov){.base = r->header, .len = r->header_len};
     uint16_t n = 1;
-    uint32_t chunk = r->chunk, off = r->chunk_off, left = r->len;
+    const struct chunk *k = r->chunk;
+    uint32_t off = r->chunk_off, left = r->len;
     while (left > 0) {
-        const struct chunk *k = chunk_at(&s->chunks, chunk);
         uint32_t have = min_u32(k->len - off, left);
         pkt->iov[n++] = (tern_iov){.base = k->data + off, .len = have};
         left -= have;
         off = 0;
-        chunk = k->next;
+        k = k->next;
     }
     pkt->iov_count = n;
 }
@@ -274,12 +275,11 @@ static void fill_pkt(const tern *s, uint32_t ix, tern_pkt *pkt)
 /* A queued packet is withdrawn when the record in flight it belongs to is settled. */
 static bool still_matters(tern *s, const struct outrec *r)
 {
-    if (r->sent == 0)
+    if (r->sent == NULL)
         return true;
-    struct sent *f = sent_at(&s->tcp, r->sent);
-    if (!(f->flags & SENT_QUEUED))
+    if (!(r->sent->flags & SENT_QUEUED))
         return false;
-    f->time = s->tcp.now; /* RTT and loss detection count from the departure */
+    r->sent->time = s->tcp.now; /* RTT and loss detection count from the departure */
     return true;
 }
 
@@ -288,34 +288,34 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
     TERN_ASSERT(iface >= 0 && iface < PATHS_MAX);
     tcp_now(&s->tcp, now);
     size_t n = 0;
-    s->blocked_mask &= ~((uint64_t)1 << iface);
+    uint64_t bit = (uint64_t)1 << iface;
+    s->blocked_mask &= ~bit;
     if (!s->iface[iface].used)
         return 0;
     while (n < max) {
-        uint32_t ix = pop(s, (uint8_t)iface);
-        if (ix != 0) {
-            struct outrec *r = outrec_at(s, ix);
-            s->replies -= r->reply;
-            r->reply = false;
+        struct outrec *r = s->queue_mask & bit ? pop(s, (uint8_t)iface) : NULL;
+        if (r != NULL) {
             if (still_matters(s, r))
-                fill_pkt(s, ix, &pkts[n++]);
+                fill_pkt(r, &pkts[n++]);
             else
-                release(s, ix);
+                release(s, r);
             continue;
         }
+        if (!(s->tcp.out_mask & bit))
+            break;
+        r = pool_take(&s->outrecs);
+        if (r == NULL) {
+            s->counters.count[TERN_COUNT_OUTPUT_LIMITED]++;
+            break;
+        }
         struct tcp_out out;
-        ix = slab_alloc(&s->outrecs);
-        if (ix == 0) {
-            if (s->tcp.out_mask & (uint64_t)1 << iface)
-                s->counters.count[TERN_COUNT_OUTPUT_LIMITED]++;
-            break;
-        }
         if (!tcp_output(&s->tcp, (uint8_t)iface, &out)) {
-            slab_free(&s->outrecs, ix);
+            pool_give(&s->outrecs, r);
             break;
         }
-        make_tcp(s, outrec_at(s, ix), &out);
-        fill_pkt(s, ix, &pkts[n++]);
+        clear(r, (uint8_t)iface);
+        make_tcp(s, r, &out);
+        fill_pkt(r, &pkts[n++]);
     }
     s->counters.count[TERN_COUNT_PACKETS_OUT] += n;
     return n;
@@ -324,23 +324,22 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
 void tern_output_done(tern *s, const tern_pkt *pkts, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t ix = (uint32_t)(uintptr_t)pkts[i].cookie;
-        TERN_ASSERT(outrec_at(s, ix)->state == OUTREC_OUT); /* given back twice? */
-        release(s, ix);
+        struct outrec *r = pkts[i].cookie;
+        TERN_ASSERT(r->state == OUTREC_OUT); /* given back twice? */
+        release(s, r);
     }
 }
 
 void tern_output_refused(tern *s, const tern_pkt *pkts, size_t n)
 {
     for (size_t i = n; i-- > 0;) {
-        uint32_t ix = (uint32_t)(uintptr_t)pkts[i].cookie;
-        struct outrec *r = outrec_at(s, ix);
+        struct outrec *r = pkts[i].cookie;
         TERN_ASSERT(r->state == OUTREC_OUT);
         s->counters.count[TERN_COUNT_PACKETS_REFUSED]++;
         s->blocked_mask |= (uint64_t)1 << r->iface;
         if (s->iface[r->iface].used)
-            push_front(s, ix);
+            push_front(s, r);
         else
-            release(s, ix);
+            release(s, r);
     }
 }

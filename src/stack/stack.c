@@ -75,9 +75,9 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                             .route = stack_route};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
-        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max) ||
-        !slab_init(&s->outrecs, &s->mem, SLAB_PLAIN, sizeof(struct outrec), cfg->output_max))
+        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max))
         return TERN_ENOMEM;
+    pool_init(&s->outrecs, &s->mem, sizeof(struct outrec), cfg->output_max);
     s->chunks.release = cfg->release;
     s->chunks.release_user = cfg->user;
     return tcp_init(&s->tcp, &s->cfg, &s->mem, &s->chunks, &s->addrs, &s->counters, &host, now);
@@ -107,7 +107,7 @@ void tern_free(tern *s)
         if (s->iface[i].used)
             stack_flush(s, (uint8_t)i);
     tcp_destroy(&s->tcp);
-    slab_destroy(&s->outrecs);
+    pool_destroy(&s->outrecs);
     ip_table_destroy(&s->ip);
     addrs_destroy(&s->addrs);
     chunks_destroy(&s->chunks);

@@ -21,11 +21,12 @@ enum outrec_state {
 
 /* A packet made and not yet done: its headers, and the payload it names. */
 struct outrec {
-    uint32_t next;             /* in its interface's queue */
-    uint32_t chunk, chunk_off; /* payload: begins there, */
-    uint32_t len;              /* bytes, */
-    uint32_t sent;             /* TCP's record in flight; 0: none */
-    uint16_t chunks;           /* in so many chunks, each referenced once by this record */
+    struct outrec *next; /* in its interface's queue */
+    struct chunk *chunk; /* payload: begins there, */
+    struct sent *sent;   /* TCP's record in flight; NULL: none */
+    uint32_t chunk_off;  /* at this byte of the chunk, */
+    uint32_t len;        /* so many bytes, */
+    uint16_t chunks;     /* in so many chunks, each referenced once by this record */
     uint16_t header_len;
     uint16_t gso_size, gso_segs;
     uint16_t csum_start, csum_offset; /* csum_start 0: the checksum is complete */
@@ -37,7 +38,7 @@ struct outrec {
 struct iface {
     bool used, promiscuous;
     tern_iface conf;
-    uint32_t queue_head, queue_tail; /* struct outrec to hand out before anything new */
+    struct outrec *queue_head, *queue_tail; /* to be handed out before anything new */
 };
 
 struct tern {
@@ -48,18 +49,13 @@ struct tern {
     struct ip_table ip;
     struct tcp tcp;
     struct cksum_ops cksum;
-    struct slab outrecs;
+    struct pool outrecs;
     uint32_t replies;      /* records queued that were never handed out */
     uint64_t queue_mask;   /* interfaces whose queue is not empty */
     uint64_t blocked_mask; /* interfaces whose device refused packets */
     struct iface iface[PATHS_MAX];
     tern_counters counters;
 };
-
-static inline struct outrec *outrec_at(const struct tern *s, uint32_t ix)
-{
-    return slab_at(&s->outrecs, ix);
-}
 
 /* output.c: what TCP asks of the stack, and packets that are no TCP. */
 void stack_reply(void *context, const struct tcp_out *out);

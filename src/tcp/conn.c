@@ -138,8 +138,8 @@ struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t ifac
     c->syn_retries = cfg->syn_retries;
     c->min_rtt_us = UINT32_MAX;
     c->ssthresh = UINT32_MAX;
-    if (cfg->stats)
-        c->stats = slab_alloc(&t->stats); /* without memory it goes uncounted */
+    if (cfg->stats && (c->stats = pool_take(&t->stats)) != NULL)
+        *c->stats = (struct conn_stats){0}; /* (without memory it goes uncounted) */
     *err = 0;
     return c;
 }
@@ -157,27 +157,27 @@ static void leave_table(struct tcp *t, struct conn *c)
 static void drop_send_queue(struct tcp *t, struct conn *c, struct active *a)
 {
     sent_clear(t, a);
-    while (a->txq_head != 0) {
-        uint32_t next = chunk_at(t->chunks, a->txq_head)->next;
+    while (a->txq_head != NULL) {
+        struct chunk *next = a->txq_head->next;
         chunk_unref(t->chunks, a->txq_head);
         a->txq_head = next;
     }
-    a->txq_tail = a->tx_cursor = 0;
+    a->txq_tail = a->tx_cursor = NULL;
     a->t_rto = a->t_reorder = 0;
     c->flags &= ~(uint32_t)CONN_RESERVED;
 }
 
 static void free_active(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL)
         return;
     reasm_clear(t, a);
     drop_send_queue(t, c, a);
-    if (a->cc_state != 0)
-        slab_free(&t->cc_states, a->cc_state);
-    slab_free(&t->actives, c->active);
-    c->active = 0;
+    if (a->cc_state != NULL)
+        pool_give(&t->cc_states, a->cc_state);
+    pool_give(&t->actives, a);
+    c->active = NULL;
 }
 
 static void release_slot(struct tcp *t, struct conn *c)
@@ -192,9 +192,9 @@ void conn_free(struct tcp *t, struct conn *c)
     leave_table(t, c);
     free_active(t, c);
     wheel_clear(&t->conn_wheel, c->self);
-    if (c->stats != 0)
-        slab_free(&t->stats, c->stats);
-    c->stats = 0;
+    if (c->stats != NULL)
+        pool_give(&t->stats, c->stats);
+    c->stats = NULL;
     addrs_unref(t->addrs, c->laddr);
     c->laddr = 0;
     c->flags |= CONN_ZOMBIE | CONN_ORPHAN;
@@ -210,7 +210,7 @@ void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
     leave_table(t, c);
     c->err = (int8_t)err;
     c->t_close = 0;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a != NULL) {
         drop_send_queue(t, c, a);
         a->t_delack = 0;
@@ -255,7 +255,7 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
     const tern_cc_ops *ops = t->cc[c->cc];
     a->cc.state = a->cc_inline;
     if (ops->state_size > CC_INLINE)
-        a->cc.state = slab_at(&t->cc_states, a->cc_state);
+        a->cc.state = a->cc_state;
     uint32_t mss = conn_mss(t, c);
     /* IW10 (RFC 6928) for a new connection; else what it had before it froze */
     a->cc.cwnd = c->cwnd != 0 ? c->cwnd : min_u32(10 * mss, max_u32(2 * mss, 14600));
@@ -267,19 +267,21 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
 
 struct active *conn_thaw(struct tcp *t, struct conn *c)
 {
-    if (LIKELY(c->active != 0))
-        return active_at(t, c->active);
-    uint32_t state = 0;
-    if (t->cc[c->cc]->state_size > CC_INLINE && (state = slab_alloc(&t->cc_states)) == 0)
+    if (LIKELY(c->active != NULL))
+        return c->active;
+    void *state = NULL;
+    if (t->cc[c->cc]->state_size > CC_INLINE && (state = pool_take(&t->cc_states)) == NULL)
         return NULL;
-    uint32_t ix = slab_alloc(&t->actives);
-    if (ix == 0) {
-        if (state != 0)
-            slab_free(&t->cc_states, state);
+    struct active *a = pool_take(&t->actives);
+    if (a == NULL) {
+        if (state != NULL)
+            pool_give(&t->cc_states, state);
         return NULL;
     }
-    struct active *a = active_at(t, ix);
-    c->active = ix;
+    memset(a, 0, sizeof(*a));
+    if (state != NULL)
+        memset(state, 0, TERN_CC_STATE_MAX);
+    c->active = a;
     a->cc_state = state;
     a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
     a->rx_read = c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0);
@@ -292,10 +294,10 @@ struct active *conn_thaw(struct tcp *t, struct conn *c)
 
 bool conn_freeze(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL)
         return true;
-    if (a->rxq_head != 0 || a->ooo.count != 0 || a->txq_head != 0 || a->sent_head != 0 ||
+    if (a->rxq_head != NULL || a->ooo.count != 0 || a->txq_head != NULL || a->sent_head != NULL ||
         a->rx_owed != 0 || a->t_delack != 0 || a->fin_ahead || c->snd_nxt != c->snd_una ||
         (c->flags & (CONN_SYN_DUE | CONN_ACK_DUE | CONN_RESERVED)))
         return false;

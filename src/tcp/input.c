@@ -107,7 +107,7 @@ static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
 
 void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     bool syn = (seg->h.flags & TCP_SYN) != 0;
     c->snd_una = seg->h.ack;
     c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
@@ -135,7 +135,7 @@ static enum step syn_sent(struct arrival *in)
     struct tcp *t = in->t;
     struct conn *c = in->c;
     const struct wire_tcp *h = &in->seg->h;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     bool ack_ok = false;
     if (c->snd_nxt == c->snd_una)
         return drop(in, TERN_DROP_TCP_ACK); /* our SYN has not even left */
@@ -309,7 +309,7 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, 
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL)
         return;
     if (s->advanced || s->sacked || duplicate || a->sacked != 0) {
@@ -317,7 +317,7 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, 
         if (s->acked != 0)
             loss_cc_ack(t, c, s);
     }
-    if (s->advanced && a->sent_head == 0)
+    if (s->advanced && a->sent_head == NULL)
         a->t_rto = 0;
     else if (s->advanced)
         rto_restart(t, c);
@@ -391,7 +391,7 @@ static enum step check_ack(struct arrival *in)
             input_refuse(t, in->seg);
             return drop(in, TERN_DROP_TCP_ACK);
         }
-        syn_rtt(t, c, active_of(t, c));
+        syn_rtt(t, c, c->active);
         input_established(t, c, in->seg);
         return STEP_ON;
     }
@@ -439,7 +439,7 @@ static void schedule_ack(struct arrival *in, bool at_once)
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t wire_len = in->seg->pkt->gso_size != 0 ? in->seg->pkt->gso_size : in->seg->len;
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
     if (at_once || a == NULL || c->rcv_nxt - c->last_ack_sent > c->rcv_mss ||
@@ -484,7 +484,7 @@ static enum step check_text(struct arrival *in)
         conn_reset(t, c, TERN_ERESET);
         return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
     }
-    const struct active *a = active_of(t, c);
+    const struct active *a = c->active;
     uint32_t before = c->rcv_nxt;
     bool ordered = in->seq == before && (a == NULL || a->ooo.count == 0);
     if (a != NULL && a->fin_ahead && !seq_lt(in->seq + in->len - 1, a->fin_seq)) {
@@ -494,7 +494,7 @@ static enum step check_text(struct arrival *in)
     enum tern_drop why = reasm_take(t, c, in->seg, in->seq, in->off, in->len);
     uint32_t got = c->rcv_nxt - before;
     count_add(t, TERN_COUNT_BYTES_IN, got);
-    struct conn_stats *stats = c->stats != 0 ? slab_at(&t->stats, c->stats) : NULL;
+    struct conn_stats *stats = c->stats != NULL ? c->stats : NULL;
     if (stats != NULL)
         stats->bytes_received += got;
     if (in->seq != before) {
@@ -531,7 +531,7 @@ static enum step check_fin(struct arrival *in)
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t fin_seq = in->fin_seq;
     bool waits = a != NULL && a->fin_ahead;
     if (c->flags & CONN_FIN_RCVD) {
@@ -581,9 +581,9 @@ static enum step check_fin(struct arrival *in)
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
 {
     struct arrival in = {.t = t, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
-    if (c->stats != 0)
-        ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_in += seg->segs;
-    struct active *a = active_of(t, c);
+    if (c->stats != NULL)
+        c->stats->segs_in += seg->segs;
+    struct active *a = c->active;
     if (a != NULL)
         a->used_tick = t->tick;
     if (c->state == TERN_SYN_SENT) {
@@ -619,7 +619,7 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
 /* The path takes no packets over `mtu`: smaller segments, and what is in flight again (1191). */
 static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
     uint32_t was = conn_mss(t, c);
     mtu = max_u32(mtu, least);
@@ -628,8 +628,7 @@ static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
     c->pmtu = (uint16_t)mtu;
     if (a == NULL || conn_mss(t, c) >= was)
         return;
-    for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next) {
-        struct sent *r = sent_at(t, i);
+    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
         if (!(r->flags & SENT_SACKED) && r->in_device == 0 && sent_len(r) > conn_mss(t, c))
             sent_mark(a, r, SENT_LOST);
     }

@@ -146,7 +146,7 @@ int listen_accept(struct tcp *t, uint32_t listener, struct conn **out)
     c->flags &= ~(uint32_t)CONN_QUEUED;
     /* what happened while it waited */
     uint32_t mask = 0;
-    if (reasm_readable(c, active_of(t, c)) != 0) {
+    if (reasm_readable(c, c->active) != 0) {
         mask |= TERN_EV_READ;
         c->flags &= ~(uint32_t)CONN_READ_ARMED;
     }

@@ -10,7 +10,7 @@
 /* The window field; what it promises is remembered. */
 static uint16_t offer_window(struct tcp *t, struct conn *c, bool syn)
 {
-    uint32_t wnd = reasm_window(t, c, active_of(t, c));
+    uint32_t wnd = reasm_window(t, c, c->active);
     uint32_t scale = syn ? 0 : c->rcv_wscale; /* never scaled on SYN: RFC 7323 2.2 */
     uint32_t field = min_u32(wnd >> scale, UINT16_MAX);
     if (syn) { /* whole segments, as Linux offers them */
@@ -37,13 +37,15 @@ static void acknowledged(struct conn *c, struct active *a)
 
 void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags, uint32_t seq)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     struct wire_tcp *h = &out->h;
     conn_tuple(t, c, &out->tuple);
     out->iface = c->iface;
     out->ttl = c->ttl;
     out->tos = (uint8_t)(c->dscp << 2);
-    out->chunk = out->chunk_off = out->len = out->sent = 0;
+    out->chunk = NULL;
+    out->sent = NULL;
+    out->chunk_off = out->len = 0;
     out->chunks = out->gso_size = 0;
     h->sport = c->lport;
     h->dport = c->rport;
@@ -67,8 +69,8 @@ void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t 
         h->opt.tsecr = flags & TCP_ACK ? c->ts_recent : 0;
     }
     count(t, TERN_COUNT_SEGMENTS_OUT);
-    if (c->stats != 0)
-        ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_out++;
+    if (c->stats != NULL)
+        c->stats->segs_out++;
     c->last_sent_tick = t->tick;
     if (a != NULL)
         a->used_tick = t->tick;
@@ -108,9 +110,9 @@ static uint32_t payload_max(const struct tcp *t, const struct conn *c, uint32_t 
     return max_u32(segs, 1) * mss;
 }
 
-static void put_sacks(struct tcp *t, struct conn *c, struct tcp_out *out)
+static void put_sacks(struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi))
         return;
     out->h.opt.sack_count =
@@ -120,32 +122,28 @@ static void put_sacks(struct tcp *t, struct conn *c, struct tcp_out *out)
 }
 
 /* Attaches up to `len` payload bytes from stream offset `offset` on, in at most SEGMENT_CHUNKS
- * chunks of which the first is `chunk`; takes a reference on each. Returns the bytes attached and
- * in *next the chunk that holds the byte after them. */
-static uint32_t attach(struct tcp *t, struct tcp_out *out, uint32_t chunk, uint32_t offset,
-                       uint32_t len, uint32_t *next)
+ * chunks of which the first is `chunk` or comes behind it; takes a reference on each. Returns the
+ * bytes attached and in *next the chunk that holds the byte after them. */
+static uint32_t attach(struct tcp_out *out, struct chunk *chunk, uint32_t offset, uint32_t len,
+                       struct chunk **next)
 {
-    const struct chunk *k = chunk_at(t->chunks, chunk);
-    while (offset - k->seq >= k->len) {
-        chunk = k->next;
-        k = chunk_at(t->chunks, chunk);
-    }
+    while (offset - chunk->seq >= chunk->len)
+        chunk = chunk->next;
     out->chunk = chunk;
-    out->chunk_off = offset - k->seq;
+    out->chunk_off = offset - chunk->seq;
     uint32_t done = 0, at = out->chunk_off;
     while (done < len && out->chunks < SEGMENT_CHUNKS) {
-        uint32_t n = min_u32(k->len - at, len - done);
-        chunk_ref(t->chunks, chunk);
+        uint32_t n = min_u32(chunk->len - at, len - done);
+        chunk_ref(chunk);
         out->chunks++;
         done += n;
         at += n;
-        if (at < k->len)
+        if (at < chunk->len)
             break;
         at = 0;
-        chunk = k->next;
-        if (chunk == 0)
+        chunk = chunk->next;
+        if (chunk == NULL)
             break;
-        k = chunk_at(t->chunks, chunk);
     }
     out->len = done;
     *next = chunk;
@@ -155,12 +153,12 @@ static uint32_t attach(struct tcp *t, struct tcp_out *out, uint32_t chunk, uint3
 /* Drops references from the end of what is attached until `len` bytes are left. */
 static void detach_to(struct tcp *t, struct tcp_out *out, uint32_t len)
 {
-    uint32_t chunk = out->chunk, keep = 0;
+    struct chunk *chunk = out->chunk;
+    uint32_t keep = 0;
     uint16_t chunks = 0;
     for (uint16_t i = 0; i < out->chunks; i++) {
-        const struct chunk *k = chunk_at(t->chunks, chunk);
-        uint32_t next = k->next;
-        uint32_t have = k->len - (i == 0 ? out->chunk_off : 0);
+        struct chunk *next = chunk->next;
+        uint32_t have = chunk->len - (i == 0 ? out->chunk_off : 0);
         if (keep < len)
             chunks++;
         else
@@ -190,7 +188,7 @@ static void choose_iss(struct tcp *t, struct conn *c, struct active *a)
 
 static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     bool first = c->snd_nxt == c->snd_una;
     if (first)
         choose_iss(t, c, a);
@@ -259,7 +257,7 @@ static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
         count(t, TERN_COUNT_RETRANSMITS);
     if (c->stats == 0)
         return;
-    struct conn_stats *s = slab_at(&t->stats, c->stats);
+    struct conn_stats *s = c->stats;
     if (again)
         s->bytes_retransmitted += len;
     else
@@ -301,24 +299,24 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
 
 static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t mss = payload_mss(t, c, a);
     uint32_t len = new_data(t, c, a, mss);
     bool fin = false;
     if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
         return false;
     uint32_t lo = c->snd_nxt;
-    uint32_t record = sent_append(t, a, lo, lo + len, a->tx_cursor);
-    if (record == 0) {
+    struct sent *r = sent_append(t, a, lo, lo + len);
+    if (r == NULL) {
         rto_arm(t, c); /* tries again then */
         return false;
     }
     bool piggyback = a->t_delack != 0 || c->flags & CONN_ACK_DUE;
     output_header(t, c, out, TCP_ACK, lo);
-    put_sacks(t, c, out);
+    put_sacks(c, out);
     if (len != 0) {
-        uint32_t next;
-        len = attach(t, out, a->tx_cursor, lo - c->iss - 1, len, &next);
+        struct chunk *next;
+        len = attach(out, a->tx_cursor, lo - c->iss - 1, len, &next);
         if (len > mss && len % mss != 0 && lo + len != c->snd_end)
             detach_to(t, out, len -= len % mss), next = out->chunk; /* chunks ran out */
         a->tx_cursor = next;
@@ -331,7 +329,6 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
         out->h.flags |= len != 0 ? TCP_PSH : 0; /* MUST-61 */
         fin = (c->flags & CONN_FIN_QUEUED) != 0 && wnd_left(c) > len;
     }
-    struct sent *r = sent_at(t, record);
     r->chunk = out->chunk;
     r->hi = lo + len + fin;
     r->in_device = 1;
@@ -340,7 +337,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
         out->h.flags |= TCP_FIN;
         r->flags |= SENT_FIN;
     }
-    out->sent = record;
+    out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     if (c->snd_una == c->snd_nxt)
         a->stalled = t->now;
@@ -354,31 +351,29 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
 /* The first record marked lost, if the congestion window has room for a segment of it. */
 static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
-    uint32_t at = a->sent_head;
-    while (at != 0 && (!(sent_at(t, at)->flags & SENT_LOST) || sent_at(t, at)->in_device != 0))
-        at = sent_at(t, at)->next;
-    if (at == 0)
+    struct active *a = c->active;
+    struct sent *r = a->sent_head;
+    while (r != NULL && (!(r->flags & SENT_LOST) || r->in_device != 0))
+        r = r->next;
+    if (r == NULL)
         return false;
-    struct sent *r = sent_at(t, at);
     uint32_t mss = payload_mss(t, c, a);
     uint32_t room = cwnd_left(t, c, a);
     if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(t, c, a) != 0)
         return false;
-    if (r->lo - c->snd_una >= c->snd_wnd && at != a->sent_head)
+    if (r->lo - c->snd_una >= c->snd_wnd && r != a->sent_head)
         return false; /* outside of a window that was shrunk: SHLD-16 */
     uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
     bool fin = (r->flags & SENT_FIN) != 0;
-    if (sent_len(r) - fin > len && sent_split(t, c, a, at, r->lo + len) == 0)
+    if (sent_len(r) - fin > len && sent_split(t, c, a, r, r->lo + len) == NULL)
         return false;
-    r = sent_at(t, at);
     fin = (r->flags & SENT_FIN) != 0;
     len = sent_len(r) - fin;
     output_header(t, c, out, TCP_ACK | (fin ? TCP_FIN : 0), r->lo);
-    put_sacks(t, c, out);
+    put_sacks(c, out);
     if (len != 0) {
-        uint32_t next;
-        uint32_t got = attach(t, out, r->chunk, r->lo - c->iss - 1, len, &next);
+        struct chunk *next;
+        uint32_t got = attach(out, r->chunk, r->lo - c->iss - 1, len, &next);
         TERN_ASSERT(got == len);
         if (r->lo + len == c->snd_end)
             out->h.flags |= TCP_PSH;
@@ -388,7 +383,7 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
     r->time = t->now;
     r->in_device++;
     r->transmissions = (uint8_t)min_u32(r->transmissions + 1u, UINT8_MAX);
-    out->sent = at;
+    out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     a->force = false;
     account(t, c, len, true);
@@ -397,7 +392,7 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
                             .why = a->phase == LOSS_RTO ? TERN_RTX_RTO : TERN_RTX_FAST,
                             .seq = r->lo,
                             .len = sent_len(r)});
-    if (at == a->sent_head)
+    if (r == a->sent_head)
         rto_restart(t, c);
     else
         rto_arm(t, c);
@@ -411,7 +406,7 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
  * persist timer sends what fits. */
 static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     c->flags &= ~(uint32_t)CONN_PROBE_DUE;
     uint32_t len = min_u32(wnd_left(c), c->snd_end - c->snd_nxt);
     count(t, TERN_COUNT_PROBES);
@@ -420,18 +415,17 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
         return true;
     }
     len = min_u32(len, payload_mss(t, c, a));
-    uint32_t record = sent_append(t, a, c->snd_nxt, c->snd_nxt + len, a->tx_cursor);
-    if (record == 0)
+    struct sent *r = sent_append(t, a, c->snd_nxt, c->snd_nxt + len);
+    if (r == NULL)
         return false;
     output_header(t, c, out, TCP_ACK | TCP_PSH, c->snd_nxt);
-    uint32_t next;
-    len = attach(t, out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
-    struct sent *r = sent_at(t, record);
+    struct chunk *next;
+    len = attach(out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
     a->tx_cursor = next;
     r->chunk = out->chunk;
     r->hi = r->lo + len;
     r->in_device = 1;
-    out->sent = record;
+    out->sent = r;
     a->snd_small = r->hi;
     a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -444,7 +438,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
  * be lost, so ask (MUST-36; the first time after one RTO, SHLD-29). */
 static void persist_if_needed(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || c->snd_nxt != c->snd_una || a->t_rto != 0)
         return;
     bool waits = c->snd_end != c->snd_nxt || fin_unsent(c);
@@ -465,7 +459,7 @@ static bool may_carry_data(enum tern_state state)
 
 static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     *more = false;
     if (UNLIKELY(c->flags & CONN_RST_DUE))
         return send_rst(t, c, out);
@@ -487,7 +481,7 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
         return send_probe(t, c, out);
     if (c->flags & CONN_ACK_DUE) {
         output_header(t, c, out, TCP_ACK, c->snd_nxt);
-        put_sacks(t, c, out);
+        put_sacks(c, out);
         return true;
     }
     return false;
@@ -556,18 +550,16 @@ void output_release(struct tcp *t, struct conn *c, struct active *a)
     uint32_t acked = c->snd_una - c->iss - 1; /* stream offset; beyond the end when FIN is in it */
     uint32_t end = c->snd_end - c->iss - 1;
     acked = seq_min(acked, end);
-    while (a->txq_head != 0 && a->txq_head != a->tx_reserved) {
-        struct chunk *k = chunk_at(t->chunks, a->txq_head);
-        bool last = k->next == 0;
+    struct chunk *k;
+    while ((k = a->txq_head) != NULL && k != a->tx_reserved) {
         if (seq_gt(k->seq + k->len, acked))
             break;
-        uint32_t ix = a->txq_head;
         a->txq_head = k->next;
-        if (a->tx_cursor == ix)
+        if (a->tx_cursor == k)
             a->tx_cursor = k->next;
-        chunk_unref(t->chunks, ix);
-        if (last)
-            a->txq_tail = 0;
+        if (k->next == NULL)
+            a->txq_tail = NULL;
+        chunk_unref(t->chunks, k);
     }
 }
 

@@ -19,18 +19,17 @@ static bool init_slabs(struct tcp *t)
 {
     const tern_config *cfg = t->cfg;
     uint64_t records = (uint64_t)cfg->buf_bytes_max / 512 + cfg->conns_max;
-    uint32_t records_max = (uint32_t)min_u64(records, (1u << 28) - 1);
+    pool_init(&t->actives, t->mem, sizeof(struct active), cfg->conns_max);
+    pool_init(&t->sents, t->mem, sizeof(struct sent), (uint32_t)min_u64(records, 1u << 28));
+    pool_init(&t->stats, t->mem, sizeof(struct conn_stats), cfg->conns_max);
+    pool_init(&t->cc_states, t->mem, TERN_CC_STATE_MAX, cfg->conns_max);
     return slab_init(&t->conns, t->mem, SLAB_HANDLES, sizeof(struct conn), cfg->conns_max) &&
-           slab_init(&t->actives, t->mem, SLAB_PLAIN, sizeof(struct active), cfg->conns_max) &&
-           slab_init(&t->sents, t->mem, SLAB_PLAIN, sizeof(struct sent), records_max) &&
            slab_init(&t->halfopens, t->mem, SLAB_HANDLES, sizeof(struct halfopen),
                      cfg->halfopen_max) &&
            slab_init(&t->timewaits, t->mem, SLAB_HANDLES, sizeof(struct timewait),
                      cfg->timewait_max) &&
            slab_init(&t->listeners, t->mem, SLAB_HANDLES, sizeof(struct listener),
-                     cfg->listeners_max) &&
-           slab_init(&t->stats, t->mem, SLAB_PLAIN, sizeof(struct conn_stats), cfg->conns_max) &&
-           slab_init(&t->cc_states, t->mem, SLAB_PLAIN, TERN_CC_STATE_MAX, cfg->conns_max);
+                     cfg->listeners_max);
 }
 
 int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chunks *chunks,
@@ -83,14 +82,14 @@ void tcp_destroy(struct tcp *t)
         drop_payload(t);
     flowtab_destroy(&t->listens);
     flowtab_destroy(&t->flows);
-    slab_destroy(&t->cc_states);
-    slab_destroy(&t->stats);
     slab_destroy(&t->listeners);
     slab_destroy(&t->timewaits);
     slab_destroy(&t->halfopens);
-    slab_destroy(&t->sents);
-    slab_destroy(&t->actives);
     slab_destroy(&t->conns);
+    pool_destroy(&t->cc_states);
+    pool_destroy(&t->stats);
+    pool_destroy(&t->sents);
+    pool_destroy(&t->actives);
 }
 
 void tcp_now(struct tcp *t, uint64_t now)

@@ -56,12 +56,13 @@ struct tcp_seg {
 struct tcp_out {
     struct tcp_tuple tuple;
     struct wire_tcp h;
-    uint32_t chunk, chunk_off; /* payload: begins there, */
-    uint32_t len;              /* bytes, */
-    uint16_t chunks;           /* in this many chunks; each has one reference more */
-    uint16_t gso_size;         /* 0: one segment */
+    struct chunk *chunk; /* payload: begins there, */
+    uint32_t chunk_off;  /* at this byte of it, */
+    uint32_t len;        /* so many bytes, */
+    uint16_t chunks;     /* in this many chunks; each has one reference more */
+    uint16_t gso_size;   /* 0: one segment */
     uint8_t iface, ttl, tos;
-    uint32_t sent; /* the record in flight it belongs to; 0: none */
+    struct sent *sent; /* the record in flight it belongs to; NULL: none */
 };
 
 /* What the engine asks of the stack. */
@@ -87,7 +88,8 @@ struct tcp {
     uint32_t tick; /* now >> TICK_SHIFT, never 0 */
     uint64_t tick64;
 
-    struct slab conns, actives, sents, halfopens, timewaits, listeners, stats, cc_states;
+    struct slab conns, halfopens, timewaits, listeners;
+    struct pool actives, sents, stats, cc_states;
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
     struct flowtab flows, listens;
     struct siphash_key key_flow, key_isn, key_ts, key_port;
@@ -114,18 +116,6 @@ static inline uint32_t ref_ix(uint32_t ref) { return ref & 0x3fffffffu; }
 static inline struct conn *conn_at(const struct tcp *t, uint32_t ix)
 {
     return slab_at(&t->conns, ix);
-}
-static inline struct active *active_at(const struct tcp *t, uint32_t ix)
-{
-    return slab_at(&t->actives, ix);
-}
-static inline struct active *active_of(const struct tcp *t, const struct conn *c)
-{
-    return c->active ? active_at(t, c->active) : NULL;
-}
-static inline struct sent *sent_at(const struct tcp *t, uint32_t ix)
-{
-    return slab_at(&t->sents, ix);
 }
 static inline struct halfopen *halfopen_at(const struct tcp *t, uint32_t ix)
 {
@@ -280,20 +270,20 @@ static inline uint32_t in_flight(const struct conn *c, const struct active *a)
     return c->snd_nxt - c->snd_una - a->sacked - a->lost;
 }
 
-/* Appends a record; 0: no memory. */
-uint32_t sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi, uint32_t chunk);
-/* Splits record `ix` at `seq`; returns the right part, 0: no memory, or a device holds it. */
-uint32_t sent_split(struct tcp *t, const struct conn *c, struct active *a, uint32_t ix,
-                    uint32_t seq);
+/* Appends a record, its chunk not set; NULL: no memory. */
+struct sent *sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi);
+/* Splits a record at `seq`; returns the right part, NULL: no memory, or a device holds it. */
+struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, struct sent *r,
+                        uint32_t seq);
 /* Takes a record out of its list; it is freed when no device holds it. */
-void sent_remove(struct tcp *t, struct active *a, uint32_t ix);
+void sent_remove(struct tcp *t, struct active *a, struct sent *r);
 void sent_clear(struct tcp *t, struct active *a);
 void sent_mark(struct active *a, struct sent *r, uint8_t flag); /* SENT_SACKED or SENT_LOST */
 void sent_unmark(struct active *a, struct sent *r, uint8_t flag);
 /* Joins a SACKED record with SACKED neighbours; returns the survivor. */
-uint32_t sent_merge(struct tcp *t, struct active *a, uint32_t ix);
+struct sent *sent_merge(struct tcp *t, struct active *a, struct sent *r);
 /* A device is done with a packet of this record. */
-void sent_done(struct tcp *t, uint32_t ix);
+void sent_done(struct tcp *t, struct sent *r);
 static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 
 /* ---- output.c -------------------------------------------------------------------------------- */
@@ -318,8 +308,8 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
                           uint32_t off, uint32_t len);
 uint32_t reasm_readable(const struct conn *c, const struct active *a);
-size_t reasm_peek(const struct tcp *t, const struct conn *c, const struct active *a, tern_iov *iov,
-                  size_t n, size_t skip);
+size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, size_t n,
+                  size_t skip);
 void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len);
 void reasm_clear(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */
@@ -377,7 +367,7 @@ ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, s
 int user_commit(struct tcp *t, struct conn *c, size_t len);
 int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *cookie);
 ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap);
-ptrdiff_t user_peek(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t skip);
+ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip);
 int user_consume(struct tcp *t, struct conn *c, size_t len);
 int user_owed(struct tcp *t, struct conn *c, size_t bytes);
 int user_shutdown(struct tcp *t, struct conn *c);

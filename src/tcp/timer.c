@@ -27,7 +27,7 @@ static uint32_t earlier(uint32_t a, uint32_t b)
 static void arm_next(struct tcp *t, struct conn *c)
 {
     uint32_t first = c->t_close;
-    const struct active *a = active_of(t, c);
+    const struct active *a = c->active;
     if (a != NULL) {
         first = earlier(first, a->t_rto);
         first = earlier(first, a->t_delack);
@@ -40,8 +40,8 @@ static void arm_next(struct tcp *t, struct conn *c)
 
 void timer_idle(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
-    if (a == NULL || a->t_idle != 0 || a->rxq_head != 0 || a->txq_head != 0)
+    struct active *a = c->active;
+    if (a == NULL || a->t_idle != 0 || a->rxq_head != NULL || a->txq_head != NULL)
         return;
     a->t_idle = tick_after(t, t->cfg->idle);
     timer_arm(t, c, a->t_idle);
@@ -84,10 +84,10 @@ static void back_off(struct tcp *t, struct conn *c, struct active *a)
     a->t_rto = tick_after(t, wait);
 }
 
-static bool all_in_device(const struct tcp *t, const struct active *a)
+static bool all_in_device(const struct active *a)
 {
-    for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next)
-        if (sent_at(t, i)->in_device == 0)
+    for (const struct sent *r = a->sent_head; r != NULL; r = r->next)
+        if (r->in_device == 0)
             return false;
     return true;
 }
@@ -95,17 +95,17 @@ static bool all_in_device(const struct tcp *t, const struct active *a)
 /* true: the connection is over. */
 static bool rto_fires(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || !tick_due(t, a->t_rto))
         return false;
     a->t_rto = 0;
     bool syn = c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED;
     if (!syn && !a->persist) {
-        if (a->sent_head == 0) { /* there was no memory for a record */
+        if (a->sent_head == NULL) { /* there was no memory for a record */
             conn_ready(t, c);
             return false;
         }
-        if (all_in_device(t, a)) { /* what never left cannot be lost */
+        if (all_in_device(a)) { /* what never left cannot be lost */
             a->t_rto = tick_after(t, rto_of(t, c));
             return false;
         }
@@ -128,7 +128,7 @@ static bool rto_fires(struct tcp *t, struct conn *c)
 
 static void delack_fires(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || !tick_due(t, a->t_delack))
         return;
     a->t_delack = 0;
@@ -139,7 +139,7 @@ static void delack_fires(struct tcp *t, struct conn *c)
 
 static void idle_fires(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || !tick_due(t, a->t_idle))
         return;
     a->t_idle = 0;
@@ -156,7 +156,7 @@ void timer_fire(struct tcp *t, struct conn *c)
 {
     if (close_fires(t, c) || rto_fires(t, c))
         return;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a != NULL && tick_due(t, a->t_reorder)) {
         a->t_reorder = 0;
         loss_on_reorder_timer(t, c);
