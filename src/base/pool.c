@@ -12,15 +12,6 @@ void pool_init(struct pool *p, struct mem *mem, size_t object_size, uint32_t lim
         p->block_bytes /= 2;
 }
 
-static void link_front(struct pool *p, struct pool_block *b)
-{
-    b->prev = NULL;
-    b->next = p->avail;
-    if (b->next != NULL)
-        b->next->prev = b;
-    p->avail = b;
-}
-
 static void unlink_block(struct pool *p, struct pool_block *b)
 {
     if (b->next != NULL)
@@ -36,6 +27,21 @@ static void free_block(struct pool *p, struct pool_block *b)
     unpoison(b, p->block_bytes);
     mem_free(p->mem, b, p->block_bytes);
     p->blocks--;
+}
+
+/* Puts a block with room in front. The one that was in front may have been kept although empty. */
+static void link_front(struct pool *p, struct pool_block *b)
+{
+    struct pool_block *was = p->avail;
+    if (was != NULL && was->used == 0) {
+        unlink_block(p, was);
+        free_block(p, was);
+    }
+    b->prev = NULL;
+    b->next = p->avail;
+    if (b->next != NULL)
+        b->next->prev = b;
+    p->avail = b;
 }
 
 void pool_destroy(struct pool *p)
@@ -67,8 +73,6 @@ void *pool_take_slow(struct pool *p)
     struct pool_block *b = p->avail;
     if (b == NULL)
         b = add_block(p);
-    else if (b->used == 0)
-        p->has_empty = false;
     if (b == NULL)
         return NULL;
     void *object = b->free;
@@ -87,19 +91,15 @@ void *pool_take_slow(struct pool *p)
     return object;
 }
 
-/* A block became full, has room again, or became empty. */
+/* A block became full, has room again, or became empty behind the first. */
 void pool_block_changed(struct pool *p, struct pool_block *b, bool was_full)
 {
     if (was_full)
         link_front(p, b);
     else if (pool_block_full(p, b))
         unlink_block(p, b);
-    if (b->used != 0)
-        return;
-    if (p->has_empty) {
+    if (b->used == 0 && b != p->avail) {
         unlink_block(p, b);
         free_block(p, b);
-    } else {
-        p->has_empty = true;
     }
 }

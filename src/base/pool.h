@@ -2,9 +2,9 @@
  * (segments in flight, chunks, packets being sent), made and freed at every packet.
  *
  * Objects live in aligned blocks of 64 KiB (less when the limit needs less), so that an object
- * finds its block by masking its address; blocks that have become empty go back to the caller, but for one. Inside a block the
- * last object freed is the first reused, because it is still in the cache. A pool never holds more
- * than its limit.
+ * finds its block by masking its address; blocks that have become empty go back to the caller,
+ * but for the one in use. Inside a block the last object freed is the first reused, because it is
+ * still in the cache. A pool never holds more than its limit.
  *
  * Invariant: `used` is the sum of the blocks' `used`; a block is in the list `avail` if and only if
  * it has room.
@@ -32,7 +32,6 @@ struct pool {
     uint32_t object_size; /* a multiple of 8 */
     uint32_t block_bytes; /* a power of two */
     uint32_t limit, used, blocks;
-    bool has_empty; /* one of `avail` is empty */
 };
 
 void pool_init(struct pool *p, struct mem *mem, size_t object_size, uint32_t limit);
@@ -52,7 +51,7 @@ static inline bool pool_block_full(const struct pool *p, const struct pool_block
 static inline void *pool_take(struct pool *p)
 {
     struct pool_block *b = p->avail;
-    if (UNLIKELY(b == NULL || b->free == NULL || b->used == 0 || p->used == p->limit))
+    if (UNLIKELY(b == NULL || b->free == NULL || p->used == p->limit))
         return pool_take_slow(p);
     void *object = b->free;
     unpoison(object, p->object_size);
@@ -75,7 +74,7 @@ static inline void pool_give(struct pool *p, void *object)
     b->used--;
     p->used--;
     poison(object, p->object_size);
-    if (UNLIKELY(was_full || b->used == 0))
+    if (UNLIKELY(was_full || (b->used == 0 && b != p->avail)))
         pool_block_changed(p, b, was_full);
 }
 

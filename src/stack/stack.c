@@ -72,6 +72,7 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
     struct tcp_host host = {.context = s,
                             .reply = stack_reply,
                             .icmp_error = stack_icmp_error,
+                            .check = stack_check,
                             .route = stack_route};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
@@ -159,6 +160,7 @@ int tern_iface_change(tern *s, int id, const tern_iface *conf)
         return TERN_EINVAL;
     stack_flush(s, (uint8_t)id); /* made for what the interface was; TCP sends them again */
     set_path(s, (uint8_t)id, conf);
+    s->tcp.route_generation++; /* segment sizes are worked out anew */
     return 0;
 }
 

@@ -61,6 +61,7 @@ struct tern {
 void stack_reply(void *context, const struct tcp_out *out);
 void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
                       uint8_t code, uint32_t seq);
+enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t iface);
 int stack_route(void *context, const uint8_t remote[16], uint8_t *iface);
 /* Answers an echo request of `len` bytes of ICMP. */
 void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);

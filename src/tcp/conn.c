@@ -131,6 +131,7 @@ struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t ifac
     c->route_generation = t->route_generation;
     c->ts_offset = keyed_ts_offset(t, tuple);
     c->mss_peer = wire_is_ip4(tuple->remote) ? 536 : 1220; /* MUST-15 */
+    conn_mss_update(t, c);
     c->rcvbuf = cfg->rcvbuf;
     c->sndbuf = cfg->sndbuf;
     c->linger_ms = UINT32_MAX;
@@ -174,6 +175,8 @@ static void free_active(struct tcp *t, struct conn *c)
         return;
     reasm_clear(t, a);
     drop_send_queue(t, c, a);
+    if (a->spare != NULL)
+        chunk_unref(t->chunks, a->spare);
     if (a->cc_state != NULL)
         pool_give(&t->cc_states, a->cc_state);
     pool_give(&t->actives, a);
@@ -256,7 +259,7 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
     a->cc.state = a->cc_inline;
     if (ops->state_size > CC_INLINE)
         a->cc.state = a->cc_state;
-    uint32_t mss = conn_mss(t, c);
+    uint32_t mss = c->mss;
     /* IW10 (RFC 6928) for a new connection; else what it had before it froze */
     a->cc.cwnd = c->cwnd != 0 ? c->cwnd : min_u32(10 * mss, max_u32(2 * mss, 14600));
     a->cc.ssthresh = c->ssthresh;
@@ -467,14 +470,15 @@ uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16
     return (uint16_t)min_u32(mss, UINT16_MAX);
 }
 
-uint32_t conn_mss(const struct tcp *t, const struct conn *c)
+void conn_mss_update(const struct tcp *t, struct conn *c)
 {
     bool ip4 = wire_is_ip4(c->raddr);
-    uint32_t mss = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
+    c->mss_own = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
+    uint32_t mss = c->mss_own;
     if (c->pmtu != 0) {
         uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
         mss = min_u32(mss, c->pmtu - headers);
     }
     mss = min_u32(mss, max_u32(c->mss_peer, MSS_LEAST));
-    return c->flags & CONN_TS ? mss - 12 : mss;
+    c->mss = (uint16_t)(c->flags & CONN_TS ? mss - 12 : mss);
 }

@@ -101,12 +101,13 @@ struct conn {
     uint32_t challenge_tick;   /* no further challenge ACK before this tick */
     uint32_t route_generation; /* struct tcp's when `iface` was looked up */
     uint32_t last_sent_tick;   /* for the restart after idle */
+    uint16_t mss;              /* payload of a full segment sent, by conn_mss_update() */
+    uint16_t mss_own;          /* the largest segment we offer to receive, by the same */
     uint16_t rcv_mss;          /* largest segment received lately */
     uint8_t iface, ttl, dscp, syn_retries;
     uint16_t pmtu;   /* path MTU learnt from ICMP; 0: that of the interface */
     uint8_t backoff; /* exponent of the RTO, until the next valid measurement (Karn) */
     uint32_t self;   /* its own index */
-    uint8_t spare[4];
 };
 _Static_assert(sizeof(struct conn) == 256, "struct conn is four cache lines");
 
@@ -136,6 +137,7 @@ struct active {
     bool interactive; /* the owner answers what it reads: ACKs ride on the answers */
 
     /* sending (output.c, sent.c, ack.c, loss.c) */
+    struct chunk *spare; /* a page between two uses, by either queue */
     struct chunk *txq_head,
         *txq_tail;             /* chunks from snd_una to snd_end; chunk.seq is stream offset */
     struct chunk *tx_cursor;   /* the chunk that holds snd_nxt; 0: at the end */

@@ -87,6 +87,7 @@ static void take_syn_options(struct tcp *t, struct conn *c, const struct wire_tc
     } else {
         c->snd_wscale = c->rcv_wscale = 0;
     }
+    conn_mss_update(t, c);
 }
 
 static void take_irs(struct conn *c, struct active *a, uint32_t irs)
@@ -621,15 +622,16 @@ static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
 {
     struct active *a = c->active;
     uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
-    uint32_t was = conn_mss(t, c);
+    uint32_t was = c->mss;
     mtu = max_u32(mtu, least);
     if (mtu >= t->path[c->iface].mtu || (c->pmtu != 0 && mtu >= c->pmtu))
         return;
     c->pmtu = (uint16_t)mtu;
-    if (a == NULL || conn_mss(t, c) >= was)
+    conn_mss_update(t, c);
+    if (a == NULL || c->mss >= was)
         return;
     for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
-        if (!(r->flags & SENT_SACKED) && r->in_device == 0 && sent_len(r) > conn_mss(t, c))
+        if (!(r->flags & SENT_SACKED) && r->in_device == 0 && sent_len(r) > c->mss)
             sent_mark(a, r, SENT_LOST);
     }
     a->force = true;

@@ -231,7 +231,7 @@ static void send_synack(struct tcp *t, uint32_t ix)
 
 static void halfopen_set(struct tcp *t, uint32_t ix, uint64_t after)
 {
-    wheel_set(&t->halfopen_wheel, ix, t->tick64 + ticks_of(after), t->tick64);
+    tcp_wheel_set(t, &t->halfopen_wheel, ix, t->tick64 + ticks_of(after));
 }
 
 /* Out of the table and the wheel; the slot stays while an event names it. */
@@ -364,6 +364,9 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struc
 enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor)
 {
     uint16_t flags = seg->h.flags;
+    enum tern_drop why = t->host.check(t->host.context, &seg->tuple, seg->iface);
+    if (why != TERN_DROP_NONE)
+        return why;
     uint32_t listener = find_listener(t, seg->tuple.local, seg->tuple.lport);
     if (listener == 0) {
         input_refuse(t, seg);
@@ -412,6 +415,7 @@ static struct conn *promote(struct tcp *t, uint32_t ix)
         c->snd_wscale = h.wscale;
         c->rcv_wscale = tcp_wscale(t);
     }
+    conn_mss_update(t, c);
     count(t, TERN_COUNT_PASSIVE_OPENS);
     return c;
 }

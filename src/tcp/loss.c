@@ -25,7 +25,7 @@ static void fill_ack(const struct tcp *t, const struct conn *c, const struct act
                       .acked = s->acked,
                       .lost = s->lost,
                       .in_flight = in_flight(c, a),
-                      .mss = conn_mss(t, c),
+                      .mss = c->mss,
                       .cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0,
                       .in_recovery = a->phase == LOSS_RECOVERY};
 }
@@ -91,9 +91,9 @@ static void rack_update(struct tcp *t, const struct conn *c, struct active *a,
 }
 
 /* Step 4: how much later is later. */
-static uint64_t rack_window(const struct tcp *t, const struct conn *c, const struct active *a)
+static uint64_t rack_window(const struct conn *c, const struct active *a)
 {
-    if (!a->reordered && (a->phase != LOSS_OPEN || a->sacked >= DUPTHRESH * conn_mss(t, c)))
+    if (!a->reordered && (a->phase != LOSS_OPEN || a->sacked >= DUPTHRESH * c->mss))
         return 0;
     return min_u32(c->min_rtt_us / 4, c->srtt_us8 / 8) * NS_PER_US;
 }
@@ -103,7 +103,7 @@ static uint64_t rack_window(const struct tcp *t, const struct conn *c, const str
 static void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
     struct active *a = c->active;
-    uint64_t window = rack_window(t, c, a);
+    uint64_t window = rack_window(c, a);
     uint64_t wait = 0;
     a->t_reorder = 0;
     for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
@@ -136,7 +136,7 @@ static void mark_first(struct tcp *t, struct conn *c, struct active *a, struct a
     struct sent *r = a->sent_head;
     if (r == NULL)
         return;
-    uint32_t mss = conn_mss(t, c);
+    uint32_t mss = c->mss;
     if (r->flags & SENT_LOST || r->in_device != 0)
         return;
     if (sent_len(r) > mss && sent_split(t, c, a, r, r->lo + mss) == NULL)
@@ -148,7 +148,7 @@ static void newreno(struct tcp *t, struct conn *c, struct ack_sample *s, bool du
 {
     struct active *a = c->active;
     if (s->advanced) {
-        uint32_t mss = conn_mss(t, c);
+        uint32_t mss = c->mss;
         uint32_t left = s->cumulative / mss; /* these had sent their duplicate ACKs before */
         a->dupacks = a->phase == LOSS_RECOVERY && a->dupacks > left ? a->dupacks - left : 0;
         if (a->phase == LOSS_RECOVERY && seq_lt(c->snd_una, a->recover))
@@ -221,7 +221,7 @@ void loss_on_rto(struct tcp *t, struct conn *c)
         if (!(r->flags & (SENT_SACKED | SENT_LOST)) && r->in_device == 0)
             mark_lost(a, r, &s);
     }
-    a->cc.cwnd = conn_mss(t, c);
+    a->cc.cwnd = c->mss;
     a->phase = LOSS_RTO;
     a->recover = c->snd_nxt;
     a->dupacks = 0;

@@ -8,14 +8,13 @@
 /* ---- headers --------------------------------------------------------------------------------- */
 
 /* The window field; what it promises is remembered. */
-static uint16_t offer_window(struct tcp *t, struct conn *c, bool syn)
+static uint16_t offer_window(struct conn *c, bool syn)
 {
-    uint32_t wnd = reasm_window(t, c, c->active);
+    uint32_t wnd = reasm_window(c, c->active);
     uint32_t scale = syn ? 0 : c->rcv_wscale; /* never scaled on SYN: RFC 7323 2.2 */
     uint32_t field = min_u32(wnd >> scale, UINT16_MAX);
     if (syn) { /* whole segments, as Linux offers them */
-        uint32_t mss = tcp_mss_advertised(t, c->iface, wire_is_ip4(c->raddr), c->mss_user);
-        field -= field > mss ? field % mss : 0;
+        field -= field > c->mss_own ? field % c->mss_own : 0;
     }
     uint32_t edge = c->rcv_nxt + (field << scale);
     if (seq_gt(edge, c->rcv_adv))
@@ -57,10 +56,10 @@ void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t 
     h->ack = 0;
     if (flags & TCP_ACK) {
         h->ack = c->rcv_nxt;
-        h->wnd = offer_window(t, c, (flags & TCP_SYN) != 0);
+        h->wnd = offer_window(c, (flags & TCP_SYN) != 0);
         acknowledged(c, a);
     } else {
-        h->wnd = offer_window(t, c, true);
+        h->wnd = offer_window(c, true);
     }
     if (c->flags & CONN_TS || (flags & TCP_SYN && t->cfg->features & TERN_FEATURE_TIMESTAMPS &&
                                c->state == TERN_SYN_SENT)) {
@@ -87,9 +86,9 @@ void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, s
 /* ---- segment sizes --------------------------------------------------------------------------- */
 
 /* Payload of one wire segment, with the SACK blocks it will carry. */
-static uint32_t payload_mss(const struct tcp *t, const struct conn *c, const struct active *a)
+static uint32_t payload_mss(const struct conn *c, const struct active *a)
 {
-    uint32_t mss = conn_mss(t, c);
+    uint32_t mss = c->mss;
     if (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi)
         return mss;
     uint32_t blocks = min_u32(a->ooo.count + 1, c->flags & CONN_TS ? 3 : 4);
@@ -194,9 +193,8 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
         choose_iss(t, c, a);
     bool answer = c->state == TERN_SYN_RECEIVED;
     output_header(t, c, out, answer ? TCP_SYN | TCP_ACK : TCP_SYN, c->iss);
-    bool ip4 = wire_is_ip4(c->raddr);
     struct wire_tcp_options *opt = &out->h.opt;
-    opt->mss = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
+    opt->mss = c->mss_own;
     opt->have |= WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
     if (answer ? (c->flags & CONN_SACK) != 0 : (t->cfg->features & TERN_FEATURE_SACK) != 0)
         opt->have |= WIRE_OPT_SACK_OK;
@@ -225,17 +223,17 @@ static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-uint32_t output_pipe(const struct tcp *t, const struct conn *c, const struct active *a)
+uint32_t output_pipe(const struct conn *c, const struct active *a)
 {
     uint32_t flight = in_flight(c, a);
     if (a->dupacks == 0)
         return flight;
-    return flight - min_u32(flight, a->dupacks * conn_mss(t, c));
+    return flight - min_u32(flight, a->dupacks * c->mss);
 }
 
-static uint32_t cwnd_left(const struct tcp *t, const struct conn *c, const struct active *a)
+static uint32_t cwnd_left(const struct conn *c, const struct active *a)
 {
-    uint32_t pipe = output_pipe(t, c, a);
+    uint32_t pipe = output_pipe(c, a);
     return a->cc.cwnd > pipe ? a->cc.cwnd - pipe : 0;
 }
 
@@ -270,7 +268,7 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
 {
     uint32_t queued =
         c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
-    uint32_t wnd = wnd_left(c), cwnd = cwnd_left(t, c, a);
+    uint32_t wnd = wnd_left(c), cwnd = cwnd_left(c, a);
     uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
     if (queued > len && cwnd < wnd)
         c->flags |= CONN_CWND_LIMITED;
@@ -300,7 +298,7 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
 static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
     struct active *a = c->active;
-    uint32_t mss = payload_mss(t, c, a);
+    uint32_t mss = payload_mss(c, a);
     uint32_t len = new_data(t, c, a, mss);
     bool fin = false;
     if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
@@ -357,9 +355,9 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
         r = r->next;
     if (r == NULL)
         return false;
-    uint32_t mss = payload_mss(t, c, a);
-    uint32_t room = cwnd_left(t, c, a);
-    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(t, c, a) != 0)
+    uint32_t mss = payload_mss(c, a);
+    uint32_t room = cwnd_left(c, a);
+    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(c, a) != 0)
         return false;
     if (r->lo - c->snd_una >= c->snd_wnd && r != a->sent_head)
         return false; /* outside of a window that was shrunk: SHLD-16 */
@@ -414,7 +412,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
         output_header(t, c, out, TCP_ACK, c->snd_una - 1);
         return true;
     }
-    len = min_u32(len, payload_mss(t, c, a));
+    len = min_u32(len, payload_mss(c, a));
     struct sent *r = sent_append(t, a, c->snd_nxt, c->snd_nxt + len);
     if (r == NULL)
         return false;
@@ -510,6 +508,7 @@ static bool reroute(struct tcp *t, struct conn *c, uint8_t iface)
         return false; /* its timers go on; a route may come back */
     c->route_generation = t->route_generation;
     c->iface = now_via;
+    conn_mss_update(t, c);
     if (now_via == iface)
         return true;
     conn_ready(t, c);
@@ -559,7 +558,7 @@ void output_release(struct tcp *t, struct conn *c, struct active *a)
             a->tx_cursor = k->next;
         if (k->next == NULL)
             a->txq_tail = NULL;
-        chunk_unref(t->chunks, k);
+        queue_unref(t, a, k);
     }
 }
 

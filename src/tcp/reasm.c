@@ -53,14 +53,14 @@ static void free_run(struct tcp *t, struct chunk *chunk)
 /* Writes payload [off, off+len) of the segment, which is stream position `seq` on, behind `run`:
  * into the room its last chunk has, then into new chunks. Returns the bytes written; fewer than
  * `len` when memory is out. *made counts the new chunks. */
-static uint32_t append(struct tcp *t, struct run *run, struct tcp_seg *seg, uint32_t seq,
-                       uint32_t off, uint32_t len, uint32_t *made)
+static uint32_t append(struct tcp *t, struct active *a, struct run *run, struct tcp_seg *seg,
+                       uint32_t seq, uint32_t off, uint32_t len, uint32_t *made)
 {
     uint32_t done = 0;
     while (done < len) {
         uint32_t room = room_in(run->last);
         if (room == 0) {
-            struct chunk *k = chunk_new(t->chunks, seq + done, len - done);
+            struct chunk *k = queue_chunk(t, a, seq + done, len - done);
             if (k == NULL)
                 break;
             if (run->last != NULL)
@@ -115,7 +115,7 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
     }
     struct run run = {.first = a->rxq_head, .last = a->rxq_tail};
     uint32_t made = 0;
-    uint32_t done = append(t, &run, seg, c->rcv_nxt, off, len, &made);
+    uint32_t done = append(t, a, &run, seg, c->rcv_nxt, off, len, &made);
     a->rxq_head = run.first;
     a->rxq_tail = run.last;
     c->rcv_nxt += done;
@@ -176,7 +176,7 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
     if (after)
         run = (struct run){.first = a->ooo.at[i].first, .last = a->ooo.at[i].last};
     uint32_t made = 0;
-    uint32_t done = append(t, &run, seg, seq, off, len, &made);
+    uint32_t done = append(t, a, &run, seg, seq, off, len, &made);
     a->ooo_pages += made;
     if (done == 0)
         return false;
@@ -285,7 +285,7 @@ void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len
             break;
         a->rx_excess -= k->kind == CHUNK_CALLER ? k->charge - k->len : 0;
         a->rxq_head = k == a->rxq_tail ? NULL : k->next;
-        chunk_unref(t->chunks, k);
+        queue_unref(t, a, k);
     }
     if (a->rxq_head == NULL)
         a->rxq_tail = NULL;
@@ -334,7 +334,7 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
     return n;
 }
 
-uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a)
+uint32_t reasm_window(const struct conn *c, const struct active *a)
 {
     uint64_t used = a == NULL ? 0 : (uint64_t)reasm_readable(c, a) + a->rx_owed + a->rx_excess;
     uint32_t room = c->rcvbuf > used ? c->rcvbuf - (uint32_t)used : 0;
@@ -342,8 +342,7 @@ uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct ac
     if (room <= offered)
         return offered; /* never shrinks: SHLD-14 */
     /* silly-window avoidance: RFC 9293 3.8.6.2.2, MUST-39 */
-    uint32_t mss = tcp_mss_advertised(t, c->iface, wire_is_ip4(c->raddr), c->mss_user);
-    return room - offered >= min_u32(c->rcvbuf / 2, mss) ? room : offered;
+    return room - offered >= min_u32(c->rcvbuf / 2, c->mss_own) ? room : offered;
 }
 
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a)

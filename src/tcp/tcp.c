@@ -54,6 +54,7 @@ int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chun
     if (!init_slabs(t) || !flowtab_init(&t->flows, mem, FLOWS_FIRST) ||
         !flowtab_init(&t->listens, mem, LISTENS_FIRST))
         return TERN_ENOMEM;
+    t->due = UINT64_MAX;
     wheel_init(&t->conn_wheel, &t->conns, offsetof(struct conn, timer), t->tick64);
     wheel_init(&t->halfopen_wheel, &t->halfopens, offsetof(struct halfopen, timer), t->tick64);
     wheel_init(&t->timewait_wheel, &t->timewaits, offsetof(struct timewait, timer), t->tick64);
@@ -101,9 +102,18 @@ void tcp_now(struct tcp *t, uint64_t now)
     }
 }
 
+static uint64_t next_tick(const struct tcp *t)
+{
+    uint64_t tick = wheel_next(&t->conn_wheel);
+    tick = min_u64(tick, wheel_next(&t->halfopen_wheel));
+    return min_u64(tick, wheel_next(&t->timewait_wheel));
+}
+
 uint32_t tcp_advance(struct tcp *t, uint32_t budget)
 {
     uint32_t ix;
+    if (LIKELY(t->tick64 < t->due))
+        return budget;
     while (budget > 0 && (ix = wheel_expire(&t->conn_wheel, t->tick64)) != 0) {
         timer_fire(t, conn_at(t, ix));
         budget--;
@@ -116,13 +126,11 @@ uint32_t tcp_advance(struct tcp *t, uint32_t budget)
         timewait_free(t, ix);
         budget--;
     }
+    t->due = next_tick(t);
     return budget;
 }
 
 uint64_t tcp_next(const struct tcp *t)
 {
-    uint64_t tick = wheel_next(&t->conn_wheel);
-    tick = min_u64(tick, wheel_next(&t->halfopen_wheel));
-    tick = min_u64(tick, wheel_next(&t->timewait_wheel));
-    return tick > UINT64_MAX >> TICK_SHIFT ? TERN_NEVER : tick << TICK_SHIFT;
+    return t->due > UINT64_MAX >> TICK_SHIFT ? TERN_NEVER : t->due << TICK_SHIFT;
 }

@@ -73,6 +73,9 @@ struct tcp_host {
     /* Answers a segment with an ICMP error that quotes its beginning. */
     void (*icmp_error)(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
                        uint8_t code, uint32_t seq);
+    /* Whether a segment that belongs to no connection may be answered: its addresses can be what
+     * they say, and it is for us. Asked lazily, as a connection's segments have passed it once. */
+    enum tern_drop (*check)(void *context, const struct tcp_tuple *tuple, uint8_t iface);
     /* The interface for an address; < 0: enum tern_err. */
     int (*route)(void *context, const uint8_t remote[16], uint8_t *iface);
 };
@@ -91,6 +94,7 @@ struct tcp {
     struct slab conns, halfopens, timewaits, listeners;
     struct pool actives, sents, stats, cc_states;
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
+    uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
     struct siphash_key key_flow, key_isn, key_ts, key_port;
     uint32_t last_ref;  /* the connection of the last segment */
@@ -171,6 +175,13 @@ static inline bool tick_due(const struct tcp *t, uint32_t deadline)
 #define NS_PER_US 1000ull
 #define NS_PER_S 1000000000ull
 
+/* Arms an entry of one of the wheels for that tick. */
+static inline void tcp_wheel_set(struct tcp *t, struct wheel *w, uint32_t ix, uint64_t at)
+{
+    wheel_set(w, ix, at, t->tick64);
+    t->due = min_u64(t->due, at);
+}
+
 /* ---- keyed.c: values that depend on the tuple and a secret ----------------------------------- */
 
 uint32_t tcp_flow_hash(const struct tcp *t, const struct tcp_tuple *tuple);
@@ -209,8 +220,9 @@ void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
 void event_append(struct tcp *t, uint32_t ref);
 /* The reference of the tuple, whatever stands there; 0: none. */
 uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash);
-/* Bytes that fit a segment sent now, options deducted (MUST-16). */
-uint32_t conn_mss(const struct tcp *t, const struct conn *c);
+/* Works out conn.mss, the bytes that fit a segment with its options deducted (MUST-16), and mss_own:
+ * whenever something they depend on has changed. */
+void conn_mss_update(const struct tcp *t, struct conn *c);
 /* The MSS to advertise on that path. */
 uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user);
 void tcp_trace(struct tcp *t, const struct conn *c, tern_trace *record);
@@ -286,6 +298,29 @@ struct sent *sent_merge(struct tcp *t, struct active *a, struct sent *r);
 void sent_done(struct tcp *t, struct sent *r);
 static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 
+/* A chunk for one of the connection's queues, and back: the last one is kept at hand, because a
+ * conversation takes and returns one with each message. */
+static inline struct chunk *queue_chunk(struct tcp *t, struct active *a, uint32_t seq, size_t want)
+{
+    struct chunk *k = a->spare;
+    if (k == NULL)
+        return chunk_new(t->chunks, seq, want);
+    a->spare = NULL;
+    k->seq = seq;
+    k->len = 0;
+    k->next = NULL;
+    return k;
+}
+
+static inline void queue_unref(struct tcp *t, struct active *a, struct chunk *k)
+{
+    if (k->refs == 1 && k->kind == CHUNK_PAGE && a->spare == NULL &&
+        t->chunks->pages < t->chunks->pages_max / 2)
+        a->spare = k;
+    else
+        chunk_unref(t->chunks, k);
+}
+
 /* ---- output.c -------------------------------------------------------------------------------- */
 
 /* The next segment for that interface; false: nothing may go now. */
@@ -297,7 +332,7 @@ void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t 
 void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, struct tcp_out *out);
 /* Bytes in flight as loss recovery counts them: each duplicate ACK stands for a segment that left
  * the network (RFC 6582), each SACKed byte for itself. */
-uint32_t output_pipe(const struct tcp *t, const struct conn *c, const struct active *a);
+uint32_t output_pipe(const struct conn *c, const struct active *a);
 /* Takes acknowledged chunks off the send queue. */
 void output_release(struct tcp *t, struct conn *c, struct active *a);
 uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a);
@@ -315,7 +350,7 @@ void reasm_clear(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */
 uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max);
 /* Bytes of window to offer now; never takes back what was offered (SHLD-14). */
-uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a);
+uint32_t reasm_window(const struct conn *c, const struct active *a);
 /* Grows the receive buffer with what the owner reads in a round trip. */
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a);
 
@@ -352,7 +387,7 @@ static inline void timer_arm(struct tcp *t, struct conn *c, uint32_t deadline)
     if (wheel_armed(&c->timer) && seq_leq(c->timer.expires, deadline))
         return;
     uint64_t at = t->tick64 + (uint64_t)(int64_t)(int32_t)(deadline - t->tick);
-    wheel_set(&t->conn_wheel, c->self, at, t->tick64);
+    tcp_wheel_set(t, &t->conn_wheel, c->self, at);
 }
 void timer_fire(struct tcp *t, struct conn *c);
 /* Nothing is queued any more: looks after a while whether the connection is quiet. */

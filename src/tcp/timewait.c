@@ -75,7 +75,7 @@ void timewait_enter(struct tcp *t, struct conn *c)
     c->flags &= ~(uint32_t)CONN_IN_TABLE;
     if (t->last_ref == ref_make(REF_CONN, c->self))
         t->last_ref = 0;
-    wheel_set(&t->timewait_wheel, ix, t->tick64 + left, t->tick64);
+    tcp_wheel_set(t, &t->timewait_wheel, ix, t->tick64 + left);
     count(t, TERN_COUNT_TIMEWAITS);
     conn_free(t, c);
 }
@@ -124,7 +124,7 @@ enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         w->flags & TIMEWAIT_TS && h->opt.have & WIRE_OPT_TS && seq_lt(h->opt.tsval, w->ts_recent);
     if (h->flags & TCP_FIN && !old && h->seq + seg->len + 1 == w->rcv_nxt) {
         /* its FIN again, so our ACK of it was lost: the wait begins anew */
-        wheel_set(&t->timewait_wheel, ix, t->tick64 + ticks_of(2 * t->cfg->msl), t->tick64);
+        tcp_wheel_set(t, &t->timewait_wheel, ix, t->tick64 + ticks_of(2 * t->cfg->msl));
         answer(t, w, seg);
         return TERN_DROP_TCP_DUPLICATE;
     }

@@ -125,7 +125,7 @@ ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len)
     while (done < want) {
         struct chunk *k = tail_room(a);
         if (k == NULL) {
-            k = chunk_new(t->chunks, at + done, want - done);
+            k = queue_chunk(t, a, at + done, want - done);
             if (k == NULL)
                 break;
             link_chunk(a, k);
@@ -160,7 +160,7 @@ ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, s
     a->tx_reserved = k;
     while (views < n && done < left) {
         if (k == NULL) {
-            k = chunk_new(t->chunks, at + done, left - done);
+            k = queue_chunk(t, a, at + done, left - done);
             if (k == NULL)
                 break;
             link_chunk(a, k);
@@ -271,7 +271,7 @@ static void consumed(struct tcp *t, struct conn *c)
     }
     reasm_tune(t, c, a);
     uint32_t offered = c->rcv_adv - c->rcv_nxt;
-    uint32_t window = reasm_window(t, c, a);
+    uint32_t window = reasm_window(c, a);
     if (window > offered && window / 2 >= offered) {
         c->flags |= CONN_ACK_DUE;
         conn_ready(t, c);
@@ -492,6 +492,7 @@ int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
         break;
     case TERN_OPT_MSS:
         c->mss_user = (uint16_t)value;
+        conn_mss_update(t, c);
         break;
     default:
         return TERN_EINVAL;
@@ -566,7 +567,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .rcv_wscale = c->rcv_wscale,
         .retransmits = c->retries,
         .in_recovery = a != NULL && a->phase != LOSS_OPEN,
-        .snd_mss = (uint16_t)conn_mss(t, c),
+        .snd_mss = c->mss,
         .rcv_mss = c->rcv_mss,
         .mss_peer = c->mss_peer,
         .iss = c->iss,
