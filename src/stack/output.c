@@ -71,10 +71,15 @@ void stack_flush(tern *s, uint8_t iface)
 
 /* ---- making packets -------------------------------------------------------------------------- */
 
-static void clear(struct outrec *r, uint8_t iface)
+/* A record for one packet; NULL: too many are in devices. */
+static struct outrec *new_record(tern *s, uint8_t iface)
 {
-    memset(r, 0, offsetof(struct outrec, header));
+    struct outrec *r = pool_take(&s->outrecs);
+    if (UNLIKELY(r == NULL))
+        return NULL;
     r->iface = iface;
+    r->reply = false;
+    return r;
 }
 
 static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
@@ -96,48 +101,57 @@ static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
     return sum;
 }
 
-/* Completes the TCP checksum, or leaves the pseudo-header's sum in its place for the device. */
-static void put_checksum(const tern *s, struct outrec *r, const struct wire_ip *ip, size_t tcp_len)
+/* A header's sum: short, and just written, so that words as they were stored are quickest. */
+static uint64_t sum_header(const uint8_t *p, size_t len)
 {
-    uint8_t *tcp = r->header + ip->header_len;
-    uint64_t sum = wire_pseudo_sum(ip->src, ip->dst, WIRE_TCP, ip->payload_len);
-    uint16_t check;
-    if (s->iface[r->iface].conf.caps & TERN_CAP_CSUM) {
-        r->csum_start = ip->header_len;
-        r->csum_offset = 16;
-        check = cksum_fold(sum);
-    } else {
-        sum = s->cksum.sum(tcp, tcp_len, sum);
-        check = cksum_finish(sum_payload(s, r, sum));
+    uint64_t sum = 0;
+    for (size_t i = 0; i < len; i += 4) {
+        uint32_t w;
+        memcpy(&w, p + i, 4);
+        sum += w;
     }
-    memcpy(tcp + 16, &check, 2);
+    return sum;
 }
 
-static void make_tcp(tern *s, struct outrec *r, const struct tcp_out *out)
+/* Puts the IP header in front of the TCP header, and completes the checksum, or leaves the
+ * pseudo-header's sum in its place for the device. */
+static void make_packet(const tern *s, struct outrec *r, const struct tcp_out *out)
 {
-    uint8_t tcp[WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX];
-    size_t tcp_len = wire_tcp_write(tcp, &out->h);
-    struct wire_ip ip = {.proto = WIRE_TCP, .ttl = out->ttl, .tos = out->tos};
-    memcpy(ip.src, out->tuple.local, 16);
-    memcpy(ip.dst, out->tuple.remote, 16);
+    uint8_t *tcp = out->tcp;
+    struct wire_ip_out ip = {.src = out->local,
+                             .dst = out->remote,
+                             .proto = WIRE_TCP,
+                             .ttl = out->ttl,
+                             .tos = out->tos,
+                             .payload_len = (uint16_t)(out->tcp_len + out->len)};
     bool ip4 = wire_is_ip4(ip.dst);
-    ip.version = ip4 ? 4 : 6;
-    ip.payload_len = (uint16_t)(tcp_len + out->len);
-    ip.header_len = (uint16_t)wire_ip_write(r->header, &ip, 0);
-    memcpy(r->header + ip.header_len, tcp, tcp_len);
-    r->header_len = (uint16_t)(ip.header_len + tcp_len);
+    size_t ip_len = ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER;
+    wire_ip_put(tcp - ip_len, &ip);
+    r->header_off = (uint8_t)(IP_ROOM - ip_len);
+    r->header_len = (uint16_t)(ip_len + out->tcp_len);
     r->chunk = out->chunk;
     r->chunk_off = out->chunk_off;
     r->chunks = out->chunks;
     r->len = out->len;
     r->sent = out->sent;
-    r->iface = out->iface;
+    r->csum_start = r->gso_size = r->gso_segs = 0;
+    r->gso_type = TERN_GSO_NONE;
     if (out->gso_size != 0) {
         r->gso_type = ip4 ? TERN_GSO_TCPV4 : TERN_GSO_TCPV6;
         r->gso_size = out->gso_size;
         r->gso_segs = (uint16_t)((out->len + out->gso_size - 1) / out->gso_size);
     }
-    put_checksum(s, r, &ip, tcp_len);
+    uint64_t sum = wire_pseudo_sum(ip.src, ip.dst, WIRE_TCP, ip.payload_len);
+    uint16_t check;
+    if (s->iface[r->iface].conf.caps & TERN_CAP_CSUM) {
+        r->csum_start = (uint16_t)ip_len;
+        r->csum_offset = 16;
+        check = cksum_fold(sum);
+    } else {
+        sum = cksum_add(sum, sum_header(tcp, out->tcp_len));
+        check = cksum_finish(sum_payload(s, r, sum));
+    }
+    memcpy(tcp + 16, &check, 2);
 }
 
 static struct outrec *new_reply(tern *s, uint8_t iface)
@@ -146,11 +160,9 @@ static struct outrec *new_reply(tern *s, uint8_t iface)
         s->counters.drop[TERN_DROP_REPLIES]++;
         return NULL;
     }
-    struct outrec *r = pool_take(&s->outrecs);
+    struct outrec *r = new_record(s, iface);
     if (r == NULL)
         s->counters.drop[TERN_DROP_REPLIES]++;
-    else
-        clear(r, iface);
     return r;
 }
 
@@ -161,13 +173,20 @@ static void queue_reply(tern *s, struct outrec *r)
     push_back(s, r);
 }
 
-void stack_reply(void *context, const struct tcp_out *out)
+void stack_reply(void *context, const struct tcp_reply *reply)
 {
     tern *s = context;
-    struct outrec *r = new_reply(s, out->iface);
+    struct outrec *r = new_reply(s, reply->iface);
     if (r == NULL)
         return;
-    make_tcp(s, r, out);
+    struct tcp_out out = {.tcp = r->header + IP_ROOM,
+                          .iface = reply->iface,
+                          .ttl = reply->ttl,
+                          .tos = reply->tos,
+                          .local = reply->tuple.local,
+                          .remote = reply->tuple.remote};
+    out.tcp_len = (uint16_t)wire_tcp_write(out.tcp, &reply->h);
+    make_packet(s, r, &out);
     queue_reply(s, r);
 }
 
@@ -184,7 +203,7 @@ static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t
         pool_give(&s->outrecs, r);
         return;
     }
-    r->chunk = k;
+    *r = (struct outrec){.iface = iface, .chunk = k};
     TERN_ASSERT(len <= k->cap);
     memcpy(k->data, message, len);
     k->len = (uint32_t)len;
@@ -258,7 +277,7 @@ static void fill_pkt(struct outrec *r, tern_pkt *pkt)
     pkt->len = r->header_len + r->len;
     pkt->tx_time = 0;
     pkt->cookie = r;
-    pkt->iov[0] = (tern_iov){.base = r->header, .len = r->header_len};
+    pkt->iov[0] = (tern_iov){.base = r->header + r->header_off, .len = r->header_len};
     uint16_t n = 1;
     const struct chunk *k = r->chunk;
     uint32_t off = r->chunk_off, left = r->len;
@@ -303,18 +322,18 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
         }
         if (!(s->tcp.out_mask & bit))
             break;
-        r = pool_take(&s->outrecs);
+        r = new_record(s, (uint8_t)iface);
         if (r == NULL) {
             s->counters.count[TERN_COUNT_OUTPUT_LIMITED]++;
             break;
         }
         struct tcp_out out;
+        out.tcp = r->header + IP_ROOM;
         if (!tcp_output(&s->tcp, (uint8_t)iface, &out)) {
             pool_give(&s->outrecs, r);
             break;
         }
-        clear(r, (uint8_t)iface);
-        make_tcp(s, r, &out);
+        make_packet(s, r, &out);
         fill_pkt(r, &pkts[n++]);
     }
     s->counters.count[TERN_COUNT_PACKETS_OUT] += n;

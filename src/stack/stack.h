@@ -9,7 +9,8 @@
 #include "wire/icmp.h"
 
 enum {
-    HEADER_MAX = 116, /* IPv6 and TCP with 40 bytes of options, and 16 to spare */
+    IP_ROOM = 40, /* before the TCP header: for either version's header, which ends there */
+    HEADER_MAX = IP_ROOM + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
     INPUT_BATCH = 16, /* packets looked at ahead, so that their connections are in the cache */
     PULL_UP = 256,    /* headers of a packet whose first piece is shorter than them */
 };
@@ -31,7 +32,8 @@ struct outrec {
     uint16_t gso_size, gso_segs;
     uint16_t csum_start, csum_offset; /* csum_start 0: the checksum is complete */
     uint8_t gso_type, iface, state;
-    bool reply; /* counted in tern.replies */
+    bool reply;         /* counted in tern.replies */
+    uint8_t header_off; /* where the headers begin */
     uint8_t header[HEADER_MAX];
 };
 
@@ -58,7 +60,7 @@ struct tern {
 };
 
 /* output.c: what TCP asks of the stack, and packets that are no TCP. */
-void stack_reply(void *context, const struct tcp_out *out);
+void stack_reply(void *context, const struct tcp_reply *reply);
 void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
                       uint8_t code, uint32_t seq);
 enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t iface);

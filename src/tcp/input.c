@@ -33,7 +33,7 @@ void input_refuse(struct tcp *t, const struct tcp_seg *seg)
 {
     if (seg->h.flags & TCP_RST)
         return; /* RST is never answered */
-    struct tcp_out out;
+    struct tcp_reply out;
     output_reply(t, &seg->tuple, seg->iface, &out);
     if (seg->h.flags & TCP_ACK) {
         out.h.flags = TCP_RST;

@@ -205,7 +205,7 @@ static void send_synack(struct tcp *t, uint32_t ix)
     struct halfopen *h = halfopen_at(t, ix);
     struct tcp_tuple tuple;
     halfopen_tuple(t, h, &tuple);
-    struct tcp_out out;
+    struct tcp_reply out;
     output_reply(t, &tuple, h->iface, &out);
     struct wire_tcp *w = &out.h;
     w->flags = TCP_SYN | TCP_ACK;
@@ -463,7 +463,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
 
 static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struct tcp_seg *seg)
 {
-    struct tcp_out out;
+    struct tcp_reply out;
     output_reply(t, &seg->tuple, seg->iface, &out);
     out.h.flags = TCP_ACK;
     out.h.seq = h->iss + 1;
@@ -537,7 +537,7 @@ int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code)
     struct tcp_tuple tuple;
     halfopen_tuple(t, h, &tuple);
     if (icmp_type < 0) {
-        struct tcp_out out;
+        struct tcp_reply out;
         output_reply(t, &tuple, h->iface, &out);
         out.h.flags = TCP_RST | TCP_ACK;
         out.h.ack = h->irs + 1;

@@ -34,51 +34,56 @@ static void acknowledged(struct conn *c, struct active *a)
     }
 }
 
-void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags, uint32_t seq)
+/* The sum of what every segment of a connection brings with it, payload attached or not. */
+static void describe(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = c->active;
-    struct wire_tcp *h = &out->h;
-    conn_tuple(t, c, &out->tuple);
+    out->local = addrs_at(t->addrs, c->laddr)->ip;
+    out->remote = c->raddr;
     out->iface = c->iface;
     out->ttl = c->ttl;
     out->tos = (uint8_t)(c->dscp << 2);
-    out->chunk = NULL;
-    out->sent = NULL;
-    out->chunk_off = out->len = 0;
-    out->chunks = out->gso_size = 0;
-    h->sport = c->lport;
-    h->dport = c->rport;
-    h->seq = seq;
-    h->flags = flags;
-    h->urg = 0;
-    h->opt.have = 0;
-    h->opt.sack_count = 0;
-    h->ack = 0;
-    if (flags & TCP_ACK) {
-        h->ack = c->rcv_nxt;
-        h->wnd = offer_window(c, (flags & TCP_SYN) != 0);
-        acknowledged(c, a);
-    } else {
-        h->wnd = offer_window(c, true);
-    }
-    if (c->flags & CONN_TS || (flags & TCP_SYN && t->cfg->features & TERN_FEATURE_TIMESTAMPS &&
-                               c->state == TERN_SYN_SENT)) {
-        h->opt.have = WIRE_OPT_TS;
-        h->opt.tsval = ts_clock(t) + c->ts_offset;
-        h->opt.tsecr = flags & TCP_ACK ? c->ts_recent : 0;
-    }
     count(t, TERN_COUNT_SEGMENTS_OUT);
     if (c->stats != NULL)
         c->stats->segs_out++;
     c->last_sent_tick = t->tick;
-    if (a != NULL)
+}
+
+/* Writes the header of a segment that acknowledges, with timestamp and SACK as they apply. */
+static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
+                         uint32_t seq)
+{
+    struct active *a = c->active;
+    uint8_t *p = out->tcp;
+    describe(t, c, out);
+    uint8_t *end = wire_tcp_put(p, (uint32_t)c->lport << 16 | c->rport, seq, c->rcv_nxt);
+    if (c->flags & CONN_TS)
+        end = wire_tcp_put_ts(end, ts_clock(t) + c->ts_offset, c->ts_recent);
+    if (a != NULL) {
+        if (UNLIKELY(a->ooo.count != 0 || a->dsack_lo != a->dsack_hi)) {
+            struct wire_sack sack[WIRE_SACK_MAX];
+            uint32_t n = reasm_sacks(c, a, sack, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
+            if (n != 0)
+                end = wire_tcp_put_sacks(end, sack, n);
+        }
         a->used_tick = t->tick;
+    }
+    out->tcp_len = wire_tcp_close(p, end, flags | TCP_ACK, offer_window(c, false));
+    acknowledged(c, a);
+}
+
+static void no_payload(struct tcp_out *out)
+{
+    out->chunk = NULL;
+    out->sent = NULL;
+    out->chunk_off = out->len = 0;
+    out->chunks = out->gso_size = 0;
 }
 
 /* RFC 9293 3.10.7: a segment made from another one and no connection. */
-void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, struct tcp_out *out)
+void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
+                  struct tcp_reply *out)
 {
-    *out = (struct tcp_out){.tuple = *tuple, .iface = iface, .ttl = t->cfg->ttl};
+    *out = (struct tcp_reply){.tuple = *tuple, .iface = iface, .ttl = t->cfg->ttl};
     out->h.sport = tuple->lport;
     out->h.dport = tuple->rport;
 }
@@ -109,17 +114,6 @@ static uint32_t payload_max(const struct tcp *t, const struct conn *c, uint32_t 
     return max_u32(segs, 1) * mss;
 }
 
-static void put_sacks(struct conn *c, struct tcp_out *out)
-{
-    struct active *a = c->active;
-    if (a == NULL || (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi))
-        return;
-    out->h.opt.sack_count =
-        reasm_sacks(c, a, out->h.opt.sack, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
-    if (out->h.opt.sack_count != 0)
-        out->h.opt.have |= WIRE_OPT_SACK;
-}
-
 /* Attaches up to `len` payload bytes from stream offset `offset` on, in at most SEGMENT_CHUNKS
  * chunks of which the first is `chunk` or comes behind it; takes a reference on each. Returns the
  * bytes attached and in *next the chunk that holds the byte after them. */
@@ -131,10 +125,11 @@ static uint32_t attach(struct tcp_out *out, struct chunk *chunk, uint32_t offset
     out->chunk = chunk;
     out->chunk_off = offset - chunk->seq;
     uint32_t done = 0, at = out->chunk_off;
-    while (done < len && out->chunks < SEGMENT_CHUNKS) {
+    uint16_t chunks = 0;
+    while (done < len && chunks < SEGMENT_CHUNKS) {
         uint32_t n = min_u32(chunk->len - at, len - done);
         chunk_ref(chunk);
-        out->chunks++;
+        chunks++;
         done += n;
         at += n;
         if (at < chunk->len)
@@ -145,6 +140,7 @@ static uint32_t attach(struct tcp_out *out, struct chunk *chunk, uint32_t offset
             break;
     }
     out->len = done;
+    out->chunks = chunks;
     *next = chunk;
     return done;
 }
@@ -185,6 +181,26 @@ static void choose_iss(struct tcp *t, struct conn *c, struct active *a)
     a->stalled = t->now;
 }
 
+/* What our SYN, or SYN-ACK, offers. */
+static void syn_options(const struct tcp *t, const struct conn *c, struct wire_tcp_options *opt)
+{
+    bool answer = c->state == TERN_SYN_RECEIVED;
+    uint32_t ours = t->cfg->features;
+    opt->have = WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
+    opt->mss = c->mss_own;
+    if (answer ? (c->flags & CONN_SACK) != 0 : (ours & TERN_FEATURE_SACK) != 0)
+        opt->have |= WIRE_OPT_SACK_OK;
+    if (answer ? (c->flags & CONN_WSCALE) != 0 : (ours & TERN_FEATURE_WSCALE) != 0) {
+        opt->have |= WIRE_OPT_WSCALE;
+        opt->wscale = c->rcv_wscale;
+    }
+    if (answer ? (c->flags & CONN_TS) != 0 : (ours & TERN_FEATURE_TIMESTAMPS) != 0) {
+        opt->have |= WIRE_OPT_TS;
+        opt->tsval = ts_clock(t) + c->ts_offset;
+        opt->tsecr = answer ? c->ts_recent : 0;
+    }
+}
+
 static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
     struct active *a = c->active;
@@ -192,16 +208,17 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
     if (first)
         choose_iss(t, c, a);
     bool answer = c->state == TERN_SYN_RECEIVED;
-    output_header(t, c, out, answer ? TCP_SYN | TCP_ACK : TCP_SYN, c->iss);
-    struct wire_tcp_options *opt = &out->h.opt;
-    opt->mss = c->mss_own;
-    opt->have |= WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
-    if (answer ? (c->flags & CONN_SACK) != 0 : (t->cfg->features & TERN_FEATURE_SACK) != 0)
-        opt->have |= WIRE_OPT_SACK_OK;
-    if (answer ? (c->flags & CONN_WSCALE) != 0 : (t->cfg->features & TERN_FEATURE_WSCALE) != 0) {
-        opt->have |= WIRE_OPT_WSCALE;
-        opt->wscale = c->rcv_wscale;
-    }
+    struct wire_tcp h = {.sport = c->lport, .dport = c->rport, .seq = c->iss};
+    h.flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
+    h.ack = answer ? c->rcv_nxt : 0;
+    h.wnd = offer_window(c, true);
+    syn_options(t, c, &h.opt);
+    describe(t, c, out);
+    no_payload(out);
+    out->tcp_len = (uint16_t)wire_tcp_write(out->tcp, &h);
+    if (answer)
+        acknowledged(c, a);
+    a->used_tick = t->tick;
     c->flags &= ~(uint32_t)CONN_SYN_DUE;
     if (!first) {
         count(t, TERN_COUNT_RETRANSMITS);
@@ -215,7 +232,8 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 
 static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    output_header(t, c, out, TCP_RST | TCP_ACK, c->snd_nxt);
+    no_payload(out);
+    write_header(t, c, out, TCP_RST, c->snd_nxt);
     count(t, TERN_COUNT_RESETS_OUT);
     c->flags &= ~(uint32_t)CONN_RST_DUE;
     return true;
@@ -300,7 +318,6 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
     struct active *a = c->active;
     uint32_t mss = payload_mss(c, a);
     uint32_t len = new_data(t, c, a, mss);
-    bool fin = false;
     if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
         return false;
     uint32_t lo = c->snd_nxt;
@@ -309,34 +326,33 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
         rto_arm(t, c); /* tries again then */
         return false;
     }
-    bool piggyback = a->t_delack != 0 || c->flags & CONN_ACK_DUE;
-    output_header(t, c, out, TCP_ACK, lo);
-    put_sacks(c, out);
+    no_payload(out);
     if (len != 0) {
         struct chunk *next;
         len = attach(out, a->tx_cursor, lo - c->iss - 1, len, &next);
-        if (len > mss && len % mss != 0 && lo + len != c->snd_end)
-            detach_to(t, out, len -= len % mss), next = out->chunk; /* chunks ran out */
+        if (UNLIKELY(out->chunks == SEGMENT_CHUNKS) && len > mss && lo + len != c->snd_end)
+            detach_to(t, out, len -= len % mss), next = out->chunk;
         a->tx_cursor = next;
-        if (len % mss != 0)
+        if (len < mss || len % mss != 0)
             a->snd_small = lo + len;
-        if (piggyback)
+        if (a->t_delack != 0 || c->flags & CONN_ACK_DUE)
             a->interactive = true;
     }
+    uint16_t flags = 0;
     if (lo + len == c->snd_end) {
-        out->h.flags |= len != 0 ? TCP_PSH : 0; /* MUST-61 */
-        fin = (c->flags & CONN_FIN_QUEUED) != 0 && wnd_left(c) > len;
+        flags = len != 0 ? TCP_PSH : 0; /* MUST-61 */
+        if (c->flags & CONN_FIN_QUEUED && wnd_left(c) > len) {
+            flags |= TCP_FIN;
+            r->flags |= SENT_FIN;
+        }
     }
     r->chunk = out->chunk;
-    r->hi = lo + len + fin;
+    r->hi = lo + len + ((flags & TCP_FIN) != 0);
     r->in_device = 1;
     r->transmissions = 1;
-    if (fin) {
-        out->h.flags |= TCP_FIN;
-        r->flags |= SENT_FIN;
-    }
     out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
+    write_header(t, c, out, flags, lo);
     if (c->snd_una == c->snd_nxt)
         a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -367,15 +383,16 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
         return false;
     fin = (r->flags & SENT_FIN) != 0;
     len = sent_len(r) - fin;
-    output_header(t, c, out, TCP_ACK | (fin ? TCP_FIN : 0), r->lo);
-    put_sacks(c, out);
+    uint16_t flags = fin ? TCP_FIN : 0;
+    no_payload(out);
     if (len != 0) {
         struct chunk *next;
         uint32_t got = attach(out, r->chunk, r->lo - c->iss - 1, len, &next);
         TERN_ASSERT(got == len);
         if (r->lo + len == c->snd_end)
-            out->h.flags |= TCP_PSH;
+            flags |= TCP_PSH;
     }
+    write_header(t, c, out, flags, r->lo);
     sent_unmark(a, r, SENT_LOST);
     r->flags |= SENT_RETRANS;
     r->time = t->now;
@@ -409,14 +426,16 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     uint32_t len = min_u32(wnd_left(c), c->snd_end - c->snd_nxt);
     count(t, TERN_COUNT_PROBES);
     if (len == 0 || c->snd_nxt != c->snd_una) {
-        output_header(t, c, out, TCP_ACK, c->snd_una - 1);
+        no_payload(out);
+        write_header(t, c, out, 0, c->snd_una - 1);
         return true;
     }
     len = min_u32(len, payload_mss(c, a));
     struct sent *r = sent_append(t, a, c->snd_nxt, c->snd_nxt + len);
     if (r == NULL)
         return false;
-    output_header(t, c, out, TCP_ACK | TCP_PSH, c->snd_nxt);
+    no_payload(out);
+    write_header(t, c, out, TCP_PSH, c->snd_nxt);
     struct chunk *next;
     len = attach(out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
     a->tx_cursor = next;
@@ -478,8 +497,8 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
     if (c->flags & CONN_PROBE_DUE && a != NULL)
         return send_probe(t, c, out);
     if (c->flags & CONN_ACK_DUE) {
-        output_header(t, c, out, TCP_ACK, c->snd_nxt);
-        put_sacks(c, out);
+        no_payload(out);
+        write_header(t, c, out, 0, c->snd_nxt);
         return true;
     }
     return false;
@@ -515,6 +534,22 @@ static bool reroute(struct tcp *t, struct conn *c, uint8_t iface)
     return false;
 }
 
+/* A connection nobody owns was waiting to say this: its RST, or the ACK of the peer's FIN. */
+static bool last_words(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    bool over = c->state == TERN_CLOSED;
+    if (!over && (c->state != TERN_TIME_WAIT || c->flags & CONN_ACK_DUE))
+        return false;
+    conn_tuple(t, c, &out->tuple);
+    out->local = out->tuple.local;
+    out->remote = out->tuple.remote;
+    if (over)
+        conn_free(t, c);
+    else
+        timewait_enter(t, c);
+    return true;
+}
+
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
 {
     const struct tcp_path *path = &t->path[iface];
@@ -530,12 +565,9 @@ bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
         bool more;
         if (!reroute(t, c, iface) || !next_segment(t, c, out, &more))
             continue;
-        if (UNLIKELY(c->state == TERN_CLOSED && c->flags & CONN_ORPHAN))
-            conn_free(t, c); /* it was waiting to send its RST */
-        else if (UNLIKELY(c->state == TERN_TIME_WAIT && c->flags & CONN_ORPHAN &&
-                          !(c->flags & CONN_ACK_DUE)))
-            timewait_enter(t, c); /* it was waiting to acknowledge the FIN */
-        else if (more || c->flags & (CONN_ACK_DUE | CONN_PROBE_DUE))
+        if (UNLIKELY(c->flags & CONN_ORPHAN) && last_words(t, c, out))
+            return true;
+        if (more || c->flags & (CONN_ACK_DUE | CONN_PROBE_DUE))
             conn_ready(t, c); /* behind the others */
         return true;
     }

@@ -54,22 +54,31 @@ struct tcp_seg {
 
 /* A segment to be sent. The stack puts IP around it and keeps chunk references until it is done. */
 struct tcp_out {
-    struct tcp_tuple tuple;
-    struct wire_tcp h;
-    struct chunk *chunk; /* payload: begins there, */
-    uint32_t chunk_off;  /* at this byte of it, */
-    uint32_t len;        /* so many bytes, */
-    uint16_t chunks;     /* in this many chunks; each has one reference more */
+    uint8_t *tcp;        /* in: room for the header, which is written there, */
+    uint16_t tcp_len;    /* so long */
+    uint16_t chunks;     /* payload: in this many chunks, each with one reference more, */
+    uint32_t chunk_off;  /* from this byte on */
+    struct chunk *chunk; /* of this chunk, */
+    uint32_t len;        /* so many bytes */
     uint16_t gso_size;   /* 0: one segment */
     uint8_t iface, ttl, tos;
-    struct sent *sent; /* the record in flight it belongs to; NULL: none */
+    struct sent *sent;             /* the record in flight it belongs to; NULL: none */
+    const uint8_t *local, *remote; /* of the connection, or when that is gone by now, */
+    struct tcp_tuple tuple;        /* in here */
+};
+
+/* A segment that belongs to no connection. */
+struct tcp_reply {
+    struct tcp_tuple tuple;
+    struct wire_tcp h;
+    uint8_t iface, ttl, tos;
 };
 
 /* What the engine asks of the stack. */
 struct tcp_host {
     void *context;
     /* Sends a segment that belongs to no connection. */
-    void (*reply)(void *context, const struct tcp_out *out);
+    void (*reply)(void *context, const struct tcp_reply *reply);
     /* Answers a segment with an ICMP error that quotes its beginning. */
     void (*icmp_error)(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
                        uint8_t code, uint32_t seq);
@@ -325,11 +334,9 @@ static inline void queue_unref(struct tcp *t, struct active *a, struct chunk *k)
 
 /* The next segment for that interface; false: nothing may go now. */
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
-/* The fields every segment of a connection has. */
-void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
-                   uint32_t seq);
-/* A stateless reply; the rest of `out` is zero. */
-void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, struct tcp_out *out);
+/* A stateless reply to be filled in: the rest of `out` is zero. */
+void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
+                  struct tcp_reply *out);
 /* Bytes in flight as loss recovery counts them: each duplicate ACK stands for a segment that left
  * the network (RFC 6582), each SACKed byte for itself. */
 uint32_t output_pipe(const struct conn *c, const struct active *a);
