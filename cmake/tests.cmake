@@ -13,6 +13,9 @@ add_custom_target(unit)
 add_custom_target(fuzz)
 add_custom_target(examples)
 
+# Folders of unit tests that also use the fixtures of another one.
+set(TESTS_FIXTURE_stack tcp)
+
 find_path(CMOCKA_INCLUDE cmocka.h)
 find_library(CMOCKA_LIBRARY cmocka)
 
@@ -48,6 +51,9 @@ function(tern_unit_tests folder room library)
         set(prefix "${room}_")
     endif()
     tern_test_support("${folder}" "${prefix}" ${library} support)
+    if(DEFINED TESTS_FIXTURE_${room})
+        list(APPEND support "support_${TESTS_FIXTURE_${room}}_unit")
+    endif()
     file(GLOB tests CONFIGURE_DEPENDS "${folder}/test_*.c")
     foreach(source IN LISTS tests)
         cmake_path(GET source STEM name)

@@ -9,7 +9,7 @@
 #include "base/poison.h"
 
 struct page_block {
-    struct page_block *next, *prev; /* in `avail` */
+    struct page_block *next, *prev; /* in `avail`; next: in `spares`, too */
     uint32_t free_count;
     uint8_t free[PAGES_PER_BLOCK]; /* numbers of free pages, 1..63; the top is free_count - 1 */
 };

@@ -9,9 +9,9 @@
  * the run of chunks it was built from even after the queue has let go of them.
  *
  * Pages come in aligned blocks of 256 KiB, so that a page finds its block by masking its address;
- * the pool gives empty blocks back. The last page freed is the first reused: it is in the cache.
- * The first bytes of a fresh page are offset by a colour, because thousands of pages that all
- * start at the same offset fight for the same cache sets.
+ * the pool gives empty blocks back, all but a few. The last page freed is the first reused: it is
+ * in the cache. The first bytes of a fresh page are offset by a colour, because thousands of pages
+ * that all start at the same offset fight for the same cache sets.
  */
 #ifndef TERN_BASE_CHUNK_H
 #define TERN_BASE_CHUNK_H
@@ -22,6 +22,7 @@ enum {
     PAGE_SIZE = 4096,
     PAGE_BLOCK = 256 * 1024,
     PAGES_PER_BLOCK = PAGE_BLOCK / PAGE_SIZE - 1,
+    SPARE_BLOCKS = 16,   /* empty ones kept, at most: a queue fills and drains with each window */
     CHUNKS_PER_PAGE = 4, /* chunks of either kind for each page of the limit; 1024 at least */
     CHUNKS_MAX = 1 << 30,
 };
@@ -53,10 +54,6 @@ struct chunks {
     void (*release)(void *user, void *const *cookies, size_t n);
     void *release_user;
 };
-
-/* How many empty blocks are kept, so that a queue that fills and drains with each window does not
- * allocate and free with each. */
-enum { SPARE_BLOCKS = 16 };
 
 /* `bytes_max` bounds the pages. `release` is for the caller to fill in. false: no memory. */
 bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max);

@@ -16,7 +16,7 @@ uint32_t ranges_find(const struct ranges *r, uint32_t seq)
 
 bool ranges_has(const struct ranges *r, uint32_t seq)
 {
-    uint32_t i = ranges_find(r, seq + 1);
+    uint32_t i = ranges_find(r, seq); /* one that ends there has no neighbour that begins there */
     return i < r->count && seq_in(seq, r->at[i].lo, r->at[i].hi - r->at[i].lo);
 }
 

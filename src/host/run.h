@@ -28,8 +28,8 @@ enum { /* exit statuses of a run that did not come about, as env(1) and timeout(
 struct run_config {
     struct loop *loop; /* with no signals taken yet: the runner takes its own */
     const struct run_net_ops *net;
-    void *net_user;     /* passed to the backend's open, listen and bindable */
-    char *const *argv;  /* the program and its arguments, then NULL */
+    void *net_user;    /* passed to the backend's open, listen and bindable */
+    char *const *argv; /* the program and its arguments, then NULL */
     /* Something the user should know, one line without a newline; NULL: to stderr as "tern: ..." */
     void (*say)(void *user, const char *text);
     void *say_user;

@@ -221,8 +221,7 @@ static void mark_watched(struct run *r)
     FILE *f = fopen(path, "re");
     while (f && fgets(line, sizeof line, f)) {
         const char *at = strncmp(line, "tfd:", 4) == 0 ? strstr(line, "ino:") : NULL;
-        struct run_sock *s =
-            at && sscanf(at, "ino:%llx", &ino) == 1 ? run_sock_find(r, ino) : NULL;
+        struct run_sock *s = at && sscanf(at, "ino:%llx", &ino) == 1 ? run_sock_find(r, ino) : NULL;
         if (s)
             s->live = true;
     }

@@ -111,15 +111,17 @@ static int explain_filter(struct run *r, int err)
         break;
     case EPERM:
     case EACCES:
-        run_say(r, "this container forbids seccomp filters (%s), which tern run needs. Allow the "
-                   "seccomp system call in its profile (docker run --security-opt "
-                   "seccomp=unconfined), or run tern outside.",
+        run_say(r,
+                "this container forbids seccomp filters (%s), which tern run needs. Allow the "
+                "seccomp system call in its profile (docker run --security-opt "
+                "seccomp=unconfined), or run tern outside.",
                 strerror(err));
         break;
     case ENOSYS:
     case EINVAL:
-        run_say(r, "this kernel has no seccomp user notification (%s): tern run needs Linux 5.9 or "
-                   "newer, with CONFIG_SECCOMP_FILTER.",
+        run_say(r,
+                "this kernel has no seccomp user notification (%s): tern run needs Linux 5.9 or "
+                "newer, with CONFIG_SECCOMP_FILTER.",
                 strerror(err));
         break;
     default:
@@ -170,8 +172,9 @@ static void warn_set_uid(struct run *r)
         return;
     if ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
         ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getegid()))
-        run_say(r, "%s is a set-uid or set-gid program; under tern run it starts without those "
-                   "rights. If it needs them, run tern itself with them (sudo tern run ...).",
+        run_say(r,
+                "%s is a set-uid or set-gid program; under tern run it starts without those "
+                "rights. If it needs them, run tern itself with them (sudo tern run ...).",
                 r->cfg.argv[0]);
 }
 
@@ -306,7 +309,8 @@ static void pass_on(struct run *r, const struct signalfd_siginfo *info)
     }
     unsigned n = signal_children(signal == SIGINT ? SIGTERM : signal);
     if (n && !r->child.nagged)
-        run_say(r, "%s has ended, but %u of the processes it started have not; once more leaves them",
+        run_say(r,
+                "%s has ended, but %u of the processes it started have not; once more leaves them",
                 r->cfg.argv[0], n);
     r->child.nagged++;
 }

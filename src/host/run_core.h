@@ -26,11 +26,11 @@
 #include <stdint.h>
 
 enum {
-    RUN_SOCKS_MAX = 65536,  /* sockets of all programs together; over it socket() gives ENFILE */
+    RUN_SOCKS_MAX = 65536, /* sockets of all programs together; over it socket() gives ENFILE */
     RUN_SOCK_BUCKETS = 8192,
     RUN_PORT_BUCKETS = 256,
-    RUN_CALLS_MAX = 64,     /* trapped calls answered in one turn of the loop */
-    RUN_HELD_MAX = 16384,   /* calls that wait at once; over it ENOBUFS */
+    RUN_CALLS_MAX = 64,   /* trapped calls answered in one turn of the loop */
+    RUN_HELD_MAX = 16384, /* calls that wait at once; over it ENOBUFS */
     RUN_PIDFDS = 16,
     RUN_STRAYS = 64,
     RUN_PORT_FIRST = 32768, /* ports for bind() with port 0 */
@@ -39,7 +39,7 @@ enum {
 };
 
 /* What a handler answers besides a value >= 0 or -errno. */
-#define RUN_CONTINUE INT64_MIN  /* the kernel shall do the call */
+#define RUN_CONTINUE INT64_MIN    /* the kernel shall do the call */
 #define RUN_LATER (INT64_MIN + 1) /* answered already, or held */
 
 enum run_state {
@@ -64,46 +64,46 @@ struct run_opts {
 /* A call that waits for its answer. */
 struct run_held {
     struct run_held *next;
-    uint64_t id;       /* the notification */
-    struct run_mem mem; /* the thread that waits */
-    uint64_t deadline; /* SO_SNDTIMEO or SO_RCVTIMEO; LOOP_NEVER */
-    int64_t late;      /* the answer then */
+    uint64_t id;            /* the notification */
+    struct run_mem mem;     /* the thread that waits */
+    uint64_t deadline;      /* SO_SNDTIMEO or SO_RCVTIMEO; LOOP_NEVER */
+    int64_t late;           /* the answer then */
     uint64_t addr, addrlen; /* accept(): where the address goes */
-    int flags;         /* accept4() */
-    int file;          /* the socket's open file, kept open as the kernel does during a call; or -1 */
-    bool accept;       /* else connect */
+    int flags;              /* accept4() */
+    int file;    /* the socket's open file, kept open as the kernel does during a call; or -1 */
+    bool accept; /* else connect */
 };
 
 struct run_sock {
     struct run *run;
-    struct run_sock *chain;      /* the next in its bucket of the table */
-    struct run_sock *port_next;  /* the same in run.ports; valid while bound */
-    struct run_sock *group_next; /* LISTENING: the next member */
+    struct run_sock *chain;                 /* the next in its bucket of the table */
+    struct run_sock *port_next;             /* the same in run.ports; valid while bound */
+    struct run_sock *group_next;            /* LISTENING: the next member */
     struct run_sock *wait_prev, *wait_next; /* run.waiting, while `held` is not empty */
-    uint64_t ino;                /* 0: not in the table (queued at a listener) */
+    uint64_t ino;                           /* 0: not in the table (queued at a listener) */
     enum run_state state;
-    uint8_t family;   /* AF_INET or AF_INET6 */
-    bool bound;       /* has a local port of its own: in run.ports */
-    bool spent;       /* its open file was used for a connection: it cannot be connected again */
-    bool reported;    /* connect() has told the program how it went */
-    bool shut;        /* the program has shut its sending side */
-    bool reuse;       /* SO_REUSEADDR when it was bound */
-    bool live;        /* mark of run_borrow_collect() */
-    int err;          /* for SO_ERROR or the next connect(): a positive errno, or 0 */
-    int copy;         /* our copy of its open file (only without pidfd_getfd), or -1 */
-    int end;          /* our end of the pair until the backend has it, or -1 */
+    uint8_t family; /* AF_INET or AF_INET6 */
+    bool bound;     /* has a local port of its own: in run.ports */
+    bool spent;     /* its open file was used for a connection: it cannot be connected again */
+    bool reported;  /* connect() has told the program how it went */
+    bool shut;      /* the program has shut its sending side */
+    bool reuse;     /* SO_REUSEADDR when it was bound */
+    bool live;      /* mark of run_borrow_collect() */
+    int err;        /* for SO_ERROR or the next connect(): a positive errno, or 0 */
+    int copy;       /* our copy of its open file (only without pidfd_getfd), or -1 */
+    int end;        /* our end of the pair until the backend has it, or -1 */
     struct loop_fd end_watch; /* on `end`, for the program's close */
     size_t filled;            /* bytes stuffed into the pair while CONNECTING */
-    pid_t pid; /* where the socket was last seen: a thread and its descriptor */
+    pid_t pid;                /* where the socket was last seen: a thread and its descriptor */
     int fd;
-    tern_addr local;      /* where it was bound */
-    tern_addr name, peer; /* its connection's ends */
-    struct run_conn *conn;   /* the backend's connection, or NULL */
-    struct run_group *group; /* LISTENING */
-    struct run_sock *queued; /* LISTENING: the connection that makes it readable */
+    tern_addr local;            /* where it was bound */
+    tern_addr name, peer;       /* its connection's ends */
+    struct run_conn *conn;      /* the backend's connection, or NULL */
+    struct run_group *group;    /* LISTENING */
+    struct run_sock *queued;    /* LISTENING: the connection that makes it readable */
     struct run_sock *queued_at; /* the listener, while this is its `queued` */
-    struct run_held *held; /* calls that wait, oldest first */
-    uint64_t timeout;      /* SO_SNDTIMEO or SO_RCVTIMEO as last seen by one of them; ns, 0: none */
+    struct run_held *held;      /* calls that wait, oldest first */
+    uint64_t timeout; /* SO_SNDTIMEO or SO_RCVTIMEO as last seen by one of them; ns, 0: none */
     struct run_opts opts;
 };
 
@@ -158,10 +158,10 @@ struct run {
 
     struct run_stray strays[RUN_STRAYS]; /* by pid */
     struct run_last last[RUN_STRAYS];    /* by pid */
-    char dir[80];     /* the 0700 folder of AF_UNIX paths */
-    int door;         /* an AF_UNIX listener: our ends of program-made connections come from it */
-    int probe;        /* an AF_UNIX SOCK_SEQPACKET socket */
-    uint32_t said;    /* messages that have been given: bits of enum run_message */
+    char dir[80];                        /* the 0700 folder of AF_UNIX paths */
+    int door;      /* an AF_UNIX listener: our ends of program-made connections come from it */
+    int probe;     /* an AF_UNIX SOCK_SEQPACKET socket */
+    uint32_t said; /* messages that have been given: bits of enum run_message */
 };
 
 /* One trapped call, while it is being handled. */

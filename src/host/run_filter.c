@@ -68,10 +68,10 @@ static const int by_number[] = {
 
 static const int levels[] = {IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
 
-static const int socket_set[] = {SO_LINGER, SO_KEEPALIVE, SO_SNDBUF, SO_RCVBUF, SO_REUSEPORT,
-                                 SO_ZEROCOPY};
-static const int socket_get[] = {SO_ERROR, SO_DOMAIN, SO_PROTOCOL, SO_REUSEPORT, SO_ACCEPTCONN,
-                                 SO_ZEROCOPY};
+static const int socket_set[] = {SO_LINGER, SO_KEEPALIVE, SO_SNDBUF,
+                                 SO_RCVBUF, SO_REUSEPORT, SO_ZEROCOPY};
+static const int socket_get[] = {SO_ERROR,     SO_DOMAIN,     SO_PROTOCOL,
+                                 SO_REUSEPORT, SO_ACCEPTCONN, SO_ZEROCOPY};
 
 static int add_sockets(scmp_filter_ctx ctx)
 {
@@ -81,9 +81,9 @@ static int add_sockets(scmp_filter_ctx ctx)
         err = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(socket), 3, INT_IS(0, families[i]),
                                TYPE_IS(1, SOCK_STREAM), INT_IS(2, 0));
         if (!err)
-            err = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(socket), 3,
-                                   INT_IS(0, families[i]), TYPE_IS(1, SOCK_STREAM),
-                                   INT_IS(2, IPPROTO_TCP));
+            err =
+                seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(socket), 3, INT_IS(0, families[i]),
+                                 TYPE_IS(1, SOCK_STREAM), INT_IS(2, IPPROTO_TCP));
         if (!err)
             err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 3,
                                    INT_IS(0, families[i]), TYPE_IS(1, SOCK_STREAM),
@@ -202,7 +202,7 @@ int run_filter_install(const struct sock_fprog *filter)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
-    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                      filter);
+    long fd =
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, filter);
     return fd < 0 ? -errno : (int)fd;
 }

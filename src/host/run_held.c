@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define SWEEP_NS 2000000u     /* 2 ms, and more when very many wait: */
+#define SWEEP_NS 2000000u /* 2 ms, and more when very many wait: */
 #define SWEEP_NS_EACH 20000u
 
 static void waiting_enter(struct run_sock *s)
@@ -74,8 +74,12 @@ int64_t run_hold(struct run_call *c, int file, bool accept, int64_t late)
             close(file);
         return -ENOBUFS;
     }
-    *h = (struct run_held){.id = c->id, .mem = c->mem, .deadline = deadline, .late = late,
-                           .file = file, .accept = accept};
+    *h = (struct run_held){.id = c->id,
+                           .mem = c->mem,
+                           .deadline = deadline,
+                           .late = late,
+                           .file = file,
+                           .accept = accept};
     if (accept) {
         h->addr = c->data->args[1];
         h->addrlen = c->data->args[2];

@@ -6,9 +6,9 @@
 
 /* The numbers of the states in the kernel, by enum tern_state. */
 static const uint8_t kernel_state[TERN_STATE_COUNT] = {
-    [TERN_CLOSED] = 7,     [TERN_LISTEN] = 10,    [TERN_SYN_SENT] = 2,   [TERN_SYN_RECEIVED] = 3,
+    [TERN_CLOSED] = 7,      [TERN_LISTEN] = 10,    [TERN_SYN_SENT] = 2,   [TERN_SYN_RECEIVED] = 3,
     [TERN_ESTABLISHED] = 1, [TERN_FIN_WAIT_1] = 4, [TERN_FIN_WAIT_2] = 5, [TERN_CLOSE_WAIT] = 8,
-    [TERN_CLOSING] = 11,   [TERN_LAST_ACK] = 9,   [TERN_TIME_WAIT] = 6,
+    [TERN_CLOSING] = 11,    [TERN_LAST_ACK] = 9,   [TERN_TIME_WAIT] = 6,
 };
 
 static uint32_t us(uint64_t ns) { return (uint32_t)(ns / 1000); }

@@ -146,8 +146,7 @@ void run_queue_refill(struct run_sock *s)
         q->queued_at = s;
         r->net->names(q->conn, &q->name, &q->peer);
         s->queued = q;
-        int err = s->opts.v6only && run_addr_is4(&q->peer) ? -EAFNOSUPPORT
-                                                           : queue_connect(s, q);
+        int err = s->opts.v6only && run_addr_is4(&q->peer) ? -EAFNOSUPPORT : queue_connect(s, q);
         if (err == -ECONNREFUSED)
             run_listener_closed(s);
         else if (err)

@@ -52,11 +52,12 @@ static bool can_look_into(struct run *r, pid_t pid)
     if (readlink(path, target, sizeof target) >= 0 || (errno != EACCES && errno != EPERM))
         return true;
     process_name(pid, name);
-    run_say_once(r, RUN_SAY_UNREADABLE,
-                 "%s (process %d) forbids other programs to look at it, because its file may not be "
-                 "read or it has made itself non-dumpable, so its TCP calls cannot be answered and "
-                 "fail with EPERM. Run tern as root, or make the file readable.",
-                 name, (int)pid);
+    run_say_once(
+        r, RUN_SAY_UNREADABLE,
+        "%s (process %d) forbids other programs to look at it, because its file may not be "
+        "read or it has made itself non-dumpable, so its TCP calls cannot be answered and "
+        "fail with EPERM. Run tern as root, or make the file readable.",
+        name, (int)pid);
     return false;
 }
 
@@ -197,7 +198,8 @@ int64_t run_call_ioctl(struct run_call *c)
         return RUN_CONTINUE;
     if (s->state == SOCK_LISTENING)
         return -EINVAL;
-    uint32_t queued = s->conn && s->state == SOCK_CONNECTED ? s->run->net->outq(s->conn, &unsent) : 0;
+    uint32_t queued =
+        s->conn && s->state == SOCK_CONNECTED ? s->run->net->outq(s->conn, &unsent) : 0;
     int value = (int)(request == SIOCOUTQ ? queued : unsent);
     if (!run_valid(c->run, c->id))
         return RUN_LATER;
@@ -229,9 +231,10 @@ int64_t run_call_foreign(struct run_call *c)
     if ((args[0] != AF_INET && args[0] != AF_INET6) || (args[1] & 0xf) != SOCK_STREAM)
         return RUN_CONTINUE;
     process_name(c->mem.pid, name);
-    run_say_once(c->run, RUN_SAY_FOREIGN,
-                 "%s (process %d) is a program for another kind of processor interface (32-bit): its "
-                 "TCP is refused with EAFNOSUPPORT. Run a 64-bit build of it.",
-                 name, (int)c->mem.pid);
+    run_say_once(
+        c->run, RUN_SAY_FOREIGN,
+        "%s (process %d) is a program for another kind of processor interface (32-bit): its "
+        "TCP is refused with EAFNOSUPPORT. Run a 64-bit build of it.",
+        name, (int)c->mem.pid);
     return -EAFNOSUPPORT;
 }

@@ -32,11 +32,16 @@ static const struct {
     int nr;
     run_call_fn *fn;
 } handlers[] = {
-    {SYS_connect, run_call_connect},         {SYS_bind, run_call_bind},
-    {SYS_listen, run_call_listen},           {SYS_accept, run_call_accept},
-    {SYS_accept4, run_call_accept4},         {SYS_getsockname, run_call_getsockname},
-    {SYS_getpeername, run_call_getpeername}, {SYS_shutdown, run_call_shutdown},
-    {SYS_setsockopt, run_call_setsockopt},   {SYS_getsockopt, run_call_getsockopt},
+    {SYS_connect, run_call_connect},
+    {SYS_bind, run_call_bind},
+    {SYS_listen, run_call_listen},
+    {SYS_accept, run_call_accept},
+    {SYS_accept4, run_call_accept4},
+    {SYS_getsockname, run_call_getsockname},
+    {SYS_getpeername, run_call_getpeername},
+    {SYS_shutdown, run_call_shutdown},
+    {SYS_setsockopt, run_call_setsockopt},
+    {SYS_getsockopt, run_call_getsockopt},
     {SYS_ioctl, run_call_ioctl},
 };
 

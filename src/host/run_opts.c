@@ -21,9 +21,13 @@ struct option {
 };
 
 #define NUMBER(level, name, field, min, max)                                                       \
-    {level, name, offsetof(struct run_opts, field), false, min, max}
+    {                                                                                              \
+        level, name, offsetof(struct run_opts, field), false, min, max                             \
+    }
 #define FLAG(level, name, field)                                                                   \
-    {level, name, offsetof(struct run_opts, field), true, INT_MIN, INT_MAX}
+    {                                                                                              \
+        level, name, offsetof(struct run_opts, field), true, INT_MIN, INT_MAX                      \
+    }
 
 static const struct option options[] = {
     FLAG(IPPROTO_TCP, TCP_NODELAY, nodelay),
@@ -63,9 +67,16 @@ static const struct {
 
 void run_opts_init(struct run_opts *o)
 {
-    *o = (struct run_opts){.keepidle = 7200, .keepintvl = 75, .keepcnt = 9, .syncnt = 6,
-                           .linger2 = 60, .ttl = 64, .mtu_discover = 1, .quickack = true,
-                           .linger_s = -1, .congestion = "cubic"};
+    *o = (struct run_opts){.keepidle = 7200,
+                           .keepintvl = 75,
+                           .keepcnt = 9,
+                           .syncnt = 6,
+                           .linger2 = 60,
+                           .ttl = 64,
+                           .mtu_discover = 1,
+                           .quickack = true,
+                           .linger_s = -1,
+                           .congestion = "cubic"};
 }
 
 static void tell(struct run_sock *s, enum tern_opt option, int64_t value)
@@ -254,11 +265,13 @@ static int64_t set_number(struct run_call *c, int level, int name, int value)
     }
     if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT)
         return -EOPNOTSUPP; /* as where fast open is switched off */
-    if ((level == IPPROTO_IP && name == IP_TRANSPARENT) || (level == IPPROTO_TCP && name == TCP_REPAIR))
+    if ((level == IPPROTO_IP && name == IP_TRANSPARENT) ||
+        (level == IPPROTO_TCP && name == TCP_REPAIR))
         return -EPERM;
     if (!opt)
         return is_idle(level, name) ? 0 : -ENOPROTOOPT;
-    if (value < opt->min || value > opt->max || (opt->offset == offsetof(struct run_opts, ttl) && !value))
+    if (value < opt->min || value > opt->max ||
+        (opt->offset == offsetof(struct run_opts, ttl) && !value))
         return -EINVAL;
     option_store(&s->opts, opt, value);
     tell_one(s, level, name);

@@ -79,6 +79,8 @@ static void step(struct world *w, struct fuzz_input *in)
     uint32_t i = fuzz_u8(in);
     if (what == 0)
         w->mem.fail = !w->mem.fail;
+    else if (what == 1 && i < 64)
+        chunks_trim(&w->chunks);
     else if (w->at[i].refs == 0)
         make(w, i, what);
     else if (what < 64)
@@ -104,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         while (w.at[i].refs != 0)
             let_go(&w, i);
     }
-    CHECK(w.chunks.blocks <= 1);
+    CHECK(w.chunks.blocks == w.chunks.spare_count && w.chunks.blocks <= SPARE_BLOCKS);
     chunks_destroy(&w.chunks);
     fuzz_mem_done(&w.mem);
     return 0;

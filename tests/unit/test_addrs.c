@@ -78,6 +78,27 @@ static void goes_with_its_last_reference(void **state)
     unit_mem_done(&m);
 }
 
+static void is_hashed_under_its_key(void **state)
+{
+    (void)state;
+    static const struct siphash_key other = {1, 3};
+    struct unit_mem m;
+    struct addrs a, b;
+    uint8_t ip[16];
+    unit_mem_init(&m);
+    assert_true(addrs_init(&a, &m.mem, &key, 10));
+    assert_true(addrs_init(&b, &m.mem, &other, 10));
+    number(ip, 1);
+    uint64_t words[3] = {load_le64(ip), load_le64(ip + 8), 7};
+    assert_int_equal(addrs_at(&a, addrs_get(&a, ip, 7))->hash,
+                     (uint32_t)siphash13_words(&key, words, 3));
+    assert_int_equal(addrs_at(&b, addrs_get(&b, ip, 7))->hash,
+                     (uint32_t)siphash13_words(&other, words, 3));
+    addrs_destroy(&a);
+    addrs_destroy(&b);
+    unit_mem_done(&m);
+}
+
 static void no_more_than_the_limit(void **state)
 {
     (void)state;
@@ -156,6 +177,7 @@ static void agrees_with_a_model(void **state)
         }
         if (refs[i] != 0)
             assert_int_equal(addrs_at(&a, ix[i])->refs, refs[i]);
+        assert_int_equal(flowtab_count(&a.table), a.slab.used);
     }
     addrs_destroy(&a);
     unit_mem_done(&m);
@@ -168,6 +190,7 @@ int main(void)
         cmocka_unit_test(keeps_one_entry_for_each_address),
         cmocka_unit_test(the_scope_is_part_of_the_address),
         cmocka_unit_test(goes_with_its_last_reference),
+        cmocka_unit_test(is_hashed_under_its_key),
         cmocka_unit_test(no_more_than_the_limit),
         cmocka_unit_test(each_failing_allocation_is_survived),
         cmocka_unit_test(agrees_with_a_model),

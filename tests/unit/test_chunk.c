@@ -156,7 +156,7 @@ static void data_may_move_on_within_the_page(void **state)
     unit_mem_done(&m);
 }
 
-static void keeps_one_empty_block(void **state)
+static void keeps_empty_blocks_for_the_next_swing(void **state)
 {
     (void)state;
     struct unit_mem m;
@@ -177,6 +177,34 @@ static void keeps_one_empty_block(void **state)
     assert_int_equal(c.blocks, 2);
     assert_int_equal(c.spare_count, 2);
     assert_null(c.avail);
+    chunks_destroy(&c);
+    unit_mem_done(&m);
+}
+
+static void keeps_no_more_than_a_few(void **state)
+{
+    (void)state;
+    enum { BLOCKS = SPARE_BLOCKS + 5, PAGES = BLOCKS * PAGES_PER_BLOCK };
+    static uint32_t ix[PAGES];
+    struct unit_mem m;
+    struct chunks c;
+    unit_mem_init(&m);
+    assert_true(chunks_init(&c, &m.mem, 1 << 24));
+    for (uint32_t i = 0; i < PAGES; i++)
+        ix[i] = chunk_new(&c, 0, 0);
+    assert_int_equal(c.blocks, BLOCKS);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        chunk_unref(&c, ix[i]);
+        uint32_t empty = (i + 1) / PAGES_PER_BLOCK;
+        assert_int_equal(c.spare_count, min_u32(empty, SPARE_BLOCKS));
+        assert_int_equal(c.blocks, BLOCKS - (empty - c.spare_count));
+    }
+    for (uint32_t left = SPARE_BLOCKS; left != 0; left--) {
+        assert_int_equal(c.blocks, left);
+        chunks_trim(&c);
+    }
+    assert_int_equal(c.blocks, 0);
+    chunk_unref(&c, chunk_new(&c, 0, 0)); /* and it can begin again */
     chunks_destroy(&c);
     unit_mem_done(&m);
 }
@@ -330,7 +358,7 @@ static void agrees_with_a_model(void **state)
         if (ix[i] != 0)
             chunk_unref(&c, ix[i]);
     }
-    assert_true(c.blocks <= 1);
+    assert_true(c.blocks <= SPARE_BLOCKS && c.blocks == c.spare_count);
     chunks_destroy(&c);
     unit_mem_done(&m);
 }
@@ -358,7 +386,8 @@ int main(void)
         cmocka_unit_test(goes_with_its_last_reference),
         cmocka_unit_test(the_last_page_freed_is_the_first_reused),
         cmocka_unit_test(data_may_move_on_within_the_page),
-        cmocka_unit_test(keeps_one_empty_block),
+        cmocka_unit_test(keeps_empty_blocks_for_the_next_swing),
+        cmocka_unit_test(keeps_no_more_than_a_few),
         cmocka_unit_test(pages_start_at_different_offsets_where_there_is_room),
         cmocka_unit_test(the_callers_memory_is_released_once),
         cmocka_unit_test(chunks_of_callers_are_limited_too),

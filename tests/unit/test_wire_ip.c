@@ -321,6 +321,8 @@ static void obeys_the_action_bits_of_options(void **state)
         for (uint32_t len = 0; len < 256; len++) {
             for (uint32_t at = 0; at < 14; at++) {
                 uint8_t rest[16] = {6, 1};
+                for (uint32_t i = at + 2; i < at + 2 + len && i < 14 && kind != 0; i++)
+                    rest[2 + i] = 0xc5; /* in the option: nobody's kind */
                 rest[2 + at] = (uint8_t)kind;
                 if (at < 13)
                     rest[3 + at] = (uint8_t)len;

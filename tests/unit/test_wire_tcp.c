@@ -198,30 +198,39 @@ static void one_option_of_any_kind_and_length_anywhere(void **state)
     }
 }
 
+/* Options in `len` bytes, mostly well-formed, so that the reader gets far. */
+static void fill_at_random(uint8_t *options, uint32_t len)
+{
+    static const uint8_t sizes[10] = {0, 0, 4, 3, 2, 0, 2, 5, 10, 7};
+    for (uint32_t at = 0; at < len;) {
+        uint32_t kind = unit_below(40) == 0 ? 0 : 1 + unit_below(9);
+        options[at++] = (uint8_t)kind;
+        if (kind < 2 || at == len)
+            continue;
+        uint32_t size = kind == 5 ? 2 + 8 * (1 + unit_below(4)) : sizes[kind];
+        if (unit_below(50) == 0)
+            size = unit_below(256);
+        options[at++] = (uint8_t)size;
+        for (uint32_t i = 2; i < size && at < len; i++)
+            options[at++] = (uint8_t)unit_random();
+    }
+}
+
 /* MUST-5: on any segment. */
 static void random_options(void **state)
 {
     (void)state;
-    static const uint8_t lengths[] = {0, 4, 3, 2, 10, 18, 26, 34, 10};
+    uint32_t many = 0;
     for (uint32_t round = 0; round < 400000; round++) {
         uint8_t options[40];
-        uint32_t len = unit_below(41), at = 0;
-        while (at < len) { /* mostly well-formed, so that the reader gets far */
-            uint32_t kind = unit_below(10);
-            options[at++] = (uint8_t)kind;
-            if (kind < 2 || at == len)
-                continue;
-            uint32_t size = kind < 9 ? lengths[kind] : unit_below(12);
-            if (unit_below(20) == 0)
-                size = unit_below(256);
-            if (kind == 5)
-                size = 2 + 8 * unit_below(5);
-            options[at++] = (uint8_t)size;
-            for (uint32_t i = 2; i < size && at < len; i++)
-                options[at++] = (uint8_t)unit_random();
-        }
-        compare_with_naive(options, len, unit_below(2) == 0);
+        uint32_t len = unit_below(41);
+        bool syn = unit_below(2) == 0;
+        fill_at_random(options, len);
+        compare_with_naive(options, len, syn);
+        uint8_t have = read_naively(options, len, syn).opt.have;
+        many += (have & (have - 1)) != 0;
     }
+    assert_true(many > 40000); /* two options or more were there to be read */
 }
 
 static void every_truncation_is_told(void **state)

@@ -141,8 +141,9 @@ static bool fill(struct side *s)
 static bool flush(struct side *s, struct side *t)
 {
     while (s->len > 0) {
-        ssize_t n = t->hup ? (ssize_t)s->len
-                           : send(t->watch.fd, s->buf + s->from, s->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = t->hup
+                        ? (ssize_t)s->len
+                        : send(t->watch.fd, s->buf + s->from, s->len, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EPIPE && t == &s->conn->end)
             n = (ssize_t)s->len; /* the program has shut its receiving side */
         if (n < 0)
@@ -277,8 +278,8 @@ static int host_bindable(void *net, const tern_addr *local)
     return err;
 }
 
-static int host_open(void *net, struct run_conn **out, const tern_addr *local, const tern_addr *peer,
-                     void *user)
+static int host_open(void *net, struct run_conn **out, const tern_addr *local,
+                     const tern_addr *peer, void *user)
 {
     union run_sockaddr sa;
     int on = 1, err = 0;
@@ -498,10 +499,7 @@ static void sweep(void *user, uint64_t now)
     }
 }
 
-static uint64_t deadline(void *user)
-{
-    return ((struct net_host *)user)->waiting ? 0 : LOOP_NEVER;
-}
+static uint64_t deadline(void *user) { return ((struct net_host *)user)->waiting ? 0 : LOOP_NEVER; }
 
 struct net_host *net_host_new(struct loop *l, const struct run_net_events *events)
 {

@@ -320,7 +320,9 @@ static void passed_on(void)
     int p[2], pass[2], status;
     char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
     struct iovec iov = {&byte, 1};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
                          .msg_controllen = sizeof control};
 
     connected(p);

@@ -163,8 +163,9 @@ static void bind_clashes(void)
     int first = bound(AF_INET, "127.0.0.1", 0, 0), port = local_port(first);
 
     note("port %d", port != 0);
-    note_result("bind twice", bind(first, (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET},
-                                   sizeof(struct sockaddr_in)));
+    note_result("bind twice",
+                bind(first, (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET},
+                     sizeof(struct sockaddr_in)));
     close(bound(AF_INET, "127.0.0.1", port, 0));
     close(bound(AF_INET, "127.0.0.1", port, 1));
     close(bound(AF_INET, "127.0.0.2", port, 0));

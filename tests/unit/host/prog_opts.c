@@ -74,8 +74,11 @@ static void kinds(void)
     static const struct {
         int name;
         const char *text;
-    } names[] = {{SO_DOMAIN, "SO_DOMAIN"}, {SO_TYPE, "SO_TYPE"}, {SO_PROTOCOL, "SO_PROTOCOL"},
-                 {SO_ACCEPTCONN, "SO_ACCEPTCONN"}, {SO_ERROR, "SO_ERROR"}};
+    } names[] = {{SO_DOMAIN, "SO_DOMAIN"},
+                 {SO_TYPE, "SO_TYPE"},
+                 {SO_PROTOCOL, "SO_PROTOCOL"},
+                 {SO_ACCEPTCONN, "SO_ACCEPTCONN"},
+                 {SO_ERROR, "SO_ERROR"}};
     struct addr a;
     int fds[3] = {socket(AF_INET6, SOCK_STREAM, 0), listen_on(AF_INET, &a), -1};
 

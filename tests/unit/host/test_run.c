@@ -131,7 +131,10 @@ int main(int argc, char **argv)
                 continue;
             *one = (struct one){.prog = prog_at(i), .mode = mode};
             snprintf(one->name, sizeof one->name, "%s%s%s", one->prog->name,
-                     mode ? " without " : "", mode == 1 ? "new calls" : mode ? "pidfd_getfd" : "");
+                     mode ? " without " : "",
+                     mode == 1 ? "new calls"
+                     : mode    ? "pidfd_getfd"
+                               : "");
             tests[n++] = (struct CMUnitTest){one->name, same_as_native, NULL, NULL, one};
         }
     return _cmocka_run_group_tests("run", tests, n, NULL, NULL);

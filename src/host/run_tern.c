@@ -1,0 +1,432 @@
+/* run_tern.c - see run_tern.h.
+ *
+ * SYNs are held until the program is known to listen still, so admitted connections are ours from the
+ * start, and the queue for accept() is kept here: those under way and those established together are
+ * at most the backlog, and a SYN over it is dropped, as in Linux.
+ *
+ * Both kinds of socket begin with a tag, as their addresses are what the stack keeps for us. What the
+ * runner or the stack has ended stays in memory until the turn's work is done: an event collected
+ * earlier in the turn may still name it.
+ */
+#include "host/run_tern.h"
+
+#include "host/pump.h"
+#include "host/run_addr.h"
+#include "host/run_errno.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum tag { TAG_CONN, TAG_LISTENER };
+
+struct head {
+    enum tag tag;
+    bool dead;
+    struct head *next_dead;
+    struct run_tern *rt;
+    tern_sock sock;
+    void *user; /* the runner's */
+};
+
+enum stage {
+    OPENING,  /* active */
+    ADMITTED, /* passive, not established yet */
+    QUEUED,   /* waits for accept() */
+    TAKEN,    /* the runner's */
+    ATTACHED, /* the pump's */
+};
+
+struct run_conn {
+    struct head head;
+    struct pump pump;
+    enum stage stage;
+    bool abortive;
+    struct run_listener *listener;  /* ADMITTED, QUEUED */
+    struct run_conn *before, *next; /* in its list of `waiting` */
+};
+
+struct run_listener {
+    struct head head;
+    struct run_conn *waiting; /* ADMITTED and QUEUED, the youngest first */
+    uint32_t count, backlog;
+};
+
+struct run_tern {
+    struct run_tern_config cfg;
+    struct pump_set pumps;
+    struct head *dead;
+};
+
+static void bury(struct head *h)
+{
+    if (h->dead)
+        return;
+    h->dead = true;
+    h->next_dead = h->rt->dead;
+    h->rt->dead = h;
+}
+
+static void sweep(struct run_tern *rt)
+{
+    while (rt->dead) {
+        struct head *h = rt->dead;
+        rt->dead = h->next_dead;
+        free(h);
+    }
+}
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+static struct run_conn *conn_new(struct run_tern *rt, void *user)
+{
+    struct run_conn *c = calloc(1, sizeof *c);
+
+    if (c)
+        c->head = (struct head){.tag = TAG_CONN, .rt = rt, .user = user};
+    return c;
+}
+
+static int open_conn(void *net, struct run_conn **out, const tern_addr *local,
+                     const tern_addr *peer, void *user)
+{
+    struct run_tern *rt = net;
+    struct run_conn *c = conn_new(rt, user);
+
+    if (!c)
+        return -ENOBUFS;
+    c->stage = OPENING;
+    int err = tern_connect(rt->cfg.stack, &c->head.sock, local, peer, &c->head);
+    if (err < 0) {
+        free(c);
+        return err == TERN_EINVAL ? -EADDRNOTAVAIL : errno_of_tern(err); /* nobody can be there */
+    }
+    *out = c;
+    return 0;
+}
+
+static void enqueue(struct run_listener *l, struct run_conn *c)
+{
+    c->listener = l;
+    c->next = l->waiting;
+    if (c->next)
+        c->next->before = c;
+    l->waiting = c;
+    l->count++;
+}
+
+static void dequeue(struct run_conn *c)
+{
+    struct run_listener *l = c->listener;
+
+    if (!l)
+        return;
+    if (c->next)
+        c->next->before = c->before;
+    if (c->before)
+        c->before->next = c->next;
+    else
+        l->waiting = c->next;
+    c->before = c->next = NULL;
+    c->listener = NULL;
+    l->count--;
+}
+
+static struct run_conn *accept_conn(struct run_listener *l, void *user)
+{
+    struct run_conn *oldest = NULL;
+
+    for (struct run_conn *c = l->waiting; c; c = c->next)
+        if (c->stage == QUEUED)
+            oldest = c;
+    if (!oldest)
+        return NULL;
+    dequeue(oldest);
+    oldest->stage = TAKEN;
+    oldest->head.user = user;
+    return oldest;
+}
+
+static void pump_ended(void *user, int err)
+{
+    struct run_conn *c = user;
+
+    c->head.rt->cfg.events->ended(c->head.user, err);
+    bury(&c->head);
+}
+
+static void pump_closed(void *user)
+{
+    struct run_conn *c = user;
+
+    c->head.rt->cfg.events->closed(c->head.user);
+    bury(&c->head);
+}
+
+static void attach(struct run_conn *c, int fd)
+{
+    struct pump_args args = {.set = &c->head.rt->pumps,
+                             .sock = c->head.sock,
+                             .fd = fd,
+                             .kind = PUMP_PAIR,
+                             .ended = pump_ended,
+                             .closed = pump_closed,
+                             .user = c};
+
+    c->stage = ATTACHED;
+    pump_abortive(&c->pump, c->abortive);
+    if (pump_start(&c->pump, &args) < 0) /* no memory for another descriptor in the loop */
+        (void)tern_abort(c->head.rt->cfg.stack, c->head.sock);
+}
+
+static void shut(struct run_conn *c, bool marked) { pump_shut(&c->pump, marked); }
+
+static void abort_conn(struct run_conn *c)
+{
+    tern *s = c->head.rt->cfg.stack;
+
+    pump_stop(&c->pump);
+    dequeue(c);
+    (void)tern_user_set(s, c->head.sock, NULL);
+    (void)tern_abort(s, c->head.sock);
+    bury(&c->head);
+}
+
+static void names(struct run_conn *c, tern_addr *local, tern_addr *peer)
+{
+    (void)tern_names(c->head.rt->cfg.stack, c->head.sock, local, peer);
+}
+
+static int set(struct run_conn *c, enum tern_opt option, int64_t value)
+{
+    if (option == TERN_OPT_LINGER) { /* with a time, close() would wait, and go on after it */
+        c->abortive = value == 0;
+        pump_abortive(&c->pump, c->abortive);
+        return 0;
+    }
+    if (option == TERN_OPT_CORK || option == TERN_OPT_NODELAY)
+        pump_now(&c->pump); /* what was written before comes before */
+    return errno_of_tern(tern_option_set(c->head.rt->cfg.stack, c->head.sock, option, value));
+}
+
+static int info(struct run_conn *c, tern_tcp_info *out)
+{
+    return errno_of_tern(tern_info(c->head.rt->cfg.stack, c->head.sock, out, sizeof *out));
+}
+
+static uint32_t outq(struct run_conn *c, uint32_t *unsent)
+{
+    tern_tcp_info t;
+    uint32_t pair = pump_unsent(&c->pump);
+
+    memset(&t, 0, sizeof t);
+    (void)info(c, &t);
+    *unsent = pair + t.tx_unsent;
+    return pair + t.tx_queued;
+}
+
+/* ---- listeners ------------------------------------------------------------------------------- */
+
+static int bindable(void *net, const tern_addr *local)
+{
+    struct run_tern *rt = net;
+
+    if (run_addr_any(local))
+        return 0;
+    return rt->cfg.bindable && rt->cfg.bindable(rt->cfg.bindable_user, local) ? 0 : -EADDRNOTAVAIL;
+}
+
+static int listen_at(void *net, struct run_listener **out, const tern_addr *local, unsigned backlog,
+                     void *user)
+{
+    struct run_tern *rt = net;
+    struct run_listener *l = calloc(1, sizeof *l);
+    tern_listen_args args = {.local = *local,
+                             .backlog = backlog,
+                             .flags = TERN_LISTEN_HOLD,
+                             .user = l};
+
+    if (!l)
+        return -ENOBUFS;
+    l->head = (struct head){.tag = TAG_LISTENER, .rt = rt, .user = user};
+    l->backlog = backlog;
+    int err = tern_listen(rt->cfg.stack, &l->head.sock, &args);
+    if (err ==
+        TERN_EADDRNOTAVAIL) { /* bound to what the stack does not have, by leave of bindable() */
+        args.local = run_addr_wildcard(run_addr_is4(local) ? AF_INET : AF_INET6);
+        args.local.port = local->port;
+        err = tern_listen(rt->cfg.stack, &l->head.sock, &args);
+    }
+    if (err < 0) {
+        free(l);
+        return errno_of_tern(err);
+    }
+    *out = l;
+    return 0;
+}
+
+static void backlog(struct run_listener *l, unsigned n) { l->backlog = n; }
+
+static void unlisten(struct run_listener *l)
+{
+    while (l->waiting)
+        abort_conn(l->waiting);
+    (void)tern_close(l->head.rt->cfg.stack, l->head.sock);
+    bury(&l->head);
+}
+
+const struct run_net_ops run_tern_ops = {
+    .bindable = bindable,
+    .open = open_conn,
+    .accept = accept_conn,
+    .attach = attach,
+    .shut = shut,
+    .abort = abort_conn,
+    .listen = listen_at,
+    .backlog = backlog,
+    .unlisten = unlisten,
+    .names = names,
+    .set = set,
+    .info = info,
+    .outq = outq,
+};
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+/* A SYN: answered only when the program is known to listen still. */
+static void held(struct run_listener *l, tern_sock syn)
+{
+    struct run_tern *rt = l->head.rt;
+
+    if (!rt->cfg.events->syn(l->head.user)) {
+        (void)tern_hold_refuse(rt->cfg.stack, syn, -1, 0);
+        return;
+    }
+    struct run_conn *c = l->count < l->backlog ? conn_new(rt, NULL) : NULL;
+    if (!c) {
+        (void)tern_hold_drop(rt->cfg.stack, syn);
+        return;
+    }
+    c->stage = ADMITTED;
+    if (tern_hold_admit(rt->cfg.stack, syn, &c->head.sock, &c->head) < 0)
+        free(c);
+    else
+        enqueue(l, c);
+}
+
+/* The connection is over and nobody has its descriptor yet. */
+static void give_up(struct run_conn *c, int err)
+{
+    struct run_tern *rt = c->head.rt;
+
+    dequeue(c);
+    if (c->stage == OPENING)
+        rt->cfg.events->opened(c->head.user, err);
+    else if (c->stage == TAKEN)
+        rt->cfg.events->ended(c->head.user, err);
+    (void)tern_user_set(rt->cfg.stack, c->head.sock, NULL);
+    (void)tern_close(rt->cfg.stack, c->head.sock);
+    bury(&c->head);
+}
+
+static void conn_event(struct run_conn *c, const tern_event *ev)
+{
+    struct run_tern *rt = c->head.rt;
+    struct run_listener *l = c->listener;
+
+    if (ev->mask & TERN_EV_OPEN && c->stage == OPENING) {
+        c->stage = TAKEN;
+        rt->cfg.events->opened(c->head.user, 0);
+    } else if (ev->mask & TERN_EV_OPEN && c->stage == ADMITTED) {
+        c->stage = QUEUED;
+        rt->cfg.events->incoming(l->head.user);
+    }
+    if (c->head.dead)
+        return;
+    if (c->stage == ATTACHED)
+        pump_event(&c->pump, ev);
+    else if (ev->mask & TERN_EV_ERROR)
+        give_up(c, errno_of_tern(ev->err));
+}
+
+void run_tern_events(struct run_tern *rt, const tern_event *ev, size_t n)
+{
+    (void)rt;
+    for (size_t i = 0; i < n; i++) {
+        struct head *h = ev[i].user;
+        if (!h || h->dead)
+            continue; /* closed by its owner, or a held SYN's end */
+        if (h->tag == TAG_CONN)
+            conn_event((struct run_conn *)h, &ev[i]);
+        else if (ev[i].mask & TERN_EV_HOLD)
+            held((struct run_listener *)h, ev[i].sock);
+    }
+}
+
+void run_tern_work(struct run_tern *rt)
+{
+    pump_set_work(&rt->pumps);
+    sweep(rt);
+}
+
+uint64_t run_tern_deadline(const struct run_tern *rt)
+{
+    return rt->dead ? 0 : pump_set_deadline(&rt->pumps);
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+int run_tern_new(struct run_tern **out, const struct run_tern_config *cfg)
+{
+    struct run_tern *rt = calloc(1, sizeof *rt);
+
+    if (!rt)
+        return -ENOMEM;
+    rt->cfg = *cfg;
+    pump_set_init(&rt->pumps, cfg->loop, cfg->stack);
+    *out = rt;
+    return 0;
+}
+
+void run_tern_free(struct run_tern *rt)
+{
+    if (!rt)
+        return;
+    sweep(rt);
+    free(rt);
+}
+
+size_t run_tern_busy(const struct run_tern *rt)
+{
+    tern_entry e[64];
+    uint64_t cursor = 0;
+    size_t n, busy = 0;
+
+    while ((n = tern_list(rt->cfg.stack, &cursor, e, sizeof e / sizeof e[0])) > 0)
+        for (size_t i = 0; i < n; i++)
+            busy += e[i].state == TERN_FIN_WAIT_1 || e[i].state == TERN_CLOSING ||
+                    e[i].state == TERN_LAST_ACK || e[i].user != NULL;
+    return busy;
+}
+
+struct run_tern_view run_tern_look(const void *user)
+{
+    const struct head *h = user;
+    struct run_tern_view v = {.user = NULL};
+
+    if (!h || h->dead)
+        return v;
+    v.user = h->user;
+    v.listener = h->tag == TAG_LISTENER;
+    if (v.listener) {
+        const struct run_listener *l = user;
+        for (const struct run_conn *c = l->waiting; c; c = c->next)
+            v.waiting += c->stage == QUEUED;
+        v.backlog = l->backlog;
+    } else {
+        v.unread = pump_unread(&((const struct run_conn *)user)->pump);
+        v.unsent = pump_unsent(&((const struct run_conn *)user)->pump);
+    }
+    return v;
+}
