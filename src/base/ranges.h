@@ -15,7 +15,7 @@
 #include "base/util.h"
 
 struct range {
-    uint32_t lo, hi;      /* [lo, hi) */
+    uint32_t lo, hi;    /* [lo, hi) */
     void *first, *last; /* tags of the left and of the right edge */
 };
 

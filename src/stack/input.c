@@ -106,7 +106,7 @@ static enum tern_drop dissect_tcp(const tern *s, const tern_pkt *pkt, const uint
     seg->payload_off = (uint32_t)ip->header_len + seg->h.header_len;
     seg->len = (uint32_t)ip->payload_len - seg->h.header_len;
     seg->pkt = pkt;
-    seg->segs = pkt->gso_size != 0 ? (uint16_t)((seg->len + pkt->gso_size - 1) / pkt->gso_size) : 1;
+    seg->segs = (uint16_t)(pkt->gso_size != 0 ? (seg->len + pkt->gso_size - 1) / pkt->gso_size : 1);
     seg->iface = (uint8_t)pkt->iface;
     seg->tos = ip->tos;
     seg->donated = (pkt->flags & TERN_PKT_DONATED) != 0;

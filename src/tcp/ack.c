@@ -24,6 +24,8 @@ uint64_t rto_of(const struct tcp *t, const struct conn *c)
 {
     const tern_config *cfg = t->cfg;
     uint64_t rto = cfg->rto_initial;
+    if (c->flags & CONN_SYN_LOST && c->state >= TERN_ESTABLISHED)
+        rto = max_u64(rto, 3 * NS_PER_S); /* RFC 6298 5.7 */
     if (c->srtt_us8 != 0) /* the variance term, not the sum, has the minimum: as Linux does */
         rto = c->srtt_us8 / 8 * NS_PER_US + max_u64(c->rttvar_us4 * NS_PER_US, cfg->rto_min);
     return min_u64(rto << min_u32(c->backoff, 16), cfg->rto_max);

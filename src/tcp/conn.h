@@ -51,6 +51,8 @@ enum conn_flag {
     CONN_HELD = 1u << 24,         /* admitted by its owner: there was a SYN but no accept queue */
     CONN_RESERVED = 1u << 25,     /* views of the send queue are lent to the owner */
     CONN_IN_TABLE = 1u << 26,     /* its tuple stands in the flow table */
+    CONN_SYN_AGAIN = 1u << 28,    /* our SYN-ACK was sent again because the SYN came again */
+    CONN_SYN_LOST = 1u << 27,     /* SYN or SYN-ACK was sent again by its timer */
 };
 
 /* 256 bytes: four cache lines. Line 0 is what finding and judging a segment reads. */
@@ -98,7 +100,7 @@ struct conn {
     uint32_t linger_ms;       /* UINT32_MAX: off */
     uint32_t user_timeout_ms; /* 0: by retries */
     uint32_t listener;
-    uint32_t challenge_tick;   /* no further challenge ACK before this tick */
+    uint32_t challenge_tick;   /* of the last challenge ACK */
     uint32_t route_generation; /* struct tcp's when `iface` was looked up */
     uint32_t last_sent_tick;   /* for the restart after idle */
     uint16_t mss;              /* payload of a full segment sent, by conn_mss_update() */
@@ -155,6 +157,7 @@ struct active {
     bool force;           /* the first retransmission of a recovery goes whatever cwnd says */
     bool reordered;       /* segments have overtaken each other on this path */
     uint32_t t_idle;      /* when to look whether to freeze */
+    uint32_t t_starved;   /* when to look whether there is memory to send */
     uint32_t used_tick;   /* of the last segment in or out */
     uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
     uint32_t rack_end;    /* RACK.end_seq */
@@ -205,7 +208,7 @@ enum halfopen_flag {
     HALFOPEN_EVENT = 8, /* in the list of sockets with events */
     HALFOPEN_TS = 16,
     HALFOPEN_SACK = 32,
-    HALFOPEN_ACKED = 64, /* the third segment came while the accept queue was full */
+    HALFOPEN_AGAIN = 64, /* a SYN-ACK was sent again because the SYN came again */
 };
 
 /* A passive open that waits for its third segment, or for its owner's word. */

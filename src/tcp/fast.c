@@ -7,8 +7,7 @@
 #include "tcp/tcp.h"
 
 /* Whether no check of input.c would find anything to say about this segment. */
-static inline bool expected(const struct conn *c, const struct active *a,
-                            const struct tcp_seg *seg)
+static inline bool expected(const struct conn *c, const struct active *a, const struct tcp_seg *seg)
 {
     const struct wire_tcp *h = &seg->h;
     if (c->state != TERN_ESTABLISHED || a == NULL || (h->flags & ~TCP_PSH) != TCP_ACK ||

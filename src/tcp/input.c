@@ -17,6 +17,7 @@ struct arrival {
     struct tcp_seg *seg;
     enum tern_drop why;
     uint32_t seq, off, len; /* what is left of the payload after trimming */
+    bool syn;               /* its SYN was known already and taken off */
     bool fin;               /* a FIN inside of the window stands at fin_seq */
     uint32_t fin_seq;
 };
@@ -56,11 +57,11 @@ static void ack_now(struct tcp *t, struct conn *c)
  * (RFC 5961 7). */
 void input_challenge(struct tcp *t, struct conn *c)
 {
-    if (c->challenge_tick != 0 && seq_gt(c->challenge_tick, t->tick)) {
+    if (t->tick - c->challenge_tick < ticks_of(CHALLENGE_MS * NS_PER_MS)) {
         count(t, TERN_COUNT_CHALLENGE_LIMITED);
         return;
     }
-    c->challenge_tick = tick_after(t, CHALLENGE_MS * NS_PER_MS);
+    c->challenge_tick = t->tick;
     count(t, TERN_COUNT_CHALLENGE_ACKS);
     ack_now(t, c);
 }
@@ -102,14 +103,15 @@ static void take_irs(struct conn *c, struct active *a, uint32_t irs)
 /* The round trip of SYN and SYN-ACK, if neither was sent twice (Karn). */
 static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
 {
-    if (c->retries == 0)
+    if (c->retries != 0)
+        c->flags |= CONN_SYN_LOST;
+    else if (!(c->flags & CONN_SYN_AGAIN))
         rtt_sample(c, (uint32_t)min_u64((t->now - a->stalled) / NS_PER_US, UINT32_MAX));
 }
 
-void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg)
+void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn)
 {
     struct active *a = c->active;
-    bool syn = (seg->h.flags & TCP_SYN) != 0;
     c->snd_una = seg->h.ack;
     c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
     c->snd_wnd_max = c->snd_wnd;
@@ -165,7 +167,7 @@ static enum step syn_sent(struct arrival *in)
         return STEP_DONE; /* what the SYN carries will be sent again */
     }
     syn_rtt(t, c, a);
-    input_established(t, c, in->seg);
+    input_established(t, c, in->seg, true);
     ack_now(t, c);
     in->seq = h->seq + 1;
     return STEP_ON; /* with the sixth check: data or FIN on a SYN-ACK count */
@@ -224,18 +226,19 @@ static enum step check_sequence(struct arrival *in)
     struct wire_tcp *h = &in->seg->h;
     if (c->state == TERN_SYN_RECEIVED && h->flags & TCP_SYN && h->seq == c->irs) {
         if (!(h->flags & TCP_ACK)) { /* the peer's SYN again: so our SYN-ACK was lost */
-            c->flags |= CONN_SYN_DUE;
+            c->flags |= CONN_SYN_DUE | CONN_SYN_AGAIN;
             conn_ready(t, c);
             return drop(in, TERN_DROP_TCP_DUPLICATE);
         }
-        h->flags &= (uint16_t)~TCP_SYN; /* simultaneous open, figure 8: its SYN is known */
+        in->syn = true; /* simultaneous open, figure 8: its SYN is known */
+        h->flags &= (uint16_t)~TCP_SYN;
         h->seq++;
     }
     bool old = old_timestamp(t, c, h);
     if (!old && acceptable(c, h->seq, wire_tcp_span(h, in->seg->len)))
         return STEP_ON;
-    if (h->flags & TCP_RST)
-        return drop(in, TERN_DROP_TCP_RST);
+    if (h->flags & TCP_RST) /* at RCV.NXT it counts, data and window or not (MUST-66, SHLD-2) */
+        return h->seq == c->rcv_nxt ? STEP_ON : drop(in, TERN_DROP_TCP_RST);
     /* with no window at all, what stands right at it may still acknowledge or be urgent */
     if (!old && c->rcv_adv == c->rcv_nxt && h->seq == c->rcv_nxt && !(h->flags & TCP_SYN)) {
         ack_now(t, c);
@@ -322,13 +325,10 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, 
         a->t_rto = 0;
     else if (s->advanced)
         rto_restart(t, c);
-    if (a->persist) {
-        c->retries = 0; /* it answers, so it lives: MUST-37 */
-        if (window && c->snd_wnd != 0) {
-            a->persist = false;
-            a->t_rto = 0;
-            c->backoff = 0;
-        }
+    if (a->persist && window && c->snd_wnd != 0) {
+        a->persist = false;
+        a->t_rto = 0;
+        c->backoff = 0;
     }
     if (s->advanced && c->flags & CONN_WRITE_ARMED &&
         c->snd_end - c->snd_una < sndbuf_of(t, c, a) / 3 * 2) {
@@ -348,28 +348,30 @@ static enum step fin_acked(struct arrival *in)
     struct conn *c = in->c;
     if (!(c->flags & CONN_FIN_QUEUED) || c->snd_una != c->snd_end + 1)
         return STEP_ON;
+    if (!(c->flags & CONN_LINGER))
+        conn_event(t, c, TERN_EV_SENT);
     switch (c->state) {
-    case TERN_FIN_WAIT_1:
-        conn_state(t, c, TERN_FIN_WAIT_2);
-        c->t_close = 0;
-        if (c->flags & (CONN_ORPHAN | CONN_LINGER)) {
-            c->t_close = tick_after(t, t->cfg->fin_wait2);
-            timer_arm(t, c, c->t_close);
-        }
-        break;
     case TERN_CLOSING:
         input_time_wait(t, c);
         return STEP_DONE;
     case TERN_LAST_ACK:
         conn_end(t, c, 0);
         return STEP_DONE;
+    case TERN_FIN_WAIT_1:
+        break;
     default:
         return STEP_ON;
     }
-    conn_event(t, c, c->flags & CONN_LINGER ? TERN_EV_CLOSED : TERN_EV_SENT);
+    conn_state(t, c, TERN_FIN_WAIT_2);
+    c->t_close = 0;
     if (c->flags & CONN_LINGER) {
+        conn_event(t, c, TERN_EV_CLOSED);
         c->flags &= ~(uint32_t)CONN_LINGER;
         c->flags |= CONN_ORPHAN;
+    }
+    if (c->flags & CONN_ORPHAN) {
+        c->t_close = tick_after(t, t->cfg->fin_wait2);
+        timer_arm(t, c, c->t_close);
     }
     return STEP_ON;
 }
@@ -393,7 +395,7 @@ static enum step check_ack(struct arrival *in)
             return drop(in, TERN_DROP_TCP_ACK);
         }
         syn_rtt(t, c, c->active);
-        input_established(t, c, in->seg);
+        input_established(t, c, in->seg, in->syn);
         return STEP_ON;
     }
     if (!ack_in_range(c, h->ack)) {
@@ -401,6 +403,8 @@ static enum step check_ack(struct arrival *in)
         return drop(in, TERN_DROP_TCP_ACK);
     }
     note_timestamp(t, c, h);
+    if (c->active != NULL && c->active->persist)
+        c->retries = 0; /* it answers, so it lives: MUST-37 */
     struct ack_sample s = {0};
     if (seq_lt(h->ack, c->snd_una))
         return STEP_ON; /* old; its data may be news all the same */

@@ -48,6 +48,18 @@ static void describe(struct tcp *t, struct conn *c, struct tcp_out *out)
     c->last_sent_tick = t->tick;
 }
 
+/* The most SACK blocks a segment may carry now: what 40 bytes of options have room for, and a small
+ * MTU. */
+static uint32_t sack_blocks(const struct conn *c, const struct active *a)
+{
+    if (LIKELY((a->ooo.count == 0 && a->dsack_lo == a->dsack_hi) || !(c->flags & CONN_SACK)))
+        return 0;
+    uint32_t blocks = min_u32(a->ooo.count + 1, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
+    while (blocks != 0 && c->mss < 4 + 8 * blocks + 8)
+        blocks--;
+    return blocks;
+}
+
 /* Writes the header of a segment that acknowledges, with timestamp and SACK as they apply. */
 static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
                          uint32_t seq)
@@ -59,11 +71,12 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
     if (c->flags & CONN_TS)
         end = wire_tcp_put_ts(end, ts_clock(t) + c->ts_offset, c->ts_recent);
     if (a != NULL) {
-        if (UNLIKELY(a->ooo.count != 0 || a->dsack_lo != a->dsack_hi)) {
+        uint32_t blocks = sack_blocks(c, a);
+        if (UNLIKELY(blocks != 0)) {
             struct wire_sack sack[WIRE_SACK_MAX];
-            uint32_t n = reasm_sacks(c, a, sack, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
-            if (n != 0)
-                end = wire_tcp_put_sacks(end, sack, n);
+            blocks = reasm_sacks(c, a, sack, blocks);
+            if (blocks != 0)
+                end = wire_tcp_put_sacks(end, sack, blocks);
         }
         a->used_tick = t->tick;
     }
@@ -90,15 +103,11 @@ void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t if
 
 /* ---- segment sizes --------------------------------------------------------------------------- */
 
-/* Payload of one wire segment, with the SACK blocks it will carry. */
+/* Payload of one wire segment, with the SACK blocks it may carry. */
 static uint32_t payload_mss(const struct conn *c, const struct active *a)
 {
-    uint32_t mss = c->mss;
-    if (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi)
-        return mss;
-    uint32_t blocks = min_u32(a->ooo.count + 1, c->flags & CONN_TS ? 3 : 4);
-    uint32_t options = c->flags & CONN_SACK ? 4 + 8 * blocks : 0;
-    return mss > options + 8 ? mss - options : mss;
+    uint32_t blocks = sack_blocks(c, a);
+    return blocks == 0 ? c->mss : c->mss - 4 - 8 * blocks;
 }
 
 /* The most payload one output may carry: one segment, or a super-segment of whole ones. */
@@ -261,11 +270,6 @@ static uint32_t wnd_left(const struct conn *c)
     return c->snd_wnd > out ? c->snd_wnd - out : 0;
 }
 
-static bool fin_unsent(const struct conn *c)
-{
-    return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end;
-}
-
 static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
 {
     count_add(t, again ? TERN_COUNT_RETRANSMIT_BYTES : TERN_COUNT_BYTES_OUT, len);
@@ -373,8 +377,10 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
         return false;
     uint32_t mss = payload_mss(c, a);
     uint32_t room = cwnd_left(c, a);
-    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(c, a) != 0)
+    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(c, a) != 0) {
+        c->flags |= CONN_CWND_LIMITED;
         return false;
+    }
     if (r->lo - c->snd_una >= c->snd_wnd && r != a->sent_head)
         return false; /* outside of a window that was shrunk: SHLD-16 */
     uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
@@ -388,7 +394,14 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
     if (len != 0) {
         struct chunk *next;
         uint32_t got = attach(out, r->chunk, r->lo - c->iss - 1, len, &next);
-        TERN_ASSERT(got == len);
+        if (UNLIKELY(got < len)) { /* many small chunks, joined into one record by SACKs */
+            if (sent_split(t, c, a, r, r->lo + got) == NULL) {
+                detach_to(t, out, 0);
+                return false;
+            }
+            flags = 0;
+            len = got;
+        }
         if (r->lo + len == c->snd_end)
             flags |= TCP_PSH;
     }
@@ -462,6 +475,7 @@ static void persist_if_needed(struct tcp *t, struct conn *c)
     if (!waits)
         return;
     a->persist = true;
+    a->stalled = t->now;
     a->t_rto = tick_after(t, rto_of(t, c));
     timer_arm(t, c, a->t_rto);
 }
@@ -516,21 +530,14 @@ static void pop_ready(struct tcp *t, uint8_t iface)
     c->flags &= ~(uint32_t)CONN_ON_OUT;
 }
 
-/* A route changed since the connection's interface was chosen. false: it has none now, or another
+/* Routes have changed since the connection was listed. false: none leads there now, or another
  * interface's list has it. */
 static bool reroute(struct tcp *t, struct conn *c, uint8_t iface)
 {
-    if (c->route_generation == t->route_generation)
+    if (conn_route(t, c) && c->iface == iface)
         return true;
-    uint8_t now_via = iface;
-    if (t->host.route(t->host.context, c->raddr, &now_via) < 0)
-        return false; /* its timers go on; a route may come back */
-    c->route_generation = t->route_generation;
-    c->iface = now_via;
-    conn_mss_update(t, c);
-    if (now_via == iface)
-        return true;
-    conn_ready(t, c);
+    if (!conn_ready(t, c) && c->flags & CONN_RST_DUE && c->flags & CONN_ORPHAN)
+        conn_free(t, c);
     return false;
 }
 
@@ -563,7 +570,9 @@ bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
             continue;
         }
         bool more;
-        if (!reroute(t, c, iface) || !next_segment(t, c, out, &more))
+        if (UNLIKELY(c->route_generation != t->route_generation) && !reroute(t, c, iface))
+            continue;
+        if (!next_segment(t, c, out, &more))
             continue;
         if (UNLIKELY(c->flags & CONN_ORPHAN) && last_words(t, c, out))
             return true;

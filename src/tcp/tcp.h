@@ -21,7 +21,8 @@ enum {
     PATHS_MAX = 64,  /* interfaces */
     CC_MAX = 16,     /* algorithms in use at once */
     SEGMENT_CHUNKS = TERN_PKT_IOV - 1,
-    CHALLENGE_MS = 500, /* least time between two replies to unacceptable segments */
+    STARVED_NS = 10000000, /* how often a sender without memory looks whether there is some */
+    CHALLENGE_MS = 500,    /* least time between two replies to unacceptable segments */
 };
 
 /* What an interface means to TCP; the stack keeps it current. */
@@ -143,6 +144,12 @@ static inline struct listener *listener_at(const struct tcp *t, uint32_t ix)
     return slab_at(&t->listeners, ix);
 }
 
+/* A FIN waits for its turn. */
+static inline bool fin_unsent(const struct conn *c)
+{
+    return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end;
+}
+
 static inline void count(struct tcp *t, enum tern_counter c) { t->counters->count[c]++; }
 static inline void count_add(struct tcp *t, enum tern_counter c, uint64_t n)
 {
@@ -180,6 +187,8 @@ static inline bool tick_due(const struct tcp *t, uint32_t deadline)
 {
     return deadline != 0 && seq_leq(deadline, t->tick);
 }
+/* The longest duration a timer takes: 4 hours, as 2^31 ticks are 4.9. */
+#define DURATION_MAX ((int64_t)4 * 3600 * 1000000000)
 #define NS_PER_MS 1000000ull
 #define NS_PER_US 1000ull
 #define NS_PER_S 1000000000ull
@@ -220,8 +229,13 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
 /* Gives the working block back if nothing needs it. */
 bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
-/* There may be something to send. */
-void conn_ready(struct tcp *t, struct conn *c);
+/* There may be something to send. false: no route leads there; the retransmission timer, if there is
+ * anything to retransmit, will try again. */
+bool conn_ready(struct tcp *t, struct conn *c);
+/* Finds the interface anew after routes have changed; false: there is none. */
+bool conn_route(struct tcp *t, struct conn *c);
+/* An interface is gone: what waited for it looks for another way. */
+void conn_path_gone(struct tcp *t, uint8_t iface);
 /* Something for the owner; merged with what waits already. */
 void conn_event(struct tcp *t, struct conn *c, uint32_t mask);
 void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
@@ -250,8 +264,8 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
 void input_refuse(struct tcp *t, const struct tcp_seg *seg);
 /* A segment for a connection in a synchronized state, or SYN-SENT. */
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg);
-/* The handshake is complete: ESTABLISHED, by a segment whose window is as on the wire. */
-void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+/* The handshake is complete: ESTABLISHED. `syn`: by a segment with SYN, whose window is unscaled. */
+void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn);
 /* 2 MSL begin: TIME-WAIT, in its small form if the owner is gone. */
 void input_time_wait(struct tcp *t, struct conn *c);
 /* A reply to an unacceptable segment, at a limited rate (RFC 5961 7). */
@@ -365,6 +379,10 @@ void reasm_tune(struct tcp *t, struct conn *c, struct active *a);
 
 int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix);
 void listen_close(struct tcp *t, uint32_t ix);
+/* A closed listener's slot goes when nothing names it any more. */
+void listen_release(struct tcp *t, uint32_t ix);
+/* Whether a SYN to this tuple would be taken now. */
+bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple);
 /* A segment for no connection: finds the listener. The ISS of what becomes of it is above
  * *iss_floor, if that is not NULL (a tuple that comes out of TIME-WAIT). */
 enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor);
@@ -373,6 +391,8 @@ uint8_t tcp_wscale(const struct tcp *t);
 enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
 void halfopen_timer(struct tcp *t, uint32_t ix);
 void halfopen_free(struct tcp *t, uint32_t ix);
+/* The slot of a freed entry, which no event names any more. */
+void halfopen_drop(struct tcp *t, uint32_t ix);
 int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out);
 int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code);
 int hold_drop(struct tcp *t, uint32_t ix);

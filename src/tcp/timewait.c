@@ -114,7 +114,8 @@ enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     const struct wire_tcp *h = &seg->h;
     if (h->flags & TCP_RST)
         return TERN_DROP_TCP_RST; /* RFC 1337: it would end the wait that protects us */
-    if (h->flags & TCP_SYN && !(h->flags & TCP_ACK) && is_new(w, h)) {
+    if (h->flags & TCP_SYN && !(h->flags & TCP_ACK) && is_new(w, h) &&
+        listen_would_take(t, &seg->tuple)) {
         uint32_t floor = w->snd_nxt;
         count(t, TERN_COUNT_TIMEWAIT_RECYCLED);
         timewait_free(t, ix);

@@ -94,6 +94,17 @@ static struct chunk *tail_room(const struct active *a)
     return k->kind == CHUNK_PAGE && k->len < k->cap ? k : NULL;
 }
 
+/* No page: whose limit it is, and a timer that looks again, because nothing else may come to tell
+ * the owner. */
+static int no_memory(struct tcp *t, struct conn *c)
+{
+    c->flags |= CONN_WRITE_ARMED;
+    c->active->t_starved = tick_after(t, STARVED_NS);
+    timer_arm(t, c, c->active->t_starved);
+    bool limit = t->chunks->pages >= t->chunks->pages_max;
+    return limit ? TERN_ELIMIT : TERN_ENOMEM;
+}
+
 /* Common beginning of the three ways to send. */
 static int begin_send(struct tcp *t, struct conn *c, struct active **a, uint32_t *room)
 {
@@ -140,7 +151,7 @@ ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len)
     if (done < len)
         c->flags |= CONN_WRITE_ARMED;
     if (done == 0)
-        return want == 0 ? 0 : TERN_ENOMEM;
+        return want == 0 ? 0 : no_memory(t, c);
     note_queued(t, c, done);
     return done;
 }
@@ -173,7 +184,7 @@ ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, s
         k = NULL;
     }
     if (views == 0)
-        return n == 0 || want == 0 ? TERN_EINVAL : TERN_ENOMEM;
+        return n == 0 || want == 0 ? TERN_EINVAL : no_memory(t, c);
     c->flags |= CONN_RESERVED;
     return (ptrdiff_t)views;
 }
@@ -200,10 +211,14 @@ int user_commit(struct tcp *t, struct conn *c, size_t len)
 {
     struct active *a = c->active;
     if (!(c->flags & CONN_RESERVED))
-        return c->err != 0 ? c->err : TERN_EINVAL; /* the connection ended meanwhile */
+        return TERN_EINVAL;
     c->flags &= ~(uint32_t)CONN_RESERVED;
     struct chunk *first = a->tx_reserved, *last = NULL;
     a->tx_reserved = NULL;
+    if (c->state == TERN_CLOSED) { /* it ended meanwhile; the pages were kept for this moment */
+        drop_reserved(t, a, NULL);
+        return c->err != 0 ? c->err : TERN_ENOTCONN;
+    }
     if (first->len != 0)
         last = first; /* the tail of before, with room */
     uint32_t left = (uint32_t)len;
@@ -237,7 +252,7 @@ int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *
         return TERN_EINVAL;
     struct chunk *k = chunk_new_caller(t->chunks, end_offset(c), buf, (uint32_t)len, 0, cookie);
     if (k == NULL)
-        return TERN_ENOMEM;
+        return no_memory(t, c);
     link_chunk(a, k);
     if (a->tx_cursor == NULL)
         a->tx_cursor = k;
@@ -437,7 +452,7 @@ int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
         least = 1, most = 1 << 30;
         break;
     case TERN_OPT_LINGER:
-        least = -1, most = (int64_t)3600 * 24 * 1000000000;
+        least = -1, most = DURATION_MAX;
         break;
     case TERN_OPT_USER_TIMEOUT:
         most = (int64_t)3600 * 24 * 1000000000;
@@ -452,7 +467,7 @@ int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
         most = 63;
         break;
     case TERN_OPT_MSS:
-        most = 65495;
+        least = value == 0 ? 0 : 88, most = 65495;
         break;
     default:
         break;
