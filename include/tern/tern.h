@@ -111,7 +111,7 @@ enum {
     TERN_EV_OPEN = 8,     /* the connection is established */
     TERN_EV_EOF = 16,     /* the peer's FIN: after what is readable comes the end */
     TERN_EV_ERROR = 32,   /* `err` says why the connection is over */
-    TERN_EV_SENT = 64,    /* all that was sent, and the FIN if any, is acknowledged */
+    TERN_EV_SENT = 64,    /* our FIN is acknowledged, and with it all that was sent */
     TERN_EV_CLOSED = 128, /* the last event of a handle: it is stale from now on */
     TERN_EV_HOLD = 256,   /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
 };
@@ -152,7 +152,7 @@ typedef struct tern_config {
     uint32_t advance_max; /* timers fired by one tern_advance() */
     size_t buf_bytes_max; /* payload memory of all sockets together */
 
-    /* the wire */
+    /* the wire; no duration above 4 hours */
     uint32_t features;
     uint32_t rcvbuf, rcvbuf_max; /* receive buffer at first, and the most autotuning gives */
     uint32_t sndbuf, sndbuf_max; /* send buffer at first, and the most autotuning gives */
@@ -234,7 +234,7 @@ enum {                    /* tern_iface.caps: what the device does on the way ou
 
 typedef struct {
     const uint8_t *mac;    /* NULL: raw IP */
-    uint32_t mtu;          /* largest IP packet; 68..65535, 1280 at least for IPv6 */
+    uint32_t mtu;          /* largest IP packet; 68..65535, 1280 at least for IPv6 addresses */
     uint32_t gso_max;      /* largest super-segment as an IP packet; 0: none */
     uint32_t gso_segs_max; /* most wire segments in one; 0: no limit */
     uint32_t caps;

@@ -130,32 +130,32 @@ bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max)
     c->pages_max = (uint32_t)min_size(bytes_max / PAGE_SIZE, CHUNKS_MAX / CHUNKS_PER_PAGE);
     if (c->pages_max == 0)
         c->pages_max = 1;
-    uint32_t limit = max_u32(c->pages_max * CHUNKS_PER_PAGE, 1024);
-    return slab_init(&c->slab, mem, SLAB_PLAIN, sizeof(struct chunk), limit);
+    pool_init(&c->pool, mem, sizeof(struct chunk), max_u32(c->pages_max * CHUNKS_PER_PAGE, 1024));
+    return true;
 }
 
 void chunks_destroy(struct chunks *c)
 {
-    TERN_ASSERT(c->slab.used == 0 && c->pages == 0 && c->avail == NULL);
+    TERN_ASSERT(c->pool.used == 0 && c->pages == 0 && c->avail == NULL);
     while (c->spare_count != 0)
         block_free(c, spare_pop(c));
-    slab_destroy(&c->slab);
+    pool_destroy(&c->pool);
 }
 
-uint32_t chunk_new(struct chunks *c, uint32_t seq, size_t want)
+struct chunk *chunk_new(struct chunks *c, uint32_t seq, size_t want)
 {
-    uint32_t ix = slab_alloc_raw(&c->slab);
-    if (UNLIKELY(ix == 0))
-        return 0;
+    struct chunk *k = pool_take(&c->pool);
+    if (UNLIKELY(k == NULL))
+        return NULL;
     uint8_t *page = page_take(c);
     if (UNLIKELY(page == NULL)) {
-        slab_free(&c->slab, ix);
-        return 0;
+        pool_give(&c->pool, k);
+        return NULL;
     }
     uint32_t colour = page_colour(page);
     if (want > PAGE_SIZE - colour)
         colour = 0;
-    *chunk_at(c, ix) = (struct chunk){
+    *k = (struct chunk){
         .seq = seq,
         .data = page + colour,
         .cap = PAGE_SIZE - colour,
@@ -164,16 +164,16 @@ uint32_t chunk_new(struct chunks *c, uint32_t seq, size_t want)
         .kind = CHUNK_PAGE,
         .charge = PAGE_SIZE,
     };
-    return ix;
+    return k;
 }
 
-uint32_t chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
-                          uint32_t charge, void *cookie)
+struct chunk *chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
+                               uint32_t charge, void *cookie)
 {
-    uint32_t ix = slab_alloc_raw(&c->slab);
-    if (ix == 0)
-        return 0;
-    *chunk_at(c, ix) = (struct chunk){
+    struct chunk *k = pool_take(&c->pool);
+    if (k == NULL)
+        return NULL;
+    *k = (struct chunk){
         .seq = seq,
         .data = (uint8_t *)(uintptr_t)p, /* never written through: kind says whose it is */
         .len = len,
@@ -184,19 +184,15 @@ uint32_t chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_
         .charge = charge,
     };
     c->callers++;
-    return ix;
+    return k;
 }
 
-void chunk_unref(struct chunks *c, uint32_t ix)
+void chunk_free(struct chunks *c, struct chunk *k)
 {
-    struct chunk *k = chunk_at(c, ix);
-    TERN_ASSERT(k->refs != 0);
-    if (--k->refs != 0)
-        return;
     uint8_t kind = k->kind;
     void *cookie = k->cookie;
-    slab_free(&c->slab, ix);
-    if (kind == CHUNK_PAGE) {
+    pool_give(&c->pool, k);
+    if (LIKELY(kind == CHUNK_PAGE)) {
         page_give(c, cookie);
         return;
     }

@@ -1,7 +1,7 @@
 /* chunk.h - payload memory: 4 KiB pages from one pool, and the chunks that describe them.
  *
  * A chunk is a run of stream bytes: a page of the pool, or memory of the caller's (lent for
- * sending, or donated with a received packet). Chunks form singly linked lists by index. A chunk is
+ * sending, or donated with a received packet). Chunks form singly linked lists. A chunk is
  * referenced by the queue it is in and by every output packet that names it, and goes when the last
  * reference does: its page back to the pool, the caller's cookie to `release`.
  *
@@ -16,7 +16,7 @@
 #ifndef TERN_BASE_CHUNK_H
 #define TERN_BASE_CHUNK_H
 
-#include "base/slab.h"
+#include "base/pool.h"
 
 enum {
     PAGE_SIZE = 4096,
@@ -30,23 +30,22 @@ enum {
 enum chunk_kind { CHUNK_PAGE = 1, CHUNK_CALLER = 2 };
 
 struct chunk {
-    uint32_t next; /* in its queue; 0: last */
-    uint32_t seq;  /* stream position of data[0] */
-    uint8_t *data; /* first byte of the run (in a page: after the colour) */
-    uint32_t len;  /* bytes in use from data[0] on; meaningless for holes in a receive queue */
-    uint32_t cap;  /* bytes the run could hold from data[0] on */
-    void *cookie;  /* CHUNK_CALLER: for release; CHUNK_PAGE: the page, for the pool */
+    struct chunk *next; /* in its queue; NULL: last */
+    uint8_t *data;      /* first byte of the run (in a page: after the colour) */
+    uint32_t seq;       /* stream position of data[0] */
+    uint32_t len;       /* bytes in use from data[0] on */
+    uint32_t cap;       /* bytes the run could hold from data[0] on */
+    uint32_t charge;    /* bytes this costs: PAGE_SIZE, or the caller's buffer's true size */
+    void *cookie;       /* CHUNK_CALLER: for release; CHUNK_PAGE: the page */
     uint16_t refs;
     uint8_t kind;
-    uint8_t spare;
-    uint32_t charge; /* bytes this costs: PAGE_SIZE, or the caller's buffer's true size */
 };
 
 struct page_block; /* the first page of each block: its free list and count */
 
 struct chunks {
     struct mem *mem;
-    struct slab slab;          /* struct chunk */
+    struct pool pool;          /* struct chunk */
     struct page_block *avail;  /* blocks with free and used pages, last touched first */
     struct page_block *spares; /* empty blocks kept, at most SPARE_BLOCKS */
     uint32_t spare_count;
@@ -61,23 +60,18 @@ bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max);
 /* All chunks must have been released. */
 void chunks_destroy(struct chunks *c);
 
-static inline struct chunk *chunk_at(const struct chunks *c, uint32_t ix)
+/* A new chunk with an empty page, one reference, `next` NULL, seq as given. `want`: how many bytes are
+ * about to be written; a colour offset is used only if it leaves room for them. NULL: no memory or
+ * at the limit. */
+struct chunk *chunk_new(struct chunks *c, uint32_t seq, size_t want);
+
+/* A new chunk over the caller's memory, full, with one reference. NULL: no memory or at the
+ * limit. */
+struct chunk *chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
+                               uint32_t charge, void *cookie);
+
+static inline void chunk_ref(struct chunk *k)
 {
-    return slab_at(&c->slab, ix);
-}
-
-/* A new chunk with an empty page, one reference, `next` 0, seq as given. `want`: how many bytes are
- * about to be written; a colour offset is used only if it leaves room for them. 0: no memory or at
- * the limit. */
-uint32_t chunk_new(struct chunks *c, uint32_t seq, size_t want);
-
-/* A new chunk over the caller's memory, full, with one reference. 0: no memory or at the limit. */
-uint32_t chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
-                          uint32_t charge, void *cookie);
-
-static inline void chunk_ref(struct chunks *c, uint32_t ix)
-{
-    struct chunk *k = chunk_at(c, ix);
     TERN_ASSERT(k->refs != 0 && k->refs != UINT16_MAX);
     k->refs++;
 }
@@ -85,7 +79,15 @@ static inline void chunk_ref(struct chunks *c, uint32_t ix)
 /* Gives one of the empty blocks back, if any is kept: to be called when something falls quiet. */
 void chunks_trim(struct chunks *c);
 
+/* The last reference is gone. */
+void chunk_free(struct chunks *c, struct chunk *k);
+
 /* Drops one reference. */
-void chunk_unref(struct chunks *c, uint32_t ix);
+static inline void chunk_unref(struct chunks *c, struct chunk *k)
+{
+    TERN_ASSERT(k->refs != 0);
+    if (--k->refs == 0)
+        chunk_free(c, k);
+}
 
 #endif

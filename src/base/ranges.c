@@ -28,7 +28,7 @@ static void ranges_move(struct ranges *r, uint32_t to, uint32_t from)
     r->count = r->count - from + to;
 }
 
-int ranges_add(struct ranges *r, uint32_t lo, uint32_t hi, uint32_t first, uint32_t last)
+int ranges_add(struct ranges *r, uint32_t lo, uint32_t hi, void *first, void *last)
 {
     TERN_ASSERT(seq_lt(lo, hi));
     uint32_t i = ranges_find(r, lo);

@@ -15,8 +15,8 @@
 #include "base/util.h"
 
 struct range {
-    uint32_t lo, hi;      /* [lo, hi) */
-    uint32_t first, last; /* tags of the left and of the right edge */
+    uint32_t lo, hi;    /* [lo, hi) */
+    void *first, *last; /* tags of the left and of the right edge */
 };
 
 struct ranges {
@@ -35,7 +35,7 @@ bool ranges_has(const struct ranges *r, uint32_t seq);
  * with, the new range takes both tags; where it sticks out to the left or right of what it merges
  * with, it gives that edge its tag. Returns the index of the range that now holds it, or -1 when
  * the set is full (nothing has changed). */
-int ranges_add(struct ranges *r, uint32_t lo, uint32_t hi, uint32_t first, uint32_t last);
+int ranges_add(struct ranges *r, uint32_t lo, uint32_t hi, void *first, void *last);
 
 /* Removes all numbers below `seq`. Tags of a range that is cut stay. */
 void ranges_trim(struct ranges *r, uint32_t seq);

@@ -90,6 +90,14 @@ void ip_iface_forget(struct ip_table *t, uint8_t iface)
     t->route_count = n;
 }
 
+bool ip_has_ip6(const struct ip_table *t, uint8_t iface)
+{
+    for (uint32_t i = 0; i < t->addr_count; i++)
+        if (t->addrs[i].iface == iface && !wire_is_ip4(t->addrs[i].ip))
+            return true;
+    return false;
+}
+
 bool ip_is_local(const struct ip_table *t, const uint8_t ip[16])
 {
     for (uint32_t i = 0; i < t->addr_count; i++)

@@ -64,19 +64,25 @@ static void drop(tern *s, const tern_pkt *pkt, const struct wire_ip *ip, enum te
     s->cfg.trace(s->cfg.user, &record);
 }
 
-/* Whether the packet is for us and can be from where it says (RFC 9293 3.9.2.3, RFC 1122 3.2.1.3).
- */
-static enum tern_drop check_addresses(const tern *s, const tern_pkt *pkt, const struct wire_ip *ip)
+/* Whether a packet between these addresses is for us and can be from where it says (RFC 9293
+ * 3.9.2.3, RFC 1122 3.2.1.3). */
+static enum tern_drop check_addresses(const tern *s, const uint8_t src[16], const uint8_t dst[16],
+                                      uint8_t iface)
 {
-    if (!wire_ip_unicast(ip->src) || ip_is_broadcast(&s->ip, ip->src))
+    if (!wire_ip_unicast(src) || ip_is_broadcast(&s->ip, src))
         return TERN_DROP_IP_SOURCE; /* MUST-63 */
-    if (ip_is_local(&s->ip, ip->src))
+    if (ip_is_local(&s->ip, src))
         return TERN_DROP_IP_SOURCE; /* our own address cannot come in from outside */
-    if (wire_ip_multicast(ip->dst) || ip_is_broadcast(&s->ip, ip->dst))
+    if (wire_ip_multicast(dst) || ip_is_broadcast(&s->ip, dst))
         return TERN_DROP_IP_DESTINATION; /* MUST-57 */
-    if (s->iface[pkt->iface].promiscuous)
-        return wire_ip_unicast(ip->dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
-    return ip_is_local(&s->ip, ip->dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
+    if (s->iface[iface].promiscuous)
+        return wire_ip_unicast(dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
+    return ip_is_local(&s->ip, dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
+}
+
+enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t iface)
+{
+    return check_addresses(context, tuple->remote, tuple->local, iface);
 }
 
 static enum tern_drop dissect_tcp(const tern *s, const tern_pkt *pkt, const uint8_t *p, size_t have,
@@ -100,7 +106,7 @@ static enum tern_drop dissect_tcp(const tern *s, const tern_pkt *pkt, const uint
     seg->payload_off = (uint32_t)ip->header_len + seg->h.header_len;
     seg->len = (uint32_t)ip->payload_len - seg->h.header_len;
     seg->pkt = pkt;
-    seg->segs = pkt->gso_size != 0 ? (uint16_t)((seg->len + pkt->gso_size - 1) / pkt->gso_size) : 1;
+    seg->segs = (uint16_t)(pkt->gso_size != 0 ? (seg->len + pkt->gso_size - 1) / pkt->gso_size : 1);
     seg->iface = (uint8_t)pkt->iface;
     seg->tos = ip->tos;
     seg->donated = (pkt->flags & TERN_PKT_DONATED) != 0;
@@ -182,9 +188,6 @@ static enum tern_drop dissect(tern *s, const tern_pkt *pkt, struct arriving *in)
         in->ip.version = 0;
         return why;
     }
-    why = check_addresses(s, pkt, &in->ip);
-    if (why != TERN_DROP_NONE)
-        return why;
     if (in->ip.fragment)
         return TERN_DROP_IP_FRAGMENT;
     if (in->ip.proto == WIRE_TCP)

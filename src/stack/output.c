@@ -7,79 +7,87 @@
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-static void push_back(tern *s, uint32_t ix)
+static void push_back(tern *s, struct outrec *r)
 {
-    struct outrec *r = outrec_at(s, ix);
     struct iface *f = &s->iface[r->iface];
     r->state = OUTREC_QUEUED;
-    r->next = 0;
-    if (f->queue_tail != 0)
-        outrec_at(s, f->queue_tail)->next = ix;
+    r->next = NULL;
+    if (f->queue_tail != NULL)
+        f->queue_tail->next = r;
     else
-        f->queue_head = ix;
-    f->queue_tail = ix;
+        f->queue_head = r;
+    f->queue_tail = r;
     s->queue_mask |= (uint64_t)1 << r->iface;
 }
 
-static void push_front(tern *s, uint32_t ix)
+static void push_front(tern *s, struct outrec *r)
 {
-    struct outrec *r = outrec_at(s, ix);
     struct iface *f = &s->iface[r->iface];
     r->state = OUTREC_QUEUED;
     r->next = f->queue_head;
-    f->queue_head = ix;
-    if (f->queue_tail == 0)
-        f->queue_tail = ix;
+    f->queue_head = r;
+    if (f->queue_tail == NULL)
+        f->queue_tail = r;
     s->queue_mask |= (uint64_t)1 << r->iface;
 }
 
-static uint32_t pop(tern *s, uint8_t iface)
+static struct outrec *pop(tern *s, uint8_t iface)
 {
     struct iface *f = &s->iface[iface];
-    uint32_t ix = f->queue_head;
-    if (ix == 0)
-        return 0;
-    f->queue_head = outrec_at(s, ix)->next;
-    if (f->queue_head == 0) {
-        f->queue_tail = 0;
+    struct outrec *r = f->queue_head;
+    if (r == NULL)
+        return NULL;
+    f->queue_head = r->next;
+    if (f->queue_head == NULL) {
+        f->queue_tail = NULL;
         s->queue_mask &= ~((uint64_t)1 << iface);
     }
-    return ix;
+    s->replies -= r->reply;
+    r->reply = false;
+    return r;
 }
 
 /* Lets go of the payload and of the record itself. */
-static void release(tern *s, uint32_t ix)
+static void release(tern *s, struct outrec *r)
 {
-    struct outrec *r = outrec_at(s, ix);
-    uint32_t chunk = r->chunk;
+    struct chunk *chunk = r->chunk;
     for (uint16_t i = 0; i < r->chunks; i++) {
-        uint32_t next = chunk_at(&s->chunks, chunk)->next;
+        struct chunk *next = chunk->next;
         chunk_unref(&s->chunks, chunk);
         chunk = next;
     }
-    if (r->sent != 0)
+    if (r->sent != NULL)
         sent_done(&s->tcp, r->sent);
     r->state = 0;
-    slab_free(&s->outrecs, ix);
+    pool_give(&s->outrecs, r);
 }
 
 void stack_flush(tern *s, uint8_t iface)
 {
-    uint32_t ix;
-    while ((ix = pop(s, iface)) != 0) {
-        s->replies -= outrec_at(s, ix)->reply;
-        release(s, ix);
-    }
+    struct outrec *r;
+    while ((r = pop(s, iface)) != NULL)
+        release(s, r);
 }
 
 /* ---- making packets -------------------------------------------------------------------------- */
 
+/* A record for one packet; NULL: too many are in devices. */
+static struct outrec *new_record(tern *s, uint8_t iface)
+{
+    struct outrec *r = pool_take(&s->outrecs);
+    if (UNLIKELY(r == NULL))
+        return NULL;
+    r->iface = iface;
+    r->reply = false;
+    return r;
+}
+
 static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
 {
-    uint32_t chunk = r->chunk, off = r->chunk_off, left = r->len;
+    const struct chunk *k = r->chunk;
+    uint32_t off = r->chunk_off, left = r->len;
     bool odd = false;
     while (left > 0) {
-        const struct chunk *k = chunk_at(&s->chunks, chunk);
         uint32_t n = min_u32(k->len - off, left);
         if (odd)
             sum = cksum_add(sum, cksum_shift(s->cksum.sum(k->data + off, n, 0)));
@@ -88,101 +96,114 @@ static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
         odd ^= n & 1;
         left -= n;
         off = 0;
-        chunk = k->next;
+        k = k->next;
     }
     return sum;
 }
 
-/* Completes the TCP checksum, or leaves the pseudo-header's sum in its place for the device. */
-static void put_checksum(const tern *s, struct outrec *r, const struct wire_ip *ip, size_t tcp_len)
+/* A header's sum: short, and just written, so that words as they were stored are quickest. */
+static uint64_t sum_header(const uint8_t *p, size_t len)
 {
-    uint8_t *tcp = r->header + ip->header_len;
-    uint64_t sum = wire_pseudo_sum(ip->src, ip->dst, WIRE_TCP, ip->payload_len);
-    uint16_t check;
-    if (s->iface[r->iface].conf.caps & TERN_CAP_CSUM) {
-        r->csum_start = ip->header_len;
-        r->csum_offset = 16;
-        check = cksum_fold(sum);
-    } else {
-        sum = s->cksum.sum(tcp, tcp_len, sum);
-        check = cksum_finish(sum_payload(s, r, sum));
+    uint64_t sum = 0;
+    for (size_t i = 0; i < len; i += 4) {
+        uint32_t w;
+        memcpy(&w, p + i, 4);
+        sum += w;
     }
-    memcpy(tcp + 16, &check, 2);
+    return sum;
 }
 
-static void make_tcp(tern *s, struct outrec *r, const struct tcp_out *out)
+/* Puts the IP header in front of the TCP header, and completes the checksum, or leaves the
+ * pseudo-header's sum in its place for the device. */
+static void make_packet(const tern *s, struct outrec *r, const struct tcp_out *out)
 {
-    uint8_t tcp[WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX];
-    size_t tcp_len = wire_tcp_write(tcp, &out->h);
-    struct wire_ip ip = {.proto = WIRE_TCP, .ttl = out->ttl, .tos = out->tos};
-    memcpy(ip.src, out->tuple.local, 16);
-    memcpy(ip.dst, out->tuple.remote, 16);
+    uint8_t *tcp = out->tcp;
+    struct wire_ip_out ip = {.src = out->local,
+                             .dst = out->remote,
+                             .proto = WIRE_TCP,
+                             .ttl = out->ttl,
+                             .tos = out->tos,
+                             .payload_len = (uint16_t)(out->tcp_len + out->len)};
     bool ip4 = wire_is_ip4(ip.dst);
-    ip.version = ip4 ? 4 : 6;
-    ip.payload_len = (uint16_t)(tcp_len + out->len);
-    ip.header_len = (uint16_t)wire_ip_write(r->header, &ip, 0);
-    memcpy(r->header + ip.header_len, tcp, tcp_len);
-    r->header_len = (uint16_t)(ip.header_len + tcp_len);
+    size_t ip_len = ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER;
+    wire_ip_put(tcp - ip_len, &ip);
+    r->header_off = (uint8_t)(IP_ROOM - ip_len);
+    r->header_len = (uint16_t)(ip_len + out->tcp_len);
     r->chunk = out->chunk;
     r->chunk_off = out->chunk_off;
     r->chunks = out->chunks;
     r->len = out->len;
     r->sent = out->sent;
-    r->iface = out->iface;
+    r->csum_start = r->gso_size = r->gso_segs = 0;
+    r->gso_type = TERN_GSO_NONE;
     if (out->gso_size != 0) {
         r->gso_type = ip4 ? TERN_GSO_TCPV4 : TERN_GSO_TCPV6;
         r->gso_size = out->gso_size;
         r->gso_segs = (uint16_t)((out->len + out->gso_size - 1) / out->gso_size);
     }
-    put_checksum(s, r, &ip, tcp_len);
+    uint64_t sum = wire_pseudo_sum(ip.src, ip.dst, WIRE_TCP, ip.payload_len);
+    uint16_t check;
+    if (s->iface[r->iface].conf.caps & TERN_CAP_CSUM) {
+        r->csum_start = (uint16_t)ip_len;
+        r->csum_offset = 16;
+        check = cksum_fold(sum);
+    } else {
+        sum = cksum_add(sum, sum_header(tcp, out->tcp_len));
+        check = cksum_finish(sum_payload(s, r, sum));
+    }
+    memcpy(tcp + 16, &check, 2);
 }
 
-static uint32_t new_reply(tern *s, uint8_t iface)
+static struct outrec *new_reply(tern *s, uint8_t iface)
 {
     if (s->replies >= s->cfg.replies_max || !s->iface[iface].used) {
         s->counters.drop[TERN_DROP_REPLIES]++;
-        return 0;
+        return NULL;
     }
-    uint32_t ix = slab_alloc(&s->outrecs);
-    if (ix == 0)
+    struct outrec *r = new_record(s, iface);
+    if (r == NULL)
         s->counters.drop[TERN_DROP_REPLIES]++;
-    else
-        outrec_at(s, ix)->iface = iface;
-    return ix;
+    return r;
 }
 
-static void queue_reply(tern *s, uint32_t ix)
+static void queue_reply(tern *s, struct outrec *r)
 {
     s->replies++;
-    outrec_at(s, ix)->reply = true;
-    push_back(s, ix);
+    r->reply = true;
+    push_back(s, r);
 }
 
-void stack_reply(void *context, const struct tcp_out *out)
+void stack_reply(void *context, const struct tcp_reply *reply)
 {
     tern *s = context;
-    uint32_t ix = new_reply(s, out->iface);
-    if (ix == 0)
+    struct outrec *r = new_reply(s, reply->iface);
+    if (r == NULL)
         return;
-    make_tcp(s, outrec_at(s, ix), out);
-    queue_reply(s, ix);
+    struct tcp_out out = {.tcp = r->header + IP_ROOM,
+                          .iface = reply->iface,
+                          .ttl = reply->ttl,
+                          .tos = reply->tos,
+                          .local = reply->tuple.local,
+                          .remote = reply->tuple.remote};
+    out.tcp_len = (uint16_t)wire_tcp_write(out.tcp, &reply->h);
+    make_packet(s, r, &out);
+    queue_reply(s, r);
 }
 
 /* An ICMP message of `len` bytes in one page; addresses as in `ip`. */
 static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t *message,
                        size_t len)
 {
-    uint32_t ix = new_reply(s, iface);
-    if (ix == 0)
+    struct outrec *r = new_reply(s, iface);
+    if (r == NULL)
         return;
-    struct outrec *r = outrec_at(s, ix);
-    r->chunk = chunk_new(&s->chunks, 0, PAGE_SIZE);
-    if (r->chunk == 0) {
+    struct chunk *k = chunk_new(&s->chunks, 0, PAGE_SIZE);
+    if (k == NULL) {
         s->counters.drop[TERN_DROP_MEMORY]++;
-        slab_free(&s->outrecs, ix);
+        pool_give(&s->outrecs, r);
         return;
     }
-    struct chunk *k = chunk_at(&s->chunks, r->chunk);
+    *r = (struct outrec){.iface = iface, .chunk = k};
     TERN_ASSERT(len <= k->cap);
     memcpy(k->data, message, len);
     k->len = (uint32_t)len;
@@ -190,7 +211,7 @@ static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t
     r->len = (uint32_t)len;
     ip->payload_len = (uint16_t)len;
     r->header_len = (uint16_t)wire_ip_write(r->header, ip, 0);
-    queue_reply(s, ix);
+    queue_reply(s, r);
 }
 
 void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
@@ -239,9 +260,8 @@ void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *in)
 
 /* ---- handing out ----------------------------------------------------------------------------- */
 
-static void fill_pkt(const tern *s, uint32_t ix, tern_pkt *pkt)
+static void fill_pkt(struct outrec *r, tern_pkt *pkt)
 {
-    struct outrec *r = outrec_at(s, ix);
     r->state = OUTREC_OUT;
     pkt->flags = r->csum_start != 0 ? TERN_PKT_CSUM_PARTIAL : 0;
     pkt->gso_size = r->gso_size;
@@ -256,17 +276,17 @@ static void fill_pkt(const tern *s, uint32_t ix, tern_pkt *pkt)
     pkt->truesize = 0;
     pkt->len = r->header_len + r->len;
     pkt->tx_time = 0;
-    pkt->cookie = (void *)(uintptr_t)ix;
-    pkt->iov[0] = (tern_iov){.base = r->header, .len = r->header_len};
+    pkt->cookie = r;
+    pkt->iov[0] = (tern_iov){.base = r->header + r->header_off, .len = r->header_len};
     uint16_t n = 1;
-    uint32_t chunk = r->chunk, off = r->chunk_off, left = r->len;
+    const struct chunk *k = r->chunk;
+    uint32_t off = r->chunk_off, left = r->len;
     while (left > 0) {
-        const struct chunk *k = chunk_at(&s->chunks, chunk);
         uint32_t have = min_u32(k->len - off, left);
         pkt->iov[n++] = (tern_iov){.base = k->data + off, .len = have};
         left -= have;
         off = 0;
-        chunk = k->next;
+        k = k->next;
     }
     pkt->iov_count = n;
 }
@@ -274,12 +294,11 @@ static void fill_pkt(const tern *s, uint32_t ix, tern_pkt *pkt)
 /* A queued packet is withdrawn when the record in flight it belongs to is settled. */
 static bool still_matters(tern *s, const struct outrec *r)
 {
-    if (r->sent == 0)
+    if (r->sent == NULL)
         return true;
-    struct sent *f = sent_at(&s->tcp, r->sent);
-    if (!(f->flags & SENT_QUEUED))
+    if (!(r->sent->flags & SENT_QUEUED))
         return false;
-    f->time = s->tcp.now; /* RTT and loss detection count from the departure */
+    r->sent->time = s->tcp.now; /* RTT and loss detection count from the departure */
     return true;
 }
 
@@ -288,34 +307,34 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
     TERN_ASSERT(iface >= 0 && iface < PATHS_MAX);
     tcp_now(&s->tcp, now);
     size_t n = 0;
-    s->blocked_mask &= ~((uint64_t)1 << iface);
+    uint64_t bit = (uint64_t)1 << iface;
+    s->blocked_mask &= ~bit;
     if (!s->iface[iface].used)
         return 0;
     while (n < max) {
-        uint32_t ix = pop(s, (uint8_t)iface);
-        if (ix != 0) {
-            struct outrec *r = outrec_at(s, ix);
-            s->replies -= r->reply;
-            r->reply = false;
+        struct outrec *r = s->queue_mask & bit ? pop(s, (uint8_t)iface) : NULL;
+        if (r != NULL) {
             if (still_matters(s, r))
-                fill_pkt(s, ix, &pkts[n++]);
+                fill_pkt(r, &pkts[n++]);
             else
-                release(s, ix);
+                release(s, r);
             continue;
         }
+        if (!(s->tcp.out_mask & bit))
+            break;
+        r = new_record(s, (uint8_t)iface);
+        if (r == NULL) {
+            s->counters.count[TERN_COUNT_OUTPUT_LIMITED]++;
+            break;
+        }
         struct tcp_out out;
-        ix = slab_alloc(&s->outrecs);
-        if (ix == 0) {
-            if (s->tcp.out_mask & (uint64_t)1 << iface)
-                s->counters.count[TERN_COUNT_OUTPUT_LIMITED]++;
-            break;
-        }
+        out.tcp = r->header + IP_ROOM;
         if (!tcp_output(&s->tcp, (uint8_t)iface, &out)) {
-            slab_free(&s->outrecs, ix);
+            pool_give(&s->outrecs, r);
             break;
         }
-        make_tcp(s, outrec_at(s, ix), &out);
-        fill_pkt(s, ix, &pkts[n++]);
+        make_packet(s, r, &out);
+        fill_pkt(r, &pkts[n++]);
     }
     s->counters.count[TERN_COUNT_PACKETS_OUT] += n;
     return n;
@@ -324,23 +343,22 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
 void tern_output_done(tern *s, const tern_pkt *pkts, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        uint32_t ix = (uint32_t)(uintptr_t)pkts[i].cookie;
-        TERN_ASSERT(outrec_at(s, ix)->state == OUTREC_OUT); /* given back twice? */
-        release(s, ix);
+        struct outrec *r = pkts[i].cookie;
+        TERN_ASSERT(r->state == OUTREC_OUT); /* given back twice? */
+        release(s, r);
     }
 }
 
 void tern_output_refused(tern *s, const tern_pkt *pkts, size_t n)
 {
     for (size_t i = n; i-- > 0;) {
-        uint32_t ix = (uint32_t)(uintptr_t)pkts[i].cookie;
-        struct outrec *r = outrec_at(s, ix);
+        struct outrec *r = pkts[i].cookie;
         TERN_ASSERT(r->state == OUTREC_OUT);
         s->counters.count[TERN_COUNT_PACKETS_REFUSED]++;
         s->blocked_mask |= (uint64_t)1 << r->iface;
         if (s->iface[r->iface].used)
-            push_front(s, ix);
+            push_front(s, r);
         else
-            release(s, ix);
+            release(s, r);
     }
 }

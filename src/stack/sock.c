@@ -238,7 +238,7 @@ ptrdiff_t tern_recv(tern *s, tern_sock k, void *buf, size_t cap)
 ptrdiff_t tern_recv_peek(tern *s, tern_sock k, tern_iov *iov, size_t n, size_t skip)
 {
     CONN_OR_RETURN(s, k, c);
-    return user_peek(&s->tcp, c, iov, n, skip);
+    return user_peek(c, iov, n, skip);
 }
 
 int tern_recv_consume(tern *s, tern_sock k, size_t len)

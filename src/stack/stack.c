@@ -1,6 +1,8 @@
 /* stack.c - a shard's configuration and life, its interfaces, and its clock. */
 #include "stack/stack.h"
 
+enum { IP6_MTU_LEAST = 1280 }; /* RFC 8200 5 */
+
 #define MS(n) ((n)*NS_PER_MS)
 #define SECONDS(n) ((n)*NS_PER_S)
 
@@ -58,7 +60,10 @@ static bool config_ok(const tern_config *cfg)
            cfg->rcvbuf <= cfg->rcvbuf_max && cfg->rcvbuf_max <= 1u << 30 &&
            cfg->sndbuf <= cfg->sndbuf_max && cfg->sndbuf_max <= 1u << 30 && cfg->ttl != 0 &&
            cfg->rto_min != 0 && cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min &&
-           cfg->delack < NS_PER_S / 2 && cfg->shard < 256;
+           cfg->delack < NS_PER_S / 2 && cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 &&
+           cfg->fin_wait2 <= DURATION_MAX && cfg->hold <= DURATION_MAX &&
+           cfg->idle <= DURATION_MAX && cfg->rto_max <= DURATION_MAX &&
+           cfg->rto_initial <= DURATION_MAX;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
@@ -72,12 +77,13 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
     struct tcp_host host = {.context = s,
                             .reply = stack_reply,
                             .icmp_error = stack_icmp_error,
+                            .check = stack_check,
                             .route = stack_route};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
-        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max) ||
-        !slab_init(&s->outrecs, &s->mem, SLAB_PLAIN, sizeof(struct outrec), cfg->output_max))
+        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max))
         return TERN_ENOMEM;
+    pool_init(&s->outrecs, &s->mem, sizeof(struct outrec), cfg->output_max);
     s->chunks.release = cfg->release;
     s->chunks.release_user = cfg->user;
     return tcp_init(&s->tcp, &s->cfg, &s->mem, &s->chunks, &s->addrs, &s->counters, &host, now);
@@ -107,7 +113,7 @@ void tern_free(tern *s)
         if (s->iface[i].used)
             stack_flush(s, (uint8_t)i);
     tcp_destroy(&s->tcp);
-    slab_destroy(&s->outrecs);
+    pool_destroy(&s->outrecs);
     ip_table_destroy(&s->ip);
     addrs_destroy(&s->addrs);
     chunks_destroy(&s->chunks);
@@ -155,10 +161,12 @@ static bool iface_valid(const tern *s, int id)
 
 int tern_iface_change(tern *s, int id, const tern_iface *conf)
 {
-    if (!iface_valid(s, id) || !iface_ok(conf))
+    if (!iface_valid(s, id) || !iface_ok(conf) ||
+        (conf->mtu < IP6_MTU_LEAST && ip_has_ip6(&s->ip, (uint8_t)id)))
         return TERN_EINVAL;
     stack_flush(s, (uint8_t)id); /* made for what the interface was; TCP sends them again */
     set_path(s, (uint8_t)id, conf);
+    s->tcp.route_generation++; /* segment sizes are worked out anew */
     return 0;
 }
 
@@ -170,12 +178,14 @@ int tern_iface_remove(tern *s, int id)
     ip_iface_forget(&s->ip, (uint8_t)id);
     s->tcp.route_generation++;
     s->iface[id].used = false;
+    s->blocked_mask &= ~((uint64_t)1 << id);
+    conn_path_gone(&s->tcp, (uint8_t)id);
     return 0;
 }
 
 int tern_iface_addr(tern *s, int id, const uint8_t ip[16], unsigned bits)
 {
-    if (!iface_valid(s, id))
+    if (!iface_valid(s, id) || (!wire_is_ip4(ip) && s->iface[id].conf.mtu < IP6_MTU_LEAST))
         return TERN_EINVAL;
     int err = ip_addr_add(&s->ip, (uint8_t)id, ip, bits);
     if (err == 0)
@@ -223,8 +233,8 @@ size_t tern_events(tern *s, tern_event *ev, size_t max) { return tcp_events(&s->
 
 uint64_t tern_next_timeout(const tern *s)
 {
-    uint64_t output = (s->tcp.out_mask | s->queue_mask) & ~s->blocked_mask;
-    if (s->tcp.ev_head != 0 || (output != 0 && s->outrecs.used < s->cfg.output_max))
+    uint64_t fresh = s->outrecs.used < s->cfg.output_max ? s->tcp.out_mask : 0;
+    if (s->tcp.ev_head != 0 || ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
         return 0;
     return tcp_next(&s->tcp);
 }

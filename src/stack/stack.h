@@ -9,7 +9,8 @@
 #include "wire/icmp.h"
 
 enum {
-    HEADER_MAX = 116, /* IPv6 and TCP with 40 bytes of options, and 16 to spare */
+    IP_ROOM = 40, /* before the TCP header: for either version's header, which ends there */
+    HEADER_MAX = IP_ROOM + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
     INPUT_BATCH = 16, /* packets looked at ahead, so that their connections are in the cache */
     PULL_UP = 256,    /* headers of a packet whose first piece is shorter than them */
 };
@@ -21,23 +22,25 @@ enum outrec_state {
 
 /* A packet made and not yet done: its headers, and the payload it names. */
 struct outrec {
-    uint32_t next;             /* in its interface's queue */
-    uint32_t chunk, chunk_off; /* payload: begins there, */
-    uint32_t len;              /* bytes, */
-    uint32_t sent;             /* TCP's record in flight; 0: none */
-    uint16_t chunks;           /* in so many chunks, each referenced once by this record */
+    struct outrec *next; /* in its interface's queue */
+    struct chunk *chunk; /* payload: begins there, */
+    struct sent *sent;   /* TCP's record in flight; NULL: none */
+    uint32_t chunk_off;  /* at this byte of the chunk, */
+    uint32_t len;        /* so many bytes, */
+    uint16_t chunks;     /* in so many chunks, each referenced once by this record */
     uint16_t header_len;
     uint16_t gso_size, gso_segs;
     uint16_t csum_start, csum_offset; /* csum_start 0: the checksum is complete */
     uint8_t gso_type, iface, state;
-    bool reply; /* counted in tern.replies */
+    bool reply;         /* counted in tern.replies */
+    uint8_t header_off; /* where the headers begin */
     uint8_t header[HEADER_MAX];
 };
 
 struct iface {
     bool used, promiscuous;
     tern_iface conf;
-    uint32_t queue_head, queue_tail; /* struct outrec to hand out before anything new */
+    struct outrec *queue_head, *queue_tail; /* to be handed out before anything new */
 };
 
 struct tern {
@@ -48,7 +51,7 @@ struct tern {
     struct ip_table ip;
     struct tcp tcp;
     struct cksum_ops cksum;
-    struct slab outrecs;
+    struct pool outrecs;
     uint32_t replies;      /* records queued that were never handed out */
     uint64_t queue_mask;   /* interfaces whose queue is not empty */
     uint64_t blocked_mask; /* interfaces whose device refused packets */
@@ -56,15 +59,11 @@ struct tern {
     tern_counters counters;
 };
 
-static inline struct outrec *outrec_at(const struct tern *s, uint32_t ix)
-{
-    return slab_at(&s->outrecs, ix);
-}
-
 /* output.c: what TCP asks of the stack, and packets that are no TCP. */
-void stack_reply(void *context, const struct tcp_out *out);
+void stack_reply(void *context, const struct tcp_reply *reply);
 void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
                       uint8_t code, uint32_t seq);
+enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t iface);
 int stack_route(void *context, const uint8_t remote[16], uint8_t *iface);
 /* Answers an echo request of `len` bytes of ICMP. */
 void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);

@@ -24,6 +24,8 @@ uint64_t rto_of(const struct tcp *t, const struct conn *c)
 {
     const tern_config *cfg = t->cfg;
     uint64_t rto = cfg->rto_initial;
+    if (c->flags & CONN_SYN_LOST && c->state >= TERN_ESTABLISHED)
+        rto = max_u64(rto, 3 * NS_PER_S); /* RFC 6298 5.7 */
     if (c->srtt_us8 != 0) /* the variance term, not the sum, has the minimum: as Linux does */
         rto = c->srtt_us8 / 8 * NS_PER_US + max_u64(c->rttvar_us4 * NS_PER_US, cfg->rto_min);
     return min_u64(rto << min_u32(c->backoff, 16), cfg->rto_max);
@@ -31,7 +33,7 @@ uint64_t rto_of(const struct tcp *t, const struct conn *c)
 
 void rto_restart(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     a->persist = false;
     a->t_rto = tick_after(t, rto_of(t, c));
     timer_arm(t, c, a->t_rto);
@@ -39,7 +41,7 @@ void rto_restart(struct tcp *t, struct conn *c)
 
 void rto_arm(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a->t_rto == 0 || a->persist)
         rto_restart(t, c);
 }
@@ -60,24 +62,16 @@ static void note_delivered(const struct sent *r, struct ack_sample *s)
 static void sack_range(struct tcp *t, struct conn *c, struct active *a, uint32_t lo, uint32_t hi,
                        struct ack_sample *s)
 {
-    uint32_t ix = a->sent_head;
-    while (ix != 0 && seq_leq(sent_at(t, ix)->hi, lo))
-        ix = sent_at(t, ix)->next;
-    while (ix != 0 && seq_lt(sent_at(t, ix)->lo, hi)) {
-        struct sent *r = sent_at(t, ix);
-        if (r->flags & SENT_SACKED) {
-            ix = r->next;
+    struct sent *r = a->sent_head;
+    while (r != NULL && seq_leq(r->hi, lo))
+        r = r->next;
+    for (; r != NULL && seq_lt(r->lo, hi); r = r->next) {
+        if (r->flags & SENT_SACKED)
             continue;
-        }
-        if (seq_lt(r->lo, lo)) {
-            ix = sent_split(t, c, a, ix, lo);
-            if (ix == 0)
-                return; /* a device holds it, or no memory: the next SACK says it again */
-            r = sent_at(t, ix);
-        }
-        if (seq_gt(r->hi, hi) && sent_split(t, c, a, ix, hi) == 0)
+        if (seq_lt(r->lo, lo) && (r = sent_split(t, c, a, r, lo)) == NULL)
+            return; /* a device holds it, or no memory: the next SACK says it again */
+        if (seq_gt(r->hi, hi) && sent_split(t, c, a, r, hi) == NULL)
             return;
-        r = sent_at(t, ix);
         note_delivered(r, s);
         if (!(r->flags & SENT_RETRANS) && seq_lt(r->hi, a->sack_high) && a->sacked != 0)
             a->reordered = true;
@@ -85,7 +79,7 @@ static void sack_range(struct tcp *t, struct conn *c, struct active *a, uint32_t
         sent_mark(a, r, SENT_SACKED);
         s->acked += sent_len(r);
         s->sacked = true;
-        ix = sent_at(t, sent_merge(t, a, ix))->next;
+        r = sent_merge(t, a, r);
     }
 }
 
@@ -126,9 +120,8 @@ struct rtt_ends {
 static void pop_records(struct tcp *t, struct conn *c, struct active *a, uint32_t ack,
                         struct ack_sample *s, struct rtt_ends *ends)
 {
-    while (a->sent_head != 0) {
-        uint32_t ix = a->sent_head;
-        struct sent *r = sent_at(t, ix);
+    while (a->sent_head != NULL) {
+        struct sent *r = a->sent_head;
         bool whole = seq_leq(r->hi, ack);
         if (!whole && seq_geq(r->lo, ack))
             break;
@@ -148,7 +141,7 @@ static void pop_records(struct tcp *t, struct conn *c, struct active *a, uint32_
         }
         if (whole) {
             s->fin |= (r->flags & SENT_FIN) != 0;
-            sent_remove(t, a, ix);
+            sent_remove(t, a, r);
             continue;
         }
         /* part of a super-segment: what is left is a shorter record */
@@ -159,12 +152,8 @@ static void pop_records(struct tcp *t, struct conn *c, struct active *a, uint32_
         if (marks)
             sent_mark(a, r, marks);
         uint32_t offset = ack - c->iss - 1;
-        while (r->chunk != 0) {
-            const struct chunk *k = chunk_at(t->chunks, r->chunk);
-            if (offset - k->seq < k->len)
-                break;
-            r->chunk = k->next;
-        }
+        while (r->chunk != NULL && offset - r->chunk->seq >= r->chunk->len)
+            r->chunk = r->chunk->next;
         break;
     }
 }
@@ -189,7 +178,7 @@ static void take_rtt(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
 
 void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ack_sample *s)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t ack = seg->h.ack;
     TERN_ASSERT(a != NULL || ack == c->snd_una);
     if (a == NULL)

@@ -131,6 +131,7 @@ struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t ifac
     c->route_generation = t->route_generation;
     c->ts_offset = keyed_ts_offset(t, tuple);
     c->mss_peer = wire_is_ip4(tuple->remote) ? 536 : 1220; /* MUST-15 */
+    conn_mss_update(t, c);
     c->rcvbuf = cfg->rcvbuf;
     c->sndbuf = cfg->sndbuf;
     c->linger_ms = UINT32_MAX;
@@ -138,8 +139,9 @@ struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t ifac
     c->syn_retries = cfg->syn_retries;
     c->min_rtt_us = UINT32_MAX;
     c->ssthresh = UINT32_MAX;
-    if (cfg->stats)
-        c->stats = slab_alloc(&t->stats); /* without memory it goes uncounted */
+    c->challenge_tick = t->tick - ticks_of(CHALLENGE_MS * NS_PER_MS);
+    if (cfg->stats && (c->stats = pool_take(&t->stats)) != NULL)
+        *c->stats = (struct conn_stats){0}; /* (without memory it goes uncounted) */
     *err = 0;
     return c;
 }
@@ -154,30 +156,39 @@ static void leave_table(struct tcp *t, struct conn *c)
         t->last_ref = 0;
 }
 
-static void drop_send_queue(struct tcp *t, struct conn *c, struct active *a)
+/* Empties the send queue. Pages of which views are lent to the owner are kept, unless `all`: the
+ * owner may be writing to them, and will give them back. */
+static void drop_send_queue(struct tcp *t, struct conn *c, struct active *a, bool all)
 {
     sent_clear(t, a);
-    while (a->txq_head != 0) {
-        uint32_t next = chunk_at(t->chunks, a->txq_head)->next;
+    if (all || !(c->flags & CONN_RESERVED)) {
+        c->flags &= ~(uint32_t)CONN_RESERVED;
+        a->tx_reserved = NULL;
+    }
+    while (a->txq_head != NULL && a->txq_head != a->tx_reserved) {
+        struct chunk *next = a->txq_head->next;
         chunk_unref(t->chunks, a->txq_head);
         a->txq_head = next;
     }
-    a->txq_tail = a->tx_cursor = 0;
+    if (a->txq_head == NULL)
+        a->txq_tail = NULL;
+    a->tx_cursor = NULL;
     a->t_rto = a->t_reorder = 0;
-    c->flags &= ~(uint32_t)CONN_RESERVED;
 }
 
 static void free_active(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL)
         return;
     reasm_clear(t, a);
-    drop_send_queue(t, c, a);
-    if (a->cc_state != 0)
-        slab_free(&t->cc_states, a->cc_state);
-    slab_free(&t->actives, c->active);
-    c->active = 0;
+    drop_send_queue(t, c, a, true);
+    if (a->spare != NULL)
+        chunk_unref(t->chunks, a->spare);
+    if (a->cc_state != NULL)
+        pool_give(&t->cc_states, a->cc_state);
+    pool_give(&t->actives, a);
+    c->active = NULL;
 }
 
 static void release_slot(struct tcp *t, struct conn *c)
@@ -192,9 +203,9 @@ void conn_free(struct tcp *t, struct conn *c)
     leave_table(t, c);
     free_active(t, c);
     wheel_clear(&t->conn_wheel, c->self);
-    if (c->stats != 0)
-        slab_free(&t->stats, c->stats);
-    c->stats = 0;
+    if (c->stats != NULL)
+        pool_give(&t->stats, c->stats);
+    c->stats = NULL;
     addrs_unref(t->addrs, c->laddr);
     c->laddr = 0;
     c->flags |= CONN_ZOMBIE | CONN_ORPHAN;
@@ -210,9 +221,9 @@ void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
     leave_table(t, c);
     c->err = (int8_t)err;
     c->t_close = 0;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a != NULL) {
-        drop_send_queue(t, c, a);
+        drop_send_queue(t, c, a, false);
         a->t_delack = 0;
         c->snd_end = c->snd_una;
     }
@@ -224,12 +235,9 @@ void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
             conn_event(t, c, TERN_EV_ERROR);
         return; /* what was received stays readable until the owner closes */
     }
-    if (c->flags & CONN_RST_DUE) {
-        free_active(t, c);
-        conn_ready(t, c);
-    } else {
+    free_active(t, c);
+    if (!(c->flags & CONN_RST_DUE) || !conn_ready(t, c))
         conn_free(t, c);
-    }
 }
 
 /* States in which the peer must be told by RST (RFC 9293 3.10.5). */
@@ -243,7 +251,8 @@ void conn_reset(struct tcp *t, struct conn *c, enum tern_err err)
 {
     if (reset_tells((enum tern_state)c->state)) {
         c->flags |= CONN_RST_DUE;
-        conn_ready(t, c);
+        if (!conn_ready(t, c))
+            c->flags &= ~(uint32_t)CONN_RST_DUE; /* nowhere to send it */
     }
     conn_end(t, c, err);
 }
@@ -255,10 +264,12 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
     const tern_cc_ops *ops = t->cc[c->cc];
     a->cc.state = a->cc_inline;
     if (ops->state_size > CC_INLINE)
-        a->cc.state = slab_at(&t->cc_states, a->cc_state);
-    uint32_t mss = conn_mss(t, c);
+        a->cc.state = a->cc_state;
+    uint32_t mss = c->mss;
     /* IW10 (RFC 6928) for a new connection; else what it had before it froze */
     a->cc.cwnd = c->cwnd != 0 ? c->cwnd : min_u32(10 * mss, max_u32(2 * mss, 14600));
+    if (c->cwnd == 0 && c->flags & CONN_SYN_LOST)
+        a->cc.cwnd = mss; /* RFC 5681 3.1 */
     a->cc.ssthresh = c->ssthresh;
     ops->init(&a->cc, mss, t->now);
     if (c->cwnd != 0 && ops->thaw != NULL)
@@ -267,36 +278,40 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
 
 struct active *conn_thaw(struct tcp *t, struct conn *c)
 {
-    if (LIKELY(c->active != 0))
-        return active_at(t, c->active);
-    uint32_t state = 0;
-    if (t->cc[c->cc]->state_size > CC_INLINE && (state = slab_alloc(&t->cc_states)) == 0)
+    if (LIKELY(c->active != NULL))
+        return c->active;
+    void *state = NULL;
+    if (t->cc[c->cc]->state_size > CC_INLINE && (state = pool_take(&t->cc_states)) == NULL)
         return NULL;
-    uint32_t ix = slab_alloc(&t->actives);
-    if (ix == 0) {
-        if (state != 0)
-            slab_free(&t->cc_states, state);
+    struct active *a = pool_take(&t->actives);
+    if (a == NULL) {
+        if (state != NULL)
+            pool_give(&t->cc_states, state);
         return NULL;
     }
-    struct active *a = active_at(t, ix);
-    c->active = ix;
+    memset(a, 0, sizeof(*a));
+    if (state != NULL)
+        memset(state, 0, TERN_CC_STATE_MAX);
+    c->active = a;
     a->cc_state = state;
     a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
     a->rx_read = c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0);
     a->quick = QUICK_ACKS;
     a->tune_seq = a->rx_read;
     a->tune_tick = a->used_tick = t->tick;
+    a->sack_high = a->recover = a->snd_small = c->snd_una;
     conn_cc_start(t, c, a);
     return a;
 }
 
 bool conn_freeze(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL)
         return true;
-    if (a->rxq_head != 0 || a->ooo.count != 0 || a->txq_head != 0 || a->sent_head != 0 ||
-        a->rx_owed != 0 || a->t_delack != 0 || a->fin_ahead || c->snd_nxt != c->snd_una ||
+    if (a->rxq_head != NULL || a->ooo.count != 0 || a->txq_head != NULL || a->sent_head != NULL ||
+        a->rx_owed != 0 || a->t_delack != 0 || a->t_rto != 0 || a->fin_ahead ||
+        c->snd_nxt != c->snd_una || fin_unsent(c) ||
         (c->flags & (CONN_SYN_DUE | CONN_ACK_DUE | CONN_RESERVED)))
         return false;
     const tern_cc_ops *ops = t->cc[c->cc];
@@ -312,10 +327,26 @@ bool conn_freeze(struct tcp *t, struct conn *c)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-void conn_ready(struct tcp *t, struct conn *c)
+bool conn_route(struct tcp *t, struct conn *c)
+{
+    uint8_t iface;
+    if (t->host.route(t->host.context, c->raddr, &iface) < 0)
+        return false;
+    c->route_generation = t->route_generation;
+    c->iface = iface;
+    conn_mss_update(t, c);
+    return true;
+}
+
+bool conn_ready(struct tcp *t, struct conn *c)
 {
     if (c->flags & CONN_ON_OUT)
-        return;
+        return true;
+    if (UNLIKELY(c->route_generation != t->route_generation) && !conn_route(t, c)) {
+        if (c->active != NULL && c->state != TERN_CLOSED)
+            rto_arm(t, c);
+        return false;
+    }
     c->flags |= CONN_ON_OUT;
     c->out_next = 0;
     struct tcp_path *path = &t->path[c->iface];
@@ -325,6 +356,24 @@ void conn_ready(struct tcp *t, struct conn *c)
         path->out_head = c->self;
     path->out_tail = c->self;
     t->out_mask |= (uint64_t)1 << c->iface;
+    return true;
+}
+
+void conn_path_gone(struct tcp *t, uint8_t iface)
+{
+    struct tcp_path *path = &t->path[iface];
+    uint32_t ix = path->out_head;
+    path->out_head = path->out_tail = 0;
+    t->out_mask &= ~((uint64_t)1 << iface);
+    while (ix != 0) {
+        struct conn *c = conn_at(t, ix);
+        ix = c->out_next;
+        c->flags &= ~(uint32_t)CONN_ON_OUT;
+        if (c->flags & CONN_ZOMBIE)
+            release_slot(t, c);
+        else if (!conn_ready(t, c) && c->flags & CONN_RST_DUE && c->flags & CONN_ORPHAN)
+            conn_free(t, c);
+    }
 }
 
 static uint32_t *event_link(struct tcp *t, uint32_t ref)
@@ -394,18 +443,19 @@ static bool take_conn(struct tcp *t, struct conn *c, tern_event *ev)
 static bool take_halfopen(struct tcp *t, uint32_t ix, tern_event *ev)
 {
     struct halfopen *h = halfopen_at(t, ix);
+    const struct listener *l = listener_at(t, h->listener);
     h->flags &= (uint8_t)~HALFOPEN_EVENT;
     *ev = (tern_event){.sock = sock_make(t, REF_HALFOPEN, ix, h->generation),
-                       .user = listener_at(t, h->listener)->user,
+                       .user = l->user,
                        .mask = TERN_EV_HOLD};
     if (!(h->flags & HALFOPEN_DEAD)) {
         h->flags |= HALFOPEN_TOLD;
         return true;
     }
-    bool told = (h->flags & HALFOPEN_TOLD) != 0;
+    bool told = h->flags & HALFOPEN_TOLD && !l->closed;
     ev->mask = TERN_EV_CLOSED;
     ev->err = TERN_ERESET;
-    slab_free(&t->halfopens, ix);
+    halfopen_drop(t, ix);
     return told;
 }
 
@@ -414,7 +464,7 @@ static bool take_listener(struct tcp *t, uint32_t ix, tern_event *ev)
     struct listener *l = listener_at(t, ix);
     l->on_events = false;
     if (l->closed) {
-        slab_free(&t->listeners, ix);
+        listen_release(t, ix);
         return false;
     }
     *ev = (tern_event){.sock = sock_make(t, REF_LISTENER, ix, l->generation),
@@ -458,21 +508,22 @@ enum { MSS_LEAST = 48 }; /* a peer that offers less does not get to multiply our
 uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user)
 {
     uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
-    uint32_t mtu = t->path[iface].mtu;
-    uint32_t mss = mtu > headers + MSS_LEAST ? mtu - headers : MSS_LEAST; /* MUST-67 */
+    uint32_t mtu = max_u32(t->path[iface].mtu, ip4 ? 68 : 1280); /* RFC 791, RFC 8200 5 */
+    uint32_t mss = mtu - headers;                                /* MUST-67 */
     if (mss_user != 0)
         mss = min_u32(mss, mss_user);
     return (uint16_t)min_u32(mss, UINT16_MAX);
 }
 
-uint32_t conn_mss(const struct tcp *t, const struct conn *c)
+void conn_mss_update(const struct tcp *t, struct conn *c)
 {
     bool ip4 = wire_is_ip4(c->raddr);
-    uint32_t mss = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
+    c->mss_own = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
+    uint32_t mss = c->mss_own;
     if (c->pmtu != 0) {
         uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
         mss = min_u32(mss, c->pmtu - headers);
     }
     mss = min_u32(mss, max_u32(c->mss_peer, MSS_LEAST));
-    return c->flags & CONN_TS ? mss - 12 : mss;
+    c->mss = (uint16_t)(c->flags & CONN_TS ? mss - 12 : mss);
 }

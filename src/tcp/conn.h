@@ -7,7 +7,8 @@
  *     + counters, if the configuration asks       struct conn_stats
  *   TIME-WAIT of a socket its owner has closed    struct timewait  64 bytes
  *
- * All live in slabs and name each other by 32-bit indices, 0 meaning none. A quiet connection gives
+ * What has a handle lives in slabs and is named by 32-bit indices, 0 meaning none; what exists only
+ * while something is in motion lives in pools and is named by pointers. A quiet connection gives
  * its working block back (freeze) and gets a new one with the next byte (thaw); what must survive
  * that is in struct conn.
  *
@@ -16,6 +17,7 @@
 #ifndef TERN_TCP_CONN_H
 #define TERN_TCP_CONN_H
 
+#include "base/chunk.h"
 #include "base/ranges.h"
 #include "base/wheel.h"
 #include "tern/cc.h"
@@ -49,6 +51,8 @@ enum conn_flag {
     CONN_HELD = 1u << 24,         /* admitted by its owner: there was a SYN but no accept queue */
     CONN_RESERVED = 1u << 25,     /* views of the send queue are lent to the owner */
     CONN_IN_TABLE = 1u << 26,     /* its tuple stands in the flow table */
+    CONN_SYN_AGAIN = 1u << 28,    /* our SYN-ACK was sent again because the SYN came again */
+    CONN_SYN_LOST = 1u << 27,     /* SYN or SYN-ACK was sent again by its timer */
 };
 
 /* 256 bytes: four cache lines. Line 0 is what finding and judging a segment reads. */
@@ -63,8 +67,8 @@ struct conn {
     uint32_t snd_una, snd_nxt;
     uint32_t ts_recent;
     uint32_t last_ack_sent; /* rcv_nxt as last sent: Last.ACK.sent of RFC 7323 */
-    uint32_t active;        /* struct active; 0: frozen */
 
+    struct active *active;     /* NULL: frozen */
     uint32_t snd_wnd;          /* bytes, scaled */
     uint32_t snd_wl1, snd_wl2; /* RFC 9293 3.10.7.4 */
     uint32_t snd_wnd_max;      /* the largest ever, for RFC 5961 and silly-window avoidance */
@@ -82,12 +86,12 @@ struct conn {
     uint32_t out_next, ev_next; /* links of the two lists; accept queue: ev_next */
 
     void *user;
+    struct conn_stats *stats;      /* NULL: none are kept */
     uint32_t srtt_us8, rttvar_us4; /* RFC 6298, scaled by 8 and 4; srtt_us8 0: no sample */
     uint32_t min_rtt_us;
     uint32_t cwnd, ssthresh; /* while frozen; else in active->cc */
     uint64_t cc_summary[2];
-    uint32_t hash;  /* in the flow table */
-    uint32_t stats; /* struct conn_stats */
+    uint32_t hash; /* in the flow table */
     uint16_t ev_mask;
     int8_t err; /* enum tern_err that ended it; told once */
     uint8_t cc; /* index in struct tcp's table of algorithms */
@@ -96,15 +100,16 @@ struct conn {
     uint32_t linger_ms;       /* UINT32_MAX: off */
     uint32_t user_timeout_ms; /* 0: by retries */
     uint32_t listener;
-    uint32_t challenge_tick;   /* no further challenge ACK before this tick */
+    uint32_t challenge_tick;   /* of the last challenge ACK */
     uint32_t route_generation; /* struct tcp's when `iface` was looked up */
     uint32_t last_sent_tick;   /* for the restart after idle */
+    uint16_t mss;              /* payload of a full segment sent, by conn_mss_update() */
+    uint16_t mss_own;          /* the largest segment we offer to receive, by the same */
     uint16_t rcv_mss;          /* largest segment received lately */
     uint8_t iface, ttl, dscp, syn_retries;
     uint16_t pmtu;   /* path MTU learnt from ICMP; 0: that of the interface */
     uint8_t backoff; /* exponent of the RTO, until the next valid measurement (Karn) */
     uint32_t self;   /* its own index */
-    uint8_t spare[16];
 };
 _Static_assert(sizeof(struct conn) == 256, "struct conn is four cache lines");
 
@@ -114,14 +119,15 @@ enum { QUICK_ACKS = 16, OOO_INLINE = 4, SACK_RECENT = 4, CC_INLINE = 64 };
 /* The working block. */
 struct active {
     /* receiving (reasm.c) */
-    uint32_t rxq_head, rxq_tail; /* chunks in stream order; those of ranges past holes follow */
-    uint32_t rx_read;            /* the next byte the owner reads */
-    uint32_t rx_excess;          /* what donated buffers cost beyond their bytes */
-    uint32_t ooo_pages;          /* chunks of data past holes */
-    uint32_t rx_owed;            /* bytes read that still count against the buffer */
-    struct ranges ooo;           /* received past a hole; tags: first and last chunk */
+    struct chunk *rxq_head,
+        *rxq_tail;      /* chunks in stream order; those of ranges past holes follow */
+    uint32_t rx_read;   /* the next byte the owner reads */
+    uint32_t rx_excess; /* what donated buffers cost beyond their bytes */
+    uint32_t ooo_pages; /* chunks of data past holes */
+    uint32_t rx_owed;   /* bytes read that still count against the buffer */
+    struct ranges ooo;  /* received past a hole; tags: first and last chunk */
     struct range ooo_inline[OOO_INLINE];
-    uint32_t ooo_page;            /* a chunk that holds a larger array; 0: inline */
+    struct chunk *ooo_page;       /* a chunk that holds a larger array; 0: inline */
     uint32_t recent[SACK_RECENT]; /* where out-of-order data came lately, newest first */
     uint32_t dsack_lo, dsack_hi;  /* a duplicate to report in the next ACK; equal: none */
     uint32_t fin_seq;             /* of a FIN past a hole, valid if `fin_ahead` */
@@ -133,22 +139,25 @@ struct active {
     bool interactive; /* the owner answers what it reads: ACKs ride on the answers */
 
     /* sending (output.c, sent.c, ack.c, loss.c) */
-    uint32_t txq_head, txq_tail;   /* chunks from snd_una to snd_end; chunk.seq is stream offset */
-    uint32_t tx_cursor;            /* the chunk that holds snd_nxt; 0: at the end */
-    uint32_t tx_reserved;          /* CONN_RESERVED: the first chunk of which a view is lent */
-    uint32_t tx_before;            /* ... and the tail of before */
-    uint32_t sent_head, sent_tail; /* struct sent, in sequence order */
-    uint32_t sacked;               /* bytes in records marked SACKED */
-    uint32_t lost;                 /* bytes in records marked LOST: not in flight */
-    uint32_t sack_high;            /* right edge of the highest SACK */
-    uint32_t recover;              /* snd_nxt when recovery began (RFC 6582) */
-    uint32_t dupacks;              /* without SACK */
-    uint32_t t_rto;                /* retransmission, persist or probe */
-    uint8_t phase;                 /* enum loss_phase */
-    bool persist;                  /* t_rto is the persist timer */
+    struct chunk *spare; /* a page between two uses, by either queue */
+    struct chunk *txq_head,
+        *txq_tail;             /* chunks from snd_una to snd_end; chunk.seq is stream offset */
+    struct chunk *tx_cursor;   /* the chunk that holds snd_nxt; 0: at the end */
+    struct chunk *tx_reserved; /* CONN_RESERVED: the first chunk of which a view is lent */
+    struct chunk *tx_before;   /* ... and the tail of before */
+    struct sent *sent_head, *sent_tail; /* struct sent, in sequence order */
+    uint32_t sacked;                    /* bytes in records marked SACKED */
+    uint32_t lost;                      /* bytes in records marked LOST: not in flight */
+    uint32_t sack_high;                 /* right edge of the highest SACK */
+    uint32_t recover;                   /* snd_nxt when recovery began (RFC 6582) */
+    uint32_t dupacks;                   /* without SACK */
+    uint32_t t_rto;                     /* retransmission, persist or probe */
+    uint8_t phase;                      /* enum loss_phase */
+    bool persist;                       /* t_rto is the persist timer */
     bool force;           /* the first retransmission of a recovery goes whatever cwnd says */
     bool reordered;       /* segments have overtaken each other on this path */
     uint32_t t_idle;      /* when to look whether to freeze */
+    uint32_t t_starved;   /* when to look whether there is memory to send */
     uint32_t used_tick;   /* of the last segment in or out */
     uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
     uint32_t rack_end;    /* RACK.end_seq */
@@ -157,7 +166,7 @@ struct active {
     uint64_t stalled;     /* since when the segment at snd_una is outstanding, ns */
     uint64_t delivered;   /* bytes acknowledged in all since thaw */
     tern_cc cc;
-    uint32_t cc_state;  /* in slab cc_states, when it does not fit here */
+    void *cc_state;     /* in slab cc_states, when it does not fit here */
     uint32_t snd_small; /* right edge of the last segment that was not full (Minshall) */
     uint64_t cc_inline[CC_INLINE / 8];
 };
@@ -175,12 +184,11 @@ enum sent_flag {
 
 /* One transmitted segment or super-segment. */
 struct sent {
-    uint32_t next, prev;
+    struct sent *next, *prev;
     uint32_t lo, hi;     /* sequence numbers [lo, hi) */
     uint64_t time;       /* of its last transmission, ns */
-    uint64_t first_time; /* of the first */
-    uint64_t delivered;  /* active.delivered at transmission, for rate samples */
-    uint32_t chunk;      /* where `lo` is */
+    struct chunk *chunk; /* where `lo` is; NULL: only the FIN is left of it */
+    uint32_t delivered;  /* active.delivered at transmission, low bits */
     uint16_t in_device;  /* output packets that a device still holds */
     uint8_t flags;       /* enum sent_flag */
     uint8_t transmissions;
@@ -200,7 +208,7 @@ enum halfopen_flag {
     HALFOPEN_EVENT = 8, /* in the list of sockets with events */
     HALFOPEN_TS = 16,
     HALFOPEN_SACK = 32,
-    HALFOPEN_ACKED = 64, /* the third segment came while the accept queue was full */
+    HALFOPEN_AGAIN = 64, /* a SYN-ACK was sent again because the SYN came again */
 };
 
 /* A passive open that waits for its third segment, or for its owner's word. */

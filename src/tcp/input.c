@@ -17,6 +17,7 @@ struct arrival {
     struct tcp_seg *seg;
     enum tern_drop why;
     uint32_t seq, off, len; /* what is left of the payload after trimming */
+    bool syn;               /* its SYN was known already and taken off */
     bool fin;               /* a FIN inside of the window stands at fin_seq */
     uint32_t fin_seq;
 };
@@ -33,7 +34,7 @@ void input_refuse(struct tcp *t, const struct tcp_seg *seg)
 {
     if (seg->h.flags & TCP_RST)
         return; /* RST is never answered */
-    struct tcp_out out;
+    struct tcp_reply out;
     output_reply(t, &seg->tuple, seg->iface, &out);
     if (seg->h.flags & TCP_ACK) {
         out.h.flags = TCP_RST;
@@ -56,11 +57,11 @@ static void ack_now(struct tcp *t, struct conn *c)
  * (RFC 5961 7). */
 void input_challenge(struct tcp *t, struct conn *c)
 {
-    if (c->challenge_tick != 0 && seq_gt(c->challenge_tick, t->tick)) {
+    if (t->tick - c->challenge_tick < ticks_of(CHALLENGE_MS * NS_PER_MS)) {
         count(t, TERN_COUNT_CHALLENGE_LIMITED);
         return;
     }
-    c->challenge_tick = tick_after(t, CHALLENGE_MS * NS_PER_MS);
+    c->challenge_tick = t->tick;
     count(t, TERN_COUNT_CHALLENGE_ACKS);
     ack_now(t, c);
 }
@@ -87,6 +88,7 @@ static void take_syn_options(struct tcp *t, struct conn *c, const struct wire_tc
     } else {
         c->snd_wscale = c->rcv_wscale = 0;
     }
+    conn_mss_update(t, c);
 }
 
 static void take_irs(struct conn *c, struct active *a, uint32_t irs)
@@ -101,14 +103,15 @@ static void take_irs(struct conn *c, struct active *a, uint32_t irs)
 /* The round trip of SYN and SYN-ACK, if neither was sent twice (Karn). */
 static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
 {
-    if (c->retries == 0)
+    if (c->retries != 0)
+        c->flags |= CONN_SYN_LOST;
+    else if (!(c->flags & CONN_SYN_AGAIN))
         rtt_sample(c, (uint32_t)min_u64((t->now - a->stalled) / NS_PER_US, UINT32_MAX));
 }
 
-void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg)
+void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn)
 {
-    struct active *a = active_of(t, c);
-    bool syn = (seg->h.flags & TCP_SYN) != 0;
+    struct active *a = c->active;
     c->snd_una = seg->h.ack;
     c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
     c->snd_wnd_max = c->snd_wnd;
@@ -135,7 +138,7 @@ static enum step syn_sent(struct arrival *in)
     struct tcp *t = in->t;
     struct conn *c = in->c;
     const struct wire_tcp *h = &in->seg->h;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     bool ack_ok = false;
     if (c->snd_nxt == c->snd_una)
         return drop(in, TERN_DROP_TCP_ACK); /* our SYN has not even left */
@@ -164,7 +167,7 @@ static enum step syn_sent(struct arrival *in)
         return STEP_DONE; /* what the SYN carries will be sent again */
     }
     syn_rtt(t, c, a);
-    input_established(t, c, in->seg);
+    input_established(t, c, in->seg, true);
     ack_now(t, c);
     in->seq = h->seq + 1;
     return STEP_ON; /* with the sixth check: data or FIN on a SYN-ACK count */
@@ -223,18 +226,19 @@ static enum step check_sequence(struct arrival *in)
     struct wire_tcp *h = &in->seg->h;
     if (c->state == TERN_SYN_RECEIVED && h->flags & TCP_SYN && h->seq == c->irs) {
         if (!(h->flags & TCP_ACK)) { /* the peer's SYN again: so our SYN-ACK was lost */
-            c->flags |= CONN_SYN_DUE;
+            c->flags |= CONN_SYN_DUE | CONN_SYN_AGAIN;
             conn_ready(t, c);
             return drop(in, TERN_DROP_TCP_DUPLICATE);
         }
-        h->flags &= (uint16_t)~TCP_SYN; /* simultaneous open, figure 8: its SYN is known */
+        in->syn = true; /* simultaneous open, figure 8: its SYN is known */
+        h->flags &= (uint16_t)~TCP_SYN;
         h->seq++;
     }
     bool old = old_timestamp(t, c, h);
     if (!old && acceptable(c, h->seq, wire_tcp_span(h, in->seg->len)))
         return STEP_ON;
-    if (h->flags & TCP_RST)
-        return drop(in, TERN_DROP_TCP_RST);
+    if (h->flags & TCP_RST) /* at RCV.NXT it counts, data and window or not (MUST-66, SHLD-2) */
+        return h->seq == c->rcv_nxt ? STEP_ON : drop(in, TERN_DROP_TCP_RST);
     /* with no window at all, what stands right at it may still acknowledge or be urgent */
     if (!old && c->rcv_adv == c->rcv_nxt && h->seq == c->rcv_nxt && !(h->flags & TCP_SYN)) {
         ack_now(t, c);
@@ -309,7 +313,7 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, 
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL)
         return;
     if (s->advanced || s->sacked || duplicate || a->sacked != 0) {
@@ -317,17 +321,14 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, 
         if (s->acked != 0)
             loss_cc_ack(t, c, s);
     }
-    if (s->advanced && a->sent_head == 0)
+    if (s->advanced && a->sent_head == NULL)
         a->t_rto = 0;
     else if (s->advanced)
         rto_restart(t, c);
-    if (a->persist) {
-        c->retries = 0; /* it answers, so it lives: MUST-37 */
-        if (window && c->snd_wnd != 0) {
-            a->persist = false;
-            a->t_rto = 0;
-            c->backoff = 0;
-        }
+    if (a->persist && window && c->snd_wnd != 0) {
+        a->persist = false;
+        a->t_rto = 0;
+        c->backoff = 0;
     }
     if (s->advanced && c->flags & CONN_WRITE_ARMED &&
         c->snd_end - c->snd_una < sndbuf_of(t, c, a) / 3 * 2) {
@@ -347,28 +348,30 @@ static enum step fin_acked(struct arrival *in)
     struct conn *c = in->c;
     if (!(c->flags & CONN_FIN_QUEUED) || c->snd_una != c->snd_end + 1)
         return STEP_ON;
+    if (!(c->flags & CONN_LINGER))
+        conn_event(t, c, TERN_EV_SENT);
     switch (c->state) {
-    case TERN_FIN_WAIT_1:
-        conn_state(t, c, TERN_FIN_WAIT_2);
-        c->t_close = 0;
-        if (c->flags & (CONN_ORPHAN | CONN_LINGER)) {
-            c->t_close = tick_after(t, t->cfg->fin_wait2);
-            timer_arm(t, c, c->t_close);
-        }
-        break;
     case TERN_CLOSING:
         input_time_wait(t, c);
         return STEP_DONE;
     case TERN_LAST_ACK:
         conn_end(t, c, 0);
         return STEP_DONE;
+    case TERN_FIN_WAIT_1:
+        break;
     default:
         return STEP_ON;
     }
-    conn_event(t, c, c->flags & CONN_LINGER ? TERN_EV_CLOSED : TERN_EV_SENT);
+    conn_state(t, c, TERN_FIN_WAIT_2);
+    c->t_close = 0;
     if (c->flags & CONN_LINGER) {
+        conn_event(t, c, TERN_EV_CLOSED);
         c->flags &= ~(uint32_t)CONN_LINGER;
         c->flags |= CONN_ORPHAN;
+    }
+    if (c->flags & CONN_ORPHAN) {
+        c->t_close = tick_after(t, t->cfg->fin_wait2);
+        timer_arm(t, c, c->t_close);
     }
     return STEP_ON;
 }
@@ -391,8 +394,8 @@ static enum step check_ack(struct arrival *in)
             input_refuse(t, in->seg);
             return drop(in, TERN_DROP_TCP_ACK);
         }
-        syn_rtt(t, c, active_of(t, c));
-        input_established(t, c, in->seg);
+        syn_rtt(t, c, c->active);
+        input_established(t, c, in->seg, in->syn);
         return STEP_ON;
     }
     if (!ack_in_range(c, h->ack)) {
@@ -400,6 +403,8 @@ static enum step check_ack(struct arrival *in)
         return drop(in, TERN_DROP_TCP_ACK);
     }
     note_timestamp(t, c, h);
+    if (c->active != NULL && c->active->persist)
+        c->retries = 0; /* it answers, so it lives: MUST-37 */
     struct ack_sample s = {0};
     if (seq_lt(h->ack, c->snd_una))
         return STEP_ON; /* old; its data may be news all the same */
@@ -439,7 +444,7 @@ static void schedule_ack(struct arrival *in, bool at_once)
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t wire_len = in->seg->pkt->gso_size != 0 ? in->seg->pkt->gso_size : in->seg->len;
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
     if (at_once || a == NULL || c->rcv_nxt - c->last_ack_sent > c->rcv_mss ||
@@ -484,7 +489,7 @@ static enum step check_text(struct arrival *in)
         conn_reset(t, c, TERN_ERESET);
         return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
     }
-    const struct active *a = active_of(t, c);
+    const struct active *a = c->active;
     uint32_t before = c->rcv_nxt;
     bool ordered = in->seq == before && (a == NULL || a->ooo.count == 0);
     if (a != NULL && a->fin_ahead && !seq_lt(in->seq + in->len - 1, a->fin_seq)) {
@@ -494,7 +499,7 @@ static enum step check_text(struct arrival *in)
     enum tern_drop why = reasm_take(t, c, in->seg, in->seq, in->off, in->len);
     uint32_t got = c->rcv_nxt - before;
     count_add(t, TERN_COUNT_BYTES_IN, got);
-    struct conn_stats *stats = c->stats != 0 ? slab_at(&t->stats, c->stats) : NULL;
+    struct conn_stats *stats = c->stats != NULL ? c->stats : NULL;
     if (stats != NULL)
         stats->bytes_received += got;
     if (in->seq != before) {
@@ -531,7 +536,7 @@ static enum step check_fin(struct arrival *in)
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t fin_seq = in->fin_seq;
     bool waits = a != NULL && a->fin_ahead;
     if (c->flags & CONN_FIN_RCVD) {
@@ -581,9 +586,9 @@ static enum step check_fin(struct arrival *in)
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
 {
     struct arrival in = {.t = t, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
-    if (c->stats != 0)
-        ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_in += seg->segs;
-    struct active *a = active_of(t, c);
+    if (c->stats != NULL)
+        c->stats->segs_in += seg->segs;
+    struct active *a = c->active;
     if (a != NULL)
         a->used_tick = t->tick;
     if (c->state == TERN_SYN_SENT) {
@@ -619,18 +624,18 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
 /* The path takes no packets over `mtu`: smaller segments, and what is in flight again (1191). */
 static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
-    uint32_t was = conn_mss(t, c);
+    uint32_t was = c->mss;
     mtu = max_u32(mtu, least);
     if (mtu >= t->path[c->iface].mtu || (c->pmtu != 0 && mtu >= c->pmtu))
         return;
     c->pmtu = (uint16_t)mtu;
-    if (a == NULL || conn_mss(t, c) >= was)
+    conn_mss_update(t, c);
+    if (a == NULL || c->mss >= was)
         return;
-    for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next) {
-        struct sent *r = sent_at(t, i);
-        if (!(r->flags & SENT_SACKED) && r->in_device == 0 && sent_len(r) > conn_mss(t, c))
+    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
+        if (!(r->flags & SENT_SACKED) && r->in_device == 0 && sent_len(r) > c->mss)
             sent_mark(a, r, SENT_LOST);
     }
     a->force = true;

@@ -102,8 +102,7 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
     return 0;
 }
 
-/* A closed listener's slot goes when nothing names it any more. */
-static void release_listener(struct tcp *t, uint32_t ix)
+void listen_release(struct tcp *t, uint32_t ix)
 {
     struct listener *l = listener_at(t, ix);
     if (l->closed && l->halfopen == 0 && !l->on_events)
@@ -128,7 +127,7 @@ void listen_close(struct tcp *t, uint32_t ix)
         else
             conn_reset(t, c, TERN_ERESET);
     }
-    release_listener(t, ix);
+    listen_release(t, ix);
 }
 
 int listen_accept(struct tcp *t, uint32_t listener, struct conn **out)
@@ -146,7 +145,7 @@ int listen_accept(struct tcp *t, uint32_t listener, struct conn **out)
     c->flags &= ~(uint32_t)CONN_QUEUED;
     /* what happened while it waited */
     uint32_t mask = 0;
-    if (reasm_readable(c, active_of(t, c)) != 0) {
+    if (reasm_readable(c, c->active) != 0) {
         mask |= TERN_EV_READ;
         c->flags &= ~(uint32_t)CONN_READ_ARMED;
     }
@@ -205,7 +204,7 @@ static void send_synack(struct tcp *t, uint32_t ix)
     struct halfopen *h = halfopen_at(t, ix);
     struct tcp_tuple tuple;
     halfopen_tuple(t, h, &tuple);
-    struct tcp_out out;
+    struct tcp_reply out;
     output_reply(t, &tuple, h->iface, &out);
     struct wire_tcp *w = &out.h;
     w->flags = TCP_SYN | TCP_ACK;
@@ -231,7 +230,15 @@ static void send_synack(struct tcp *t, uint32_t ix)
 
 static void halfopen_set(struct tcp *t, uint32_t ix, uint64_t after)
 {
-    wheel_set(&t->halfopen_wheel, ix, t->tick64 + ticks_of(after), t->tick64);
+    tcp_wheel_set(t, &t->halfopen_wheel, ix, t->tick64 + ticks_of(after));
+}
+
+void halfopen_drop(struct tcp *t, uint32_t ix)
+{
+    uint32_t listener = halfopen_at(t, ix)->listener;
+    slab_free(&t->halfopens, ix);
+    listener_at(t, listener)->halfopen--;
+    listen_release(t, listener);
 }
 
 /* Out of the table and the wheel; the slot stays while an event names it. */
@@ -243,12 +250,10 @@ void halfopen_free(struct tcp *t, uint32_t ix)
     flowtab_remove(&t->flows, tcp_flow_hash(t, &tuple), ref_make(REF_HALFOPEN, ix));
     addrs_unref(t->addrs, h->laddr);
     wheel_clear(&t->halfopen_wheel, ix);
-    listener_at(t, h->listener)->halfopen--;
-    release_listener(t, h->listener);
     if (h->flags & HALFOPEN_EVENT)
         h->flags |= HALFOPEN_DEAD;
     else
-        slab_free(&t->halfopens, ix);
+        halfopen_drop(t, ix);
 }
 
 /* A held entry ends without its owner's doing: told, if the owner knows of it. */
@@ -360,10 +365,20 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struc
     return TERN_DROP_NONE;
 }
 
+bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple)
+{
+    uint32_t ix = find_listener(t, tuple->local, tuple->lport);
+    return ix != 0 && listener_at(t, ix)->waiting < listener_at(t, ix)->backlog &&
+           t->halfopens.used < t->cfg->halfopen_max;
+}
+
 /* RFC 9293 3.10.7.2, and 3.10.7.1 when there is no listener. */
 enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor)
 {
     uint16_t flags = seg->h.flags;
+    enum tern_drop why = t->host.check(t->host.context, &seg->tuple, seg->iface);
+    if (why != TERN_DROP_NONE)
+        return why;
     uint32_t listener = find_listener(t, seg->tuple.local, seg->tuple.lport);
     if (listener == 0) {
         input_refuse(t, seg);
@@ -412,6 +427,7 @@ static struct conn *promote(struct tcp *t, uint32_t ix)
         c->snd_wscale = h.wscale;
         c->rcv_wscale = tcp_wscale(t);
     }
+    conn_mss_update(t, c);
     count(t, TERN_COUNT_PASSIVE_OPENS);
     return c;
 }
@@ -427,12 +443,11 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         halfopen_ends(t, ix);
         return TERN_DROP_TCP_CLOSED;
     }
-    if (l->waiting >= l->backlog) {
-        h->flags |= HALFOPEN_ACKED; /* our SYN-ACK will come again, and with it the ACK */
-        return TERN_DROP_TCP_BACKLOG;
-    }
+    if (l->waiting >= l->backlog)
+        return TERN_DROP_TCP_BACKLOG; /* our SYN-ACK will come again, and with it the ACK */
+    bool lost = h->tries != 0;
     uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
-    bool once = h->tries == 0;
+    bool once = h->tries == 0 && !(h->flags & HALFOPEN_AGAIN); /* Karn */
     struct conn *c = promote(t, ix);
     if (c == NULL)
         return TERN_DROP_MEMORY;
@@ -440,9 +455,11 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     c->snd_nxt = c->snd_end = iss + 1;
     c->listener = listener;
     c->flags |= CONN_QUEUED;
+    if (lost)
+        c->flags |= CONN_SYN_LOST;
     if (once)
         rtt_sample(c, (uint32_t)(((uint64_t)(t->tick - sent) << TICK_SHIFT) / NS_PER_US));
-    input_established(t, c, seg);
+    input_established(t, c, seg, false);
     c->ev_next = 0;
     if (l->queue_tail != 0)
         conn_at(t, l->queue_tail)->ev_next = c->self;
@@ -459,7 +476,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
 
 static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struct tcp_seg *seg)
 {
-    struct tcp_out out;
+    struct tcp_reply out;
     output_reply(t, &seg->tuple, seg->iface, &out);
     out.h.flags = TCP_ACK;
     out.h.seq = h->iss + 1;
@@ -483,11 +500,14 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     if (w->flags & TCP_RST) {
         if (w->seq == h->irs + 1 || (held && w->seq == h->irs))
             halfopen_ends(t, ix);
+        else if (!held && seq_in(w->seq, h->irs + 1, first_window(t, h)))
+            answer_halfopen(t, h, seg); /* RFC 5961 3.2 */
         return TERN_DROP_TCP_RST;
     }
     if (held)
         return TERN_DROP_TCP_HELD;
     if (w->flags & TCP_SYN && !(w->flags & TCP_ACK) && w->seq == h->irs) {
+        h->flags |= HALFOPEN_AGAIN;
         send_synack(t, ix); /* its SYN again: our SYN-ACK was lost */
         return TERN_DROP_TCP_DUPLICATE;
     }
@@ -533,7 +553,7 @@ int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code)
     struct tcp_tuple tuple;
     halfopen_tuple(t, h, &tuple);
     if (icmp_type < 0) {
-        struct tcp_out out;
+        struct tcp_reply out;
         output_reply(t, &tuple, h->iface, &out);
         out.h.flags = TCP_RST | TCP_ACK;
         out.h.ack = h->irs + 1;

@@ -25,14 +25,14 @@ static void fill_ack(const struct tcp *t, const struct conn *c, const struct act
                       .acked = s->acked,
                       .lost = s->lost,
                       .in_flight = in_flight(c, a),
-                      .mss = conn_mss(t, c),
+                      .mss = c->mss,
                       .cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0,
                       .in_recovery = a->phase == LOSS_RECOVERY};
 }
 
 static void tell_cc(struct tcp *t, struct conn *c, enum tern_cc_event event)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     struct ack_sample none = {0};
     tern_ack ack;
     fill_ack(t, c, a, &none, &ack);
@@ -48,7 +48,7 @@ static void tell_cc(struct tcp *t, struct conn *c, enum tern_cc_event event)
 
 void loss_cc_ack(struct tcp *t, struct conn *c, const struct ack_sample *s)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     tern_ack ack;
     fill_ack(t, c, a, s, &ack);
     t->cc[c->cc]->on_ack(&a->cc, &ack);
@@ -56,7 +56,7 @@ void loss_cc_ack(struct tcp *t, struct conn *c, const struct ack_sample *s)
 
 static void enter_recovery(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     tell_cc(t, c, TERN_CC_LOSS);
     a->phase = LOSS_RECOVERY;
     a->recover = c->snd_nxt;
@@ -91,9 +91,9 @@ static void rack_update(struct tcp *t, const struct conn *c, struct active *a,
 }
 
 /* Step 4: how much later is later. */
-static uint64_t rack_window(const struct tcp *t, const struct conn *c, const struct active *a)
+static uint64_t rack_window(const struct conn *c, const struct active *a)
 {
-    if (!a->reordered && (a->phase != LOSS_OPEN || a->sacked >= DUPTHRESH * conn_mss(t, c)))
+    if (!a->reordered && (a->phase != LOSS_OPEN || a->sacked >= DUPTHRESH * c->mss))
         return 0;
     return min_u32(c->min_rtt_us / 4, c->srtt_us8 / 8) * NS_PER_US;
 }
@@ -102,13 +102,11 @@ static uint64_t rack_window(const struct tcp *t, const struct conn *c, const str
  * such one that is too young ends the walk. */
 static void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
-    struct active *a = active_of(t, c);
-    uint64_t window = rack_window(t, c, a);
+    struct active *a = c->active;
+    uint64_t window = rack_window(c, a);
     uint64_t wait = 0;
     a->t_reorder = 0;
-    for (uint32_t i = a->sent_head; i != 0;) {
-        struct sent *r = sent_at(t, i);
-        i = r->next;
+    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
         if (r->flags & (SENT_SACKED | SENT_LOST) || r->in_device != 0)
             continue;
         bool earlier =
@@ -135,23 +133,22 @@ static void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 /* Marks the first segment in flight. */
 static void mark_first(struct tcp *t, struct conn *c, struct active *a, struct ack_sample *s)
 {
-    uint32_t ix = a->sent_head;
-    if (ix == 0)
+    struct sent *r = a->sent_head;
+    if (r == NULL)
         return;
-    struct sent *r = sent_at(t, ix);
-    uint32_t mss = conn_mss(t, c);
+    uint32_t mss = c->mss;
     if (r->flags & SENT_LOST || r->in_device != 0)
         return;
-    if (sent_len(r) > mss && sent_split(t, c, a, ix, r->lo + mss) == 0)
+    if (sent_len(r) > mss && sent_split(t, c, a, r, r->lo + mss) == NULL)
         return;
-    mark_lost(a, sent_at(t, ix), s);
+    mark_lost(a, r, s);
 }
 
 static void newreno(struct tcp *t, struct conn *c, struct ack_sample *s, bool duplicate)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (s->advanced) {
-        uint32_t mss = conn_mss(t, c);
+        uint32_t mss = c->mss;
         uint32_t left = s->cumulative / mss; /* these had sent their duplicate ACKs before */
         a->dupacks = a->phase == LOSS_RECOVERY && a->dupacks > left ? a->dupacks - left : 0;
         if (a->phase == LOSS_RECOVERY && seq_lt(c->snd_una, a->recover))
@@ -171,7 +168,7 @@ static void newreno(struct tcp *t, struct conn *c, struct ack_sample *s, bool du
 
 static void leave_recovery(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     bool recovery = a->phase == LOSS_RECOVERY;
     a->phase = LOSS_OPEN;
     a->force = false;
@@ -182,7 +179,7 @@ static void leave_recovery(struct tcp *t, struct conn *c)
 
 void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s, bool duplicate)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a->phase != LOSS_OPEN && s->advanced && seq_geq(c->snd_una, a->recover))
         leave_recovery(t, c);
     if (c->flags & CONN_SACK) {
@@ -201,7 +198,7 @@ void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s, bool dupli
 void loss_on_reorder_timer(struct tcp *t, struct conn *c)
 {
     struct ack_sample s = {0};
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     rack_mark(t, c, &s);
     if (s.lost == 0)
         return;
@@ -212,20 +209,19 @@ void loss_on_reorder_timer(struct tcp *t, struct conn *c)
 
 void loss_on_rto(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     struct ack_sample s = {0};
-    const struct sent *head = sent_at(t, a->sent_head);
+    const struct sent *head = a->sent_head;
     bool renege = (head->flags & SENT_SACKED) != 0; /* RFC 2018 8: SACKs may be taken back */
     if (a->phase != LOSS_RTO)
         tell_cc(t, c, TERN_CC_RTO); /* once for a series of timeouts: RFC 5681 (4) */
-    for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next) {
-        struct sent *r = sent_at(t, i);
+    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
         if (renege)
             sent_unmark(a, r, SENT_SACKED);
         if (!(r->flags & (SENT_SACKED | SENT_LOST)) && r->in_device == 0)
             mark_lost(a, r, &s);
     }
-    a->cc.cwnd = conn_mss(t, c);
+    a->cc.cwnd = c->mss;
     a->phase = LOSS_RTO;
     a->recover = c->snd_nxt;
     a->dupacks = 0;

@@ -8,14 +8,13 @@
 /* ---- headers --------------------------------------------------------------------------------- */
 
 /* The window field; what it promises is remembered. */
-static uint16_t offer_window(struct tcp *t, struct conn *c, bool syn)
+static uint16_t offer_window(struct conn *c, bool syn)
 {
-    uint32_t wnd = reasm_window(t, c, active_of(t, c));
+    uint32_t wnd = reasm_window(c, c->active);
     uint32_t scale = syn ? 0 : c->rcv_wscale; /* never scaled on SYN: RFC 7323 2.2 */
     uint32_t field = min_u32(wnd >> scale, UINT16_MAX);
     if (syn) { /* whole segments, as Linux offers them */
-        uint32_t mss = tcp_mss_advertised(t, c->iface, wire_is_ip4(c->raddr), c->mss_user);
-        field -= field > mss ? field % mss : 0;
+        field -= field > c->mss_own ? field % c->mss_own : 0;
     }
     uint32_t edge = c->rcv_nxt + (field << scale);
     if (seq_gt(edge, c->rcv_adv))
@@ -35,64 +34,80 @@ static void acknowledged(struct conn *c, struct active *a)
     }
 }
 
-void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags, uint32_t seq)
+/* The sum of what every segment of a connection brings with it, payload attached or not. */
+static void describe(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
-    struct wire_tcp *h = &out->h;
-    conn_tuple(t, c, &out->tuple);
+    out->local = addrs_at(t->addrs, c->laddr)->ip;
+    out->remote = c->raddr;
     out->iface = c->iface;
     out->ttl = c->ttl;
     out->tos = (uint8_t)(c->dscp << 2);
-    out->chunk = out->chunk_off = out->len = out->sent = 0;
-    out->chunks = out->gso_size = 0;
-    h->sport = c->lport;
-    h->dport = c->rport;
-    h->seq = seq;
-    h->flags = flags;
-    h->urg = 0;
-    h->opt.have = 0;
-    h->opt.sack_count = 0;
-    h->ack = 0;
-    if (flags & TCP_ACK) {
-        h->ack = c->rcv_nxt;
-        h->wnd = offer_window(t, c, (flags & TCP_SYN) != 0);
-        acknowledged(c, a);
-    } else {
-        h->wnd = offer_window(t, c, true);
-    }
-    if (c->flags & CONN_TS || (flags & TCP_SYN && t->cfg->features & TERN_FEATURE_TIMESTAMPS &&
-                               c->state == TERN_SYN_SENT)) {
-        h->opt.have = WIRE_OPT_TS;
-        h->opt.tsval = ts_clock(t) + c->ts_offset;
-        h->opt.tsecr = flags & TCP_ACK ? c->ts_recent : 0;
-    }
     count(t, TERN_COUNT_SEGMENTS_OUT);
-    if (c->stats != 0)
-        ((struct conn_stats *)slab_at(&t->stats, c->stats))->segs_out++;
+    if (c->stats != NULL)
+        c->stats->segs_out++;
     c->last_sent_tick = t->tick;
-    if (a != NULL)
+}
+
+/* The most SACK blocks a segment may carry now: what 40 bytes of options have room for, and a small
+ * MTU. */
+static uint32_t sack_blocks(const struct conn *c, const struct active *a)
+{
+    if (LIKELY((a->ooo.count == 0 && a->dsack_lo == a->dsack_hi) || !(c->flags & CONN_SACK)))
+        return 0;
+    uint32_t blocks = min_u32(a->ooo.count + 1, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
+    while (blocks != 0 && c->mss < 4 + 8 * blocks + 8)
+        blocks--;
+    return blocks;
+}
+
+/* Writes the header of a segment that acknowledges, with timestamp and SACK as they apply. */
+static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
+                         uint32_t seq)
+{
+    struct active *a = c->active;
+    uint8_t *p = out->tcp;
+    describe(t, c, out);
+    uint8_t *end = wire_tcp_put(p, (uint32_t)c->lport << 16 | c->rport, seq, c->rcv_nxt);
+    if (c->flags & CONN_TS)
+        end = wire_tcp_put_ts(end, ts_clock(t) + c->ts_offset, c->ts_recent);
+    if (a != NULL) {
+        uint32_t blocks = sack_blocks(c, a);
+        if (UNLIKELY(blocks != 0)) {
+            struct wire_sack sack[WIRE_SACK_MAX];
+            blocks = reasm_sacks(c, a, sack, blocks);
+            if (blocks != 0)
+                end = wire_tcp_put_sacks(end, sack, blocks);
+        }
         a->used_tick = t->tick;
+    }
+    out->tcp_len = wire_tcp_close(p, end, flags | TCP_ACK, offer_window(c, false));
+    acknowledged(c, a);
+}
+
+static void no_payload(struct tcp_out *out)
+{
+    out->chunk = NULL;
+    out->sent = NULL;
+    out->chunk_off = out->len = 0;
+    out->chunks = out->gso_size = 0;
 }
 
 /* RFC 9293 3.10.7: a segment made from another one and no connection. */
-void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, struct tcp_out *out)
+void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
+                  struct tcp_reply *out)
 {
-    *out = (struct tcp_out){.tuple = *tuple, .iface = iface, .ttl = t->cfg->ttl};
+    *out = (struct tcp_reply){.tuple = *tuple, .iface = iface, .ttl = t->cfg->ttl};
     out->h.sport = tuple->lport;
     out->h.dport = tuple->rport;
 }
 
 /* ---- segment sizes --------------------------------------------------------------------------- */
 
-/* Payload of one wire segment, with the SACK blocks it will carry. */
-static uint32_t payload_mss(const struct tcp *t, const struct conn *c, const struct active *a)
+/* Payload of one wire segment, with the SACK blocks it may carry. */
+static uint32_t payload_mss(const struct conn *c, const struct active *a)
 {
-    uint32_t mss = conn_mss(t, c);
-    if (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi)
-        return mss;
-    uint32_t blocks = min_u32(a->ooo.count + 1, c->flags & CONN_TS ? 3 : 4);
-    uint32_t options = c->flags & CONN_SACK ? 4 + 8 * blocks : 0;
-    return mss > options + 8 ? mss - options : mss;
+    uint32_t blocks = sack_blocks(c, a);
+    return blocks == 0 ? c->mss : c->mss - 4 - 8 * blocks;
 }
 
 /* The most payload one output may carry: one segment, or a super-segment of whole ones. */
@@ -108,46 +123,33 @@ static uint32_t payload_max(const struct tcp *t, const struct conn *c, uint32_t 
     return max_u32(segs, 1) * mss;
 }
 
-static void put_sacks(struct tcp *t, struct conn *c, struct tcp_out *out)
-{
-    struct active *a = active_of(t, c);
-    if (a == NULL || (a->ooo.count == 0 && a->dsack_lo == a->dsack_hi))
-        return;
-    out->h.opt.sack_count =
-        reasm_sacks(c, a, out->h.opt.sack, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
-    if (out->h.opt.sack_count != 0)
-        out->h.opt.have |= WIRE_OPT_SACK;
-}
-
 /* Attaches up to `len` payload bytes from stream offset `offset` on, in at most SEGMENT_CHUNKS
- * chunks of which the first is `chunk`; takes a reference on each. Returns the bytes attached and
- * in *next the chunk that holds the byte after them. */
-static uint32_t attach(struct tcp *t, struct tcp_out *out, uint32_t chunk, uint32_t offset,
-                       uint32_t len, uint32_t *next)
+ * chunks of which the first is `chunk` or comes behind it; takes a reference on each. Returns the
+ * bytes attached and in *next the chunk that holds the byte after them. */
+static uint32_t attach(struct tcp_out *out, struct chunk *chunk, uint32_t offset, uint32_t len,
+                       struct chunk **next)
 {
-    const struct chunk *k = chunk_at(t->chunks, chunk);
-    while (offset - k->seq >= k->len) {
-        chunk = k->next;
-        k = chunk_at(t->chunks, chunk);
-    }
+    while (offset - chunk->seq >= chunk->len)
+        chunk = chunk->next;
     out->chunk = chunk;
-    out->chunk_off = offset - k->seq;
+    out->chunk_off = offset - chunk->seq;
     uint32_t done = 0, at = out->chunk_off;
-    while (done < len && out->chunks < SEGMENT_CHUNKS) {
-        uint32_t n = min_u32(k->len - at, len - done);
-        chunk_ref(t->chunks, chunk);
-        out->chunks++;
+    uint16_t chunks = 0;
+    while (done < len && chunks < SEGMENT_CHUNKS) {
+        uint32_t n = min_u32(chunk->len - at, len - done);
+        chunk_ref(chunk);
+        chunks++;
         done += n;
         at += n;
-        if (at < k->len)
+        if (at < chunk->len)
             break;
         at = 0;
-        chunk = k->next;
-        if (chunk == 0)
+        chunk = chunk->next;
+        if (chunk == NULL)
             break;
-        k = chunk_at(t->chunks, chunk);
     }
     out->len = done;
+    out->chunks = chunks;
     *next = chunk;
     return done;
 }
@@ -155,12 +157,12 @@ static uint32_t attach(struct tcp *t, struct tcp_out *out, uint32_t chunk, uint3
 /* Drops references from the end of what is attached until `len` bytes are left. */
 static void detach_to(struct tcp *t, struct tcp_out *out, uint32_t len)
 {
-    uint32_t chunk = out->chunk, keep = 0;
+    struct chunk *chunk = out->chunk;
+    uint32_t keep = 0;
     uint16_t chunks = 0;
     for (uint16_t i = 0; i < out->chunks; i++) {
-        const struct chunk *k = chunk_at(t->chunks, chunk);
-        uint32_t next = k->next;
-        uint32_t have = k->len - (i == 0 ? out->chunk_off : 0);
+        struct chunk *next = chunk->next;
+        uint32_t have = chunk->len - (i == 0 ? out->chunk_off : 0);
         if (keep < len)
             chunks++;
         else
@@ -188,24 +190,44 @@ static void choose_iss(struct tcp *t, struct conn *c, struct active *a)
     a->stalled = t->now;
 }
 
+/* What our SYN, or SYN-ACK, offers. */
+static void syn_options(const struct tcp *t, const struct conn *c, struct wire_tcp_options *opt)
+{
+    bool answer = c->state == TERN_SYN_RECEIVED;
+    uint32_t ours = t->cfg->features;
+    opt->have = WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
+    opt->mss = c->mss_own;
+    if (answer ? (c->flags & CONN_SACK) != 0 : (ours & TERN_FEATURE_SACK) != 0)
+        opt->have |= WIRE_OPT_SACK_OK;
+    if (answer ? (c->flags & CONN_WSCALE) != 0 : (ours & TERN_FEATURE_WSCALE) != 0) {
+        opt->have |= WIRE_OPT_WSCALE;
+        opt->wscale = c->rcv_wscale;
+    }
+    if (answer ? (c->flags & CONN_TS) != 0 : (ours & TERN_FEATURE_TIMESTAMPS) != 0) {
+        opt->have |= WIRE_OPT_TS;
+        opt->tsval = ts_clock(t) + c->ts_offset;
+        opt->tsecr = answer ? c->ts_recent : 0;
+    }
+}
+
 static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     bool first = c->snd_nxt == c->snd_una;
     if (first)
         choose_iss(t, c, a);
     bool answer = c->state == TERN_SYN_RECEIVED;
-    output_header(t, c, out, answer ? TCP_SYN | TCP_ACK : TCP_SYN, c->iss);
-    bool ip4 = wire_is_ip4(c->raddr);
-    struct wire_tcp_options *opt = &out->h.opt;
-    opt->mss = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
-    opt->have |= WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
-    if (answer ? (c->flags & CONN_SACK) != 0 : (t->cfg->features & TERN_FEATURE_SACK) != 0)
-        opt->have |= WIRE_OPT_SACK_OK;
-    if (answer ? (c->flags & CONN_WSCALE) != 0 : (t->cfg->features & TERN_FEATURE_WSCALE) != 0) {
-        opt->have |= WIRE_OPT_WSCALE;
-        opt->wscale = c->rcv_wscale;
-    }
+    struct wire_tcp h = {.sport = c->lport, .dport = c->rport, .seq = c->iss};
+    h.flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
+    h.ack = answer ? c->rcv_nxt : 0;
+    h.wnd = offer_window(c, true);
+    syn_options(t, c, &h.opt);
+    describe(t, c, out);
+    no_payload(out);
+    out->tcp_len = (uint16_t)wire_tcp_write(out->tcp, &h);
+    if (answer)
+        acknowledged(c, a);
+    a->used_tick = t->tick;
     c->flags &= ~(uint32_t)CONN_SYN_DUE;
     if (!first) {
         count(t, TERN_COUNT_RETRANSMITS);
@@ -219,7 +241,8 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 
 static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    output_header(t, c, out, TCP_RST | TCP_ACK, c->snd_nxt);
+    no_payload(out);
+    write_header(t, c, out, TCP_RST, c->snd_nxt);
     count(t, TERN_COUNT_RESETS_OUT);
     c->flags &= ~(uint32_t)CONN_RST_DUE;
     return true;
@@ -227,17 +250,17 @@ static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-uint32_t output_pipe(const struct tcp *t, const struct conn *c, const struct active *a)
+uint32_t output_pipe(const struct conn *c, const struct active *a)
 {
     uint32_t flight = in_flight(c, a);
     if (a->dupacks == 0)
         return flight;
-    return flight - min_u32(flight, a->dupacks * conn_mss(t, c));
+    return flight - min_u32(flight, a->dupacks * c->mss);
 }
 
-static uint32_t cwnd_left(const struct tcp *t, const struct conn *c, const struct active *a)
+static uint32_t cwnd_left(const struct conn *c, const struct active *a)
 {
-    uint32_t pipe = output_pipe(t, c, a);
+    uint32_t pipe = output_pipe(c, a);
     return a->cc.cwnd > pipe ? a->cc.cwnd - pipe : 0;
 }
 
@@ -247,11 +270,6 @@ static uint32_t wnd_left(const struct conn *c)
     return c->snd_wnd > out ? c->snd_wnd - out : 0;
 }
 
-static bool fin_unsent(const struct conn *c)
-{
-    return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end;
-}
-
 static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
 {
     count_add(t, again ? TERN_COUNT_RETRANSMIT_BYTES : TERN_COUNT_BYTES_OUT, len);
@@ -259,7 +277,7 @@ static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
         count(t, TERN_COUNT_RETRANSMITS);
     if (c->stats == 0)
         return;
-    struct conn_stats *s = slab_at(&t->stats, c->stats);
+    struct conn_stats *s = c->stats;
     if (again)
         s->bytes_retransmitted += len;
     else
@@ -272,7 +290,7 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
 {
     uint32_t queued =
         c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
-    uint32_t wnd = wnd_left(c), cwnd = cwnd_left(t, c, a);
+    uint32_t wnd = wnd_left(c), cwnd = cwnd_left(c, a);
     uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
     if (queued > len && cwnd < wnd)
         c->flags |= CONN_CWND_LIMITED;
@@ -301,47 +319,44 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
 
 static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
-    struct active *a = active_of(t, c);
-    uint32_t mss = payload_mss(t, c, a);
+    struct active *a = c->active;
+    uint32_t mss = payload_mss(c, a);
     uint32_t len = new_data(t, c, a, mss);
-    bool fin = false;
     if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
         return false;
     uint32_t lo = c->snd_nxt;
-    uint32_t record = sent_append(t, a, lo, lo + len, a->tx_cursor);
-    if (record == 0) {
+    struct sent *r = sent_append(t, a, lo, lo + len);
+    if (r == NULL) {
         rto_arm(t, c); /* tries again then */
         return false;
     }
-    bool piggyback = a->t_delack != 0 || c->flags & CONN_ACK_DUE;
-    output_header(t, c, out, TCP_ACK, lo);
-    put_sacks(t, c, out);
+    no_payload(out);
     if (len != 0) {
-        uint32_t next;
-        len = attach(t, out, a->tx_cursor, lo - c->iss - 1, len, &next);
-        if (len > mss && len % mss != 0 && lo + len != c->snd_end)
-            detach_to(t, out, len -= len % mss), next = out->chunk; /* chunks ran out */
+        struct chunk *next;
+        len = attach(out, a->tx_cursor, lo - c->iss - 1, len, &next);
+        if (UNLIKELY(out->chunks == SEGMENT_CHUNKS) && len > mss && lo + len != c->snd_end)
+            detach_to(t, out, len -= len % mss), next = out->chunk;
         a->tx_cursor = next;
-        if (len % mss != 0)
+        if (len < mss || len % mss != 0)
             a->snd_small = lo + len;
-        if (piggyback)
+        if (a->t_delack != 0 || c->flags & CONN_ACK_DUE)
             a->interactive = true;
     }
+    uint16_t flags = 0;
     if (lo + len == c->snd_end) {
-        out->h.flags |= len != 0 ? TCP_PSH : 0; /* MUST-61 */
-        fin = (c->flags & CONN_FIN_QUEUED) != 0 && wnd_left(c) > len;
+        flags = len != 0 ? TCP_PSH : 0; /* MUST-61 */
+        if (c->flags & CONN_FIN_QUEUED && wnd_left(c) > len) {
+            flags |= TCP_FIN;
+            r->flags |= SENT_FIN;
+        }
     }
-    struct sent *r = sent_at(t, record);
     r->chunk = out->chunk;
-    r->hi = lo + len + fin;
+    r->hi = lo + len + ((flags & TCP_FIN) != 0);
     r->in_device = 1;
     r->transmissions = 1;
-    if (fin) {
-        out->h.flags |= TCP_FIN;
-        r->flags |= SENT_FIN;
-    }
-    out->sent = record;
+    out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
+    write_header(t, c, out, flags, lo);
     if (c->snd_una == c->snd_nxt)
         a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -354,41 +369,49 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
 /* The first record marked lost, if the congestion window has room for a segment of it. */
 static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
-    uint32_t at = a->sent_head;
-    while (at != 0 && (!(sent_at(t, at)->flags & SENT_LOST) || sent_at(t, at)->in_device != 0))
-        at = sent_at(t, at)->next;
-    if (at == 0)
+    struct active *a = c->active;
+    struct sent *r = a->sent_head;
+    while (r != NULL && (!(r->flags & SENT_LOST) || r->in_device != 0))
+        r = r->next;
+    if (r == NULL)
         return false;
-    struct sent *r = sent_at(t, at);
-    uint32_t mss = payload_mss(t, c, a);
-    uint32_t room = cwnd_left(t, c, a);
-    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(t, c, a) != 0)
+    uint32_t mss = payload_mss(c, a);
+    uint32_t room = cwnd_left(c, a);
+    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(c, a) != 0) {
+        c->flags |= CONN_CWND_LIMITED;
         return false;
-    if (r->lo - c->snd_una >= c->snd_wnd && at != a->sent_head)
+    }
+    if (r->lo - c->snd_una >= c->snd_wnd && r != a->sent_head)
         return false; /* outside of a window that was shrunk: SHLD-16 */
     uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
     bool fin = (r->flags & SENT_FIN) != 0;
-    if (sent_len(r) - fin > len && sent_split(t, c, a, at, r->lo + len) == 0)
+    if (sent_len(r) - fin > len && sent_split(t, c, a, r, r->lo + len) == NULL)
         return false;
-    r = sent_at(t, at);
     fin = (r->flags & SENT_FIN) != 0;
     len = sent_len(r) - fin;
-    output_header(t, c, out, TCP_ACK | (fin ? TCP_FIN : 0), r->lo);
-    put_sacks(t, c, out);
+    uint16_t flags = fin ? TCP_FIN : 0;
+    no_payload(out);
     if (len != 0) {
-        uint32_t next;
-        uint32_t got = attach(t, out, r->chunk, r->lo - c->iss - 1, len, &next);
-        TERN_ASSERT(got == len);
+        struct chunk *next;
+        uint32_t got = attach(out, r->chunk, r->lo - c->iss - 1, len, &next);
+        if (UNLIKELY(got < len)) { /* many small chunks, joined into one record by SACKs */
+            if (sent_split(t, c, a, r, r->lo + got) == NULL) {
+                detach_to(t, out, 0);
+                return false;
+            }
+            flags = 0;
+            len = got;
+        }
         if (r->lo + len == c->snd_end)
-            out->h.flags |= TCP_PSH;
+            flags |= TCP_PSH;
     }
+    write_header(t, c, out, flags, r->lo);
     sent_unmark(a, r, SENT_LOST);
     r->flags |= SENT_RETRANS;
     r->time = t->now;
     r->in_device++;
     r->transmissions = (uint8_t)min_u32(r->transmissions + 1u, UINT8_MAX);
-    out->sent = at;
+    out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     a->force = false;
     account(t, c, len, true);
@@ -397,7 +420,7 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
                             .why = a->phase == LOSS_RTO ? TERN_RTX_RTO : TERN_RTX_FAST,
                             .seq = r->lo,
                             .len = sent_len(r)});
-    if (at == a->sent_head)
+    if (r == a->sent_head)
         rto_restart(t, c);
     else
         rto_arm(t, c);
@@ -411,27 +434,28 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
  * persist timer sends what fits. */
 static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     c->flags &= ~(uint32_t)CONN_PROBE_DUE;
     uint32_t len = min_u32(wnd_left(c), c->snd_end - c->snd_nxt);
     count(t, TERN_COUNT_PROBES);
     if (len == 0 || c->snd_nxt != c->snd_una) {
-        output_header(t, c, out, TCP_ACK, c->snd_una - 1);
+        no_payload(out);
+        write_header(t, c, out, 0, c->snd_una - 1);
         return true;
     }
-    len = min_u32(len, payload_mss(t, c, a));
-    uint32_t record = sent_append(t, a, c->snd_nxt, c->snd_nxt + len, a->tx_cursor);
-    if (record == 0)
+    len = min_u32(len, payload_mss(c, a));
+    struct sent *r = sent_append(t, a, c->snd_nxt, c->snd_nxt + len);
+    if (r == NULL)
         return false;
-    output_header(t, c, out, TCP_ACK | TCP_PSH, c->snd_nxt);
-    uint32_t next;
-    len = attach(t, out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
-    struct sent *r = sent_at(t, record);
+    no_payload(out);
+    write_header(t, c, out, TCP_PSH, c->snd_nxt);
+    struct chunk *next;
+    len = attach(out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
     a->tx_cursor = next;
     r->chunk = out->chunk;
     r->hi = r->lo + len;
     r->in_device = 1;
-    out->sent = record;
+    out->sent = r;
     a->snd_small = r->hi;
     a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -444,13 +468,14 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
  * be lost, so ask (MUST-36; the first time after one RTO, SHLD-29). */
 static void persist_if_needed(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || c->snd_nxt != c->snd_una || a->t_rto != 0)
         return;
     bool waits = c->snd_end != c->snd_nxt || fin_unsent(c);
     if (!waits)
         return;
     a->persist = true;
+    a->stalled = t->now;
     a->t_rto = tick_after(t, rto_of(t, c));
     timer_arm(t, c, a->t_rto);
 }
@@ -465,7 +490,7 @@ static bool may_carry_data(enum tern_state state)
 
 static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     *more = false;
     if (UNLIKELY(c->flags & CONN_RST_DUE))
         return send_rst(t, c, out);
@@ -486,8 +511,8 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
     if (c->flags & CONN_PROBE_DUE && a != NULL)
         return send_probe(t, c, out);
     if (c->flags & CONN_ACK_DUE) {
-        output_header(t, c, out, TCP_ACK, c->snd_nxt);
-        put_sacks(t, c, out);
+        no_payload(out);
+        write_header(t, c, out, 0, c->snd_nxt);
         return true;
     }
     return false;
@@ -505,21 +530,31 @@ static void pop_ready(struct tcp *t, uint8_t iface)
     c->flags &= ~(uint32_t)CONN_ON_OUT;
 }
 
-/* A route changed since the connection's interface was chosen. false: it has none now, or another
+/* Routes have changed since the connection was listed. false: none leads there now, or another
  * interface's list has it. */
 static bool reroute(struct tcp *t, struct conn *c, uint8_t iface)
 {
-    if (c->route_generation == t->route_generation)
+    if (conn_route(t, c) && c->iface == iface)
         return true;
-    uint8_t now_via = iface;
-    if (t->host.route(t->host.context, c->raddr, &now_via) < 0)
-        return false; /* its timers go on; a route may come back */
-    c->route_generation = t->route_generation;
-    c->iface = now_via;
-    if (now_via == iface)
-        return true;
-    conn_ready(t, c);
+    if (!conn_ready(t, c) && c->flags & CONN_RST_DUE && c->flags & CONN_ORPHAN)
+        conn_free(t, c);
     return false;
+}
+
+/* A connection nobody owns was waiting to say this: its RST, or the ACK of the peer's FIN. */
+static bool last_words(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    bool over = c->state == TERN_CLOSED;
+    if (!over && (c->state != TERN_TIME_WAIT || c->flags & CONN_ACK_DUE))
+        return false;
+    conn_tuple(t, c, &out->tuple);
+    out->local = out->tuple.local;
+    out->remote = out->tuple.remote;
+    if (over)
+        conn_free(t, c);
+    else
+        timewait_enter(t, c);
+    return true;
 }
 
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
@@ -535,14 +570,13 @@ bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
             continue;
         }
         bool more;
-        if (!reroute(t, c, iface) || !next_segment(t, c, out, &more))
+        if (UNLIKELY(c->route_generation != t->route_generation) && !reroute(t, c, iface))
             continue;
-        if (UNLIKELY(c->state == TERN_CLOSED && c->flags & CONN_ORPHAN))
-            conn_free(t, c); /* it was waiting to send its RST */
-        else if (UNLIKELY(c->state == TERN_TIME_WAIT && c->flags & CONN_ORPHAN &&
-                          !(c->flags & CONN_ACK_DUE)))
-            timewait_enter(t, c); /* it was waiting to acknowledge the FIN */
-        else if (more || c->flags & (CONN_ACK_DUE | CONN_PROBE_DUE))
+        if (!next_segment(t, c, out, &more))
+            continue;
+        if (UNLIKELY(c->flags & CONN_ORPHAN) && last_words(t, c, out))
+            return true;
+        if (more || c->flags & (CONN_ACK_DUE | CONN_PROBE_DUE))
             conn_ready(t, c); /* behind the others */
         return true;
     }
@@ -556,18 +590,16 @@ void output_release(struct tcp *t, struct conn *c, struct active *a)
     uint32_t acked = c->snd_una - c->iss - 1; /* stream offset; beyond the end when FIN is in it */
     uint32_t end = c->snd_end - c->iss - 1;
     acked = seq_min(acked, end);
-    while (a->txq_head != 0 && a->txq_head != a->tx_reserved) {
-        struct chunk *k = chunk_at(t->chunks, a->txq_head);
-        bool last = k->next == 0;
+    struct chunk *k;
+    while ((k = a->txq_head) != NULL && k != a->tx_reserved) {
         if (seq_gt(k->seq + k->len, acked))
             break;
-        uint32_t ix = a->txq_head;
         a->txq_head = k->next;
-        if (a->tx_cursor == ix)
+        if (a->tx_cursor == k)
             a->tx_cursor = k->next;
-        chunk_unref(t->chunks, ix);
-        if (last)
-            a->txq_tail = 0;
+        if (k->next == NULL)
+            a->txq_tail = NULL;
+        queue_unref(t, a, k);
     }
 }
 

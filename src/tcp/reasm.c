@@ -33,21 +33,18 @@ static void copy_payload(uint8_t *to, const struct tcp_seg *seg, uint32_t off, u
 
 /* A list of chunks under construction. */
 struct run {
-    uint32_t first, last;
+    struct chunk *first, *last;
 };
 
-static uint32_t room_in(const struct tcp *t, uint32_t chunk)
+static uint32_t room_in(const struct chunk *k)
 {
-    if (chunk == 0)
-        return 0;
-    const struct chunk *k = chunk_at(t->chunks, chunk);
-    return k->kind == CHUNK_PAGE ? k->cap - k->len : 0;
+    return k != NULL && k->kind == CHUNK_PAGE ? k->cap - k->len : 0;
 }
 
-static void free_run(struct tcp *t, uint32_t chunk)
+static void free_run(struct tcp *t, struct chunk *chunk)
 {
-    while (chunk != 0) {
-        uint32_t next = chunk_at(t->chunks, chunk)->next;
+    while (chunk != NULL) {
+        struct chunk *next = chunk->next;
         chunk_unref(t->chunks, chunk);
         chunk = next;
     }
@@ -56,25 +53,25 @@ static void free_run(struct tcp *t, uint32_t chunk)
 /* Writes payload [off, off+len) of the segment, which is stream position `seq` on, behind `run`:
  * into the room its last chunk has, then into new chunks. Returns the bytes written; fewer than
  * `len` when memory is out. *made counts the new chunks. */
-static uint32_t append(struct tcp *t, struct run *run, struct tcp_seg *seg, uint32_t seq,
-                       uint32_t off, uint32_t len, uint32_t *made)
+static uint32_t append(struct tcp *t, struct active *a, struct run *run, struct tcp_seg *seg,
+                       uint32_t seq, uint32_t off, uint32_t len, uint32_t *made)
 {
     uint32_t done = 0;
     while (done < len) {
-        uint32_t room = room_in(t, run->last);
+        uint32_t room = room_in(run->last);
         if (room == 0) {
-            uint32_t ix = chunk_new(t->chunks, seq + done, len - done);
-            if (ix == 0)
+            struct chunk *k = queue_chunk(t, a, seq + done, len - done);
+            if (k == NULL)
                 break;
-            if (run->last != 0)
-                chunk_at(t->chunks, run->last)->next = ix;
+            if (run->last != NULL)
+                run->last->next = k;
             else
-                run->first = ix;
-            run->last = ix;
+                run->first = k;
+            run->last = k;
             ++*made;
             continue;
         }
-        struct chunk *k = chunk_at(t->chunks, run->last);
+        struct chunk *k = run->last;
         uint32_t n = min_u32(room, len - done);
         copy_payload(k->data + k->len, seg, off + done, n);
         k->len += n;
@@ -96,14 +93,14 @@ static bool keep_donated(struct tcp *t, struct active *a, struct tcp_seg *seg, u
     if (len < true_size / 2)
         return false;
     const uint8_t *data = (const uint8_t *)pkt->iov[0].base + seg->payload_off + off;
-    uint32_t ix = chunk_new_caller(t->chunks, seq, data, len, true_size, pkt->cookie);
-    if (ix == 0)
+    struct chunk *k = chunk_new_caller(t->chunks, seq, data, len, true_size, pkt->cookie);
+    if (k == NULL)
         return false;
-    if (a->rxq_tail != 0)
-        chunk_at(t->chunks, a->rxq_tail)->next = ix;
+    if (a->rxq_tail != NULL)
+        a->rxq_tail->next = k;
     else
-        a->rxq_head = ix;
-    a->rxq_tail = ix;
+        a->rxq_head = k;
+    a->rxq_tail = k;
     a->rx_excess += true_size - len;
     seg->kept = true;
     return true;
@@ -118,7 +115,7 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
     }
     struct run run = {.first = a->rxq_head, .last = a->rxq_tail};
     uint32_t made = 0;
-    uint32_t done = append(t, &run, seg, c->rcv_nxt, off, len, &made);
+    uint32_t done = append(t, a, &run, seg, c->rcv_nxt, off, len, &made);
     a->rxq_head = run.first;
     a->rxq_tail = run.last;
     c->rcv_nxt += done;
@@ -130,18 +127,18 @@ static void join_first_range(struct tcp *t, struct conn *c, struct active *a)
 {
     struct range *r = &a->ooo.at[0];
     TERN_ASSERT(r->lo == c->rcv_nxt);
-    if (a->rxq_tail != 0)
-        chunk_at(t->chunks, a->rxq_tail)->next = r->first;
+    if (a->rxq_tail != NULL)
+        a->rxq_tail->next = r->first;
     else
         a->rxq_head = r->first;
     a->rxq_tail = r->last;
     c->rcv_nxt = r->hi;
-    for (uint32_t ix = r->first; ix != 0; ix = chunk_at(t->chunks, ix)->next)
+    for (const struct chunk *k = r->first; k != NULL; k = k->next)
         a->ooo_pages--;
     ranges_drop(&a->ooo, 0);
-    if (a->ooo.count == 0 && a->ooo_page != 0) {
+    if (a->ooo.count == 0 && a->ooo_page != NULL) {
         chunk_unref(t->chunks, a->ooo_page);
-        a->ooo_page = 0;
+        a->ooo_page = NULL;
         a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
     }
 }
@@ -151,14 +148,14 @@ static void join_first_range(struct tcp *t, struct conn *c, struct active *a)
 /* Moves the ranges from the working block to a page when there are many. */
 static bool grow_ranges(struct tcp *t, struct active *a)
 {
-    if (a->ooo_page != 0)
+    if (a->ooo_page != NULL)
         return false;
-    uint32_t ix = chunk_new(t->chunks, 0, PAGE_SIZE);
-    if (ix == 0)
+    struct chunk *page = chunk_new(t->chunks, 0, PAGE_SIZE);
+    if (page == NULL)
         return false;
-    void *array = chunk_at(t->chunks, ix)->data;
+    void *array = page->data;
     memcpy(array, a->ooo.at, a->ooo.count * sizeof(struct range));
-    a->ooo_page = ix;
+    a->ooo_page = page;
     a->ooo.at = array;
     a->ooo.cap = OOO_PAGE_CAP;
     return true;
@@ -179,14 +176,14 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
     if (after)
         run = (struct run){.first = a->ooo.at[i].first, .last = a->ooo.at[i].last};
     uint32_t made = 0;
-    uint32_t done = append(t, &run, seg, seq, off, len, &made);
+    uint32_t done = append(t, a, &run, seg, seq, off, len, &made);
     a->ooo_pages += made;
     if (done == 0)
         return false;
     /* the list of a range that begins where this ends goes on behind it */
     uint32_t right = i + after;
     if (done == len && right < a->ooo.count && a->ooo.at[right].lo == seq + len)
-        chunk_at(t->chunks, run.last)->next = a->ooo.at[right].first;
+        run.last->next = a->ooo.at[right].first;
     int at = ranges_add(&a->ooo, seq, seq + done, run.first, run.last);
     TERN_ASSERT(at >= 0);
     return done == len;
@@ -257,8 +254,8 @@ uint32_t reasm_readable(const struct conn *c, const struct active *a)
     return a == NULL ? 0 : c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0) - a->rx_read;
 }
 
-size_t reasm_peek(const struct tcp *t, const struct conn *c, const struct active *a, tern_iov *iov,
-                  size_t n, size_t skip)
+size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, size_t n,
+                  size_t skip)
 {
     uint32_t left = reasm_readable(c, a);
     if (skip >= left)
@@ -266,8 +263,7 @@ size_t reasm_peek(const struct tcp *t, const struct conn *c, const struct active
     uint32_t at = a->rx_read + (uint32_t)skip;
     left -= (uint32_t)skip;
     size_t views = 0;
-    for (uint32_t ix = a->rxq_head; ix != 0 && views < n && left > 0;) {
-        const struct chunk *k = chunk_at(t->chunks, ix);
+    for (const struct chunk *k = a->rxq_head; k != NULL && views < n && left > 0; k = k->next) {
         uint32_t from = at - k->seq;
         if (from < k->len) {
             uint32_t have = min_u32(k->len - from, left);
@@ -275,7 +271,6 @@ size_t reasm_peek(const struct tcp *t, const struct conn *c, const struct active
             at += have;
             left -= have;
         }
-        ix = k->next;
     }
     return views;
 }
@@ -284,28 +279,27 @@ void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len
 {
     TERN_ASSERT(len <= reasm_readable(c, a));
     a->rx_read += len;
-    while (a->rxq_head != 0) {
-        struct chunk *k = chunk_at(t->chunks, a->rxq_head);
+    while (a->rxq_head != NULL) {
+        struct chunk *k = a->rxq_head;
         if (a->rx_read - k->seq < k->len)
             break;
         a->rx_excess -= k->kind == CHUNK_CALLER ? k->charge - k->len : 0;
-        uint32_t next = a->rxq_head == a->rxq_tail ? 0 : k->next;
-        chunk_unref(t->chunks, a->rxq_head);
-        a->rxq_head = next;
+        a->rxq_head = k == a->rxq_tail ? NULL : k->next;
+        queue_unref(t, a, k);
     }
-    if (a->rxq_head == 0)
-        a->rxq_tail = 0;
+    if (a->rxq_head == NULL)
+        a->rxq_tail = NULL;
 }
 
 void reasm_clear(struct tcp *t, struct active *a)
 {
     free_run(t, a->rxq_head);
-    a->rxq_head = a->rxq_tail = 0;
+    a->rxq_head = a->rxq_tail = NULL;
     for (uint32_t i = 0; i < a->ooo.count; i++)
         free_run(t, a->ooo.at[i].first);
-    if (a->ooo_page != 0)
+    if (a->ooo_page != NULL)
         chunk_unref(t->chunks, a->ooo_page);
-    a->ooo_page = 0;
+    a->ooo_page = NULL;
     a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
     a->ooo_pages = 0;
     a->rx_excess = 0;
@@ -340,7 +334,7 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
     return n;
 }
 
-uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a)
+uint32_t reasm_window(const struct conn *c, const struct active *a)
 {
     uint64_t used = a == NULL ? 0 : (uint64_t)reasm_readable(c, a) + a->rx_owed + a->rx_excess;
     uint32_t room = c->rcvbuf > used ? c->rcvbuf - (uint32_t)used : 0;
@@ -348,8 +342,7 @@ uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct ac
     if (room <= offered)
         return offered; /* never shrinks: SHLD-14 */
     /* silly-window avoidance: RFC 9293 3.8.6.2.2, MUST-39 */
-    uint32_t mss = tcp_mss_advertised(t, c->iface, wire_is_ip4(c->raddr), c->mss_user);
-    return room - offered >= min_u32(c->rcvbuf / 2, mss) ? room : offered;
+    return room - offered >= min_u32(c->rcvbuf / 2, c->mss_own) ? room : offered;
 }
 
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a)

@@ -8,60 +8,52 @@
  */
 #include "tcp/tcp.h"
 
-uint32_t sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi, uint32_t chunk)
+struct sent *sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi)
 {
-    uint32_t ix = slab_alloc(&t->sents);
-    if (ix == 0)
-        return 0;
-    struct sent *r = sent_at(t, ix);
-    r->lo = lo;
-    r->hi = hi;
-    r->chunk = chunk;
-    r->time = r->first_time = t->now;
-    r->delivered = a->delivered;
-    r->flags = SENT_QUEUED;
-    r->prev = a->sent_tail;
-    if (a->sent_tail != 0)
-        sent_at(t, a->sent_tail)->next = ix;
+    struct sent *r = pool_take(&t->sents);
+    if (r == NULL)
+        return NULL;
+    *r = (struct sent){.prev = a->sent_tail,
+                       .lo = lo,
+                       .hi = hi,
+                       .time = t->now,
+                       .delivered = (uint32_t)a->delivered,
+                       .flags = SENT_QUEUED};
+    if (a->sent_tail != NULL)
+        a->sent_tail->next = r;
     else
-        a->sent_head = ix;
-    a->sent_tail = ix;
-    return ix;
+        a->sent_head = r;
+    a->sent_tail = r;
+    return r;
 }
 
-/* The chunk that holds sequence number `seq`, walking from that of the record. */
-static uint32_t chunk_of(const struct tcp *t, const struct conn *c, uint32_t chunk, uint32_t seq)
+/* The chunk that holds sequence number `seq`, walking on from one before it. */
+static struct chunk *chunk_of(const struct conn *c, struct chunk *chunk, uint32_t seq)
 {
     uint32_t offset = seq - c->iss - 1;
-    while (chunk != 0) {
-        const struct chunk *k = chunk_at(t->chunks, chunk);
-        if (offset - k->seq < k->len)
-            return chunk;
-        chunk = k->next;
-    }
-    return 0; /* the FIN's number is in no chunk */
+    while (chunk != NULL && offset - chunk->seq >= chunk->len)
+        chunk = chunk->next;
+    return chunk; /* NULL: the FIN's number is in no chunk */
 }
 
-uint32_t sent_split(struct tcp *t, const struct conn *c, struct active *a, uint32_t ix,
-                    uint32_t seq)
+struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, struct sent *r,
+                        uint32_t seq)
 {
-    struct sent *r = sent_at(t, ix);
     TERN_ASSERT(seq != r->lo && seq_in(seq, r->lo, sent_len(r)));
     if (r->in_device != 0)
-        return 0;
-    uint32_t right = slab_alloc(&t->sents);
-    if (right == 0)
-        return 0;
-    struct sent *n = sent_at(t, right);
-    *n = *r;
-    n->lo = seq;
-    n->chunk = chunk_of(t, c, r->chunk, seq);
+        return NULL;
+    struct sent *right = pool_take(&t->sents);
+    if (right == NULL)
+        return NULL;
+    *right = *r;
+    right->lo = seq;
+    right->chunk = chunk_of(c, r->chunk, seq);
     r->hi = seq;
     r->flags &= (uint8_t)~SENT_FIN;
-    n->prev = ix;
+    right->prev = r;
     r->next = right;
-    if (n->next != 0)
-        sent_at(t, n->next)->prev = right;
+    if (right->next != NULL)
+        right->next->prev = right;
     else
         a->sent_tail = right;
     return right;
@@ -83,27 +75,26 @@ void sent_unmark(struct active *a, struct sent *r, uint8_t flag)
     *(flag == SENT_SACKED ? &a->sacked : &a->lost) -= sent_len(r);
 }
 
-void sent_remove(struct tcp *t, struct active *a, uint32_t ix)
+void sent_remove(struct tcp *t, struct active *a, struct sent *r)
 {
-    struct sent *r = sent_at(t, ix);
     sent_unmark(a, r, SENT_SACKED);
     sent_unmark(a, r, SENT_LOST);
-    if (r->prev != 0)
-        sent_at(t, r->prev)->next = r->next;
+    if (r->prev != NULL)
+        r->prev->next = r->next;
     else
         a->sent_head = r->next;
-    if (r->next != 0)
-        sent_at(t, r->next)->prev = r->prev;
+    if (r->next != NULL)
+        r->next->prev = r->prev;
     else
         a->sent_tail = r->prev;
     r->flags &= (uint8_t)~SENT_QUEUED;
     if (r->in_device == 0)
-        slab_free(&t->sents, ix);
+        pool_give(&t->sents, r);
 }
 
 void sent_clear(struct tcp *t, struct active *a)
 {
-    while (a->sent_head != 0)
+    while (a->sent_head != NULL)
         sent_remove(t, a, a->sent_head);
 }
 
@@ -114,34 +105,29 @@ static bool joinable(const struct sent *a, const struct sent *b)
            b->in_device == 0;
 }
 
-static void join_next(struct tcp *t, struct active *a, uint32_t ix)
+static void join_next(struct tcp *t, struct active *a, struct sent *r)
 {
-    struct sent *r = sent_at(t, ix);
-    uint32_t right = r->next;
-    struct sent *n = sent_at(t, right);
-    uint32_t len = sent_len(n);
-    r->hi = n->hi;
-    r->flags |= n->flags & (SENT_FIN | SENT_RETRANS);
-    a->sacked += len; /* sent_remove() takes it off again */
+    struct sent *right = r->next;
+    r->hi = right->hi;
+    r->flags |= right->flags & (SENT_FIN | SENT_RETRANS);
+    a->sacked += sent_len(right); /* sent_remove() takes it off again */
     sent_remove(t, a, right);
 }
 
-uint32_t sent_merge(struct tcp *t, struct active *a, uint32_t ix)
+struct sent *sent_merge(struct tcp *t, struct active *a, struct sent *r)
 {
-    struct sent *r = sent_at(t, ix);
-    while (r->next != 0 && joinable(r, sent_at(t, r->next)))
-        join_next(t, a, ix);
-    if (r->prev != 0 && joinable(sent_at(t, r->prev), r)) {
-        ix = r->prev;
-        join_next(t, a, ix);
+    while (r->next != NULL && joinable(r, r->next))
+        join_next(t, a, r);
+    if (r->prev != NULL && joinable(r->prev, r)) {
+        r = r->prev;
+        join_next(t, a, r);
     }
-    return ix;
+    return r;
 }
 
-void sent_done(struct tcp *t, uint32_t ix)
+void sent_done(struct tcp *t, struct sent *r)
 {
-    struct sent *r = sent_at(t, ix);
     TERN_ASSERT(r->in_device != 0);
     if (--r->in_device == 0 && !(r->flags & SENT_QUEUED))
-        slab_free(&t->sents, ix);
+        pool_give(&t->sents, r);
 }

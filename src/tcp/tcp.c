@@ -19,18 +19,17 @@ static bool init_slabs(struct tcp *t)
 {
     const tern_config *cfg = t->cfg;
     uint64_t records = (uint64_t)cfg->buf_bytes_max / 512 + cfg->conns_max;
-    uint32_t records_max = (uint32_t)min_u64(records, (1u << 28) - 1);
+    pool_init(&t->actives, t->mem, sizeof(struct active), cfg->conns_max);
+    pool_init(&t->sents, t->mem, sizeof(struct sent), (uint32_t)min_u64(records, 1u << 28));
+    pool_init(&t->stats, t->mem, sizeof(struct conn_stats), cfg->conns_max);
+    pool_init(&t->cc_states, t->mem, TERN_CC_STATE_MAX, cfg->conns_max);
     return slab_init(&t->conns, t->mem, SLAB_HANDLES, sizeof(struct conn), cfg->conns_max) &&
-           slab_init(&t->actives, t->mem, SLAB_PLAIN, sizeof(struct active), cfg->conns_max) &&
-           slab_init(&t->sents, t->mem, SLAB_PLAIN, sizeof(struct sent), records_max) &&
            slab_init(&t->halfopens, t->mem, SLAB_HANDLES, sizeof(struct halfopen),
                      cfg->halfopen_max) &&
            slab_init(&t->timewaits, t->mem, SLAB_HANDLES, sizeof(struct timewait),
                      cfg->timewait_max) &&
            slab_init(&t->listeners, t->mem, SLAB_HANDLES, sizeof(struct listener),
-                     cfg->listeners_max) &&
-           slab_init(&t->stats, t->mem, SLAB_PLAIN, sizeof(struct conn_stats), cfg->conns_max) &&
-           slab_init(&t->cc_states, t->mem, SLAB_PLAIN, TERN_CC_STATE_MAX, cfg->conns_max);
+                     cfg->listeners_max);
 }
 
 int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chunks *chunks,
@@ -55,6 +54,7 @@ int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chun
     if (!init_slabs(t) || !flowtab_init(&t->flows, mem, FLOWS_FIRST) ||
         !flowtab_init(&t->listens, mem, LISTENS_FIRST))
         return TERN_ENOMEM;
+    t->due = UINT64_MAX;
     wheel_init(&t->conn_wheel, &t->conns, offsetof(struct conn, timer), t->tick64);
     wheel_init(&t->halfopen_wheel, &t->halfopens, offsetof(struct halfopen, timer), t->tick64);
     wheel_init(&t->timewait_wheel, &t->timewaits, offsetof(struct timewait, timer), t->tick64);
@@ -83,14 +83,14 @@ void tcp_destroy(struct tcp *t)
         drop_payload(t);
     flowtab_destroy(&t->listens);
     flowtab_destroy(&t->flows);
-    slab_destroy(&t->cc_states);
-    slab_destroy(&t->stats);
     slab_destroy(&t->listeners);
     slab_destroy(&t->timewaits);
     slab_destroy(&t->halfopens);
-    slab_destroy(&t->sents);
-    slab_destroy(&t->actives);
     slab_destroy(&t->conns);
+    pool_destroy(&t->cc_states);
+    pool_destroy(&t->stats);
+    pool_destroy(&t->sents);
+    pool_destroy(&t->actives);
 }
 
 void tcp_now(struct tcp *t, uint64_t now)
@@ -102,9 +102,18 @@ void tcp_now(struct tcp *t, uint64_t now)
     }
 }
 
+static uint64_t next_tick(const struct tcp *t)
+{
+    uint64_t tick = wheel_next(&t->conn_wheel);
+    tick = min_u64(tick, wheel_next(&t->halfopen_wheel));
+    return min_u64(tick, wheel_next(&t->timewait_wheel));
+}
+
 uint32_t tcp_advance(struct tcp *t, uint32_t budget)
 {
     uint32_t ix;
+    if (LIKELY(t->tick64 < t->due))
+        return budget;
     while (budget > 0 && (ix = wheel_expire(&t->conn_wheel, t->tick64)) != 0) {
         timer_fire(t, conn_at(t, ix));
         budget--;
@@ -117,13 +126,11 @@ uint32_t tcp_advance(struct tcp *t, uint32_t budget)
         timewait_free(t, ix);
         budget--;
     }
+    t->due = next_tick(t);
     return budget;
 }
 
 uint64_t tcp_next(const struct tcp *t)
 {
-    uint64_t tick = wheel_next(&t->conn_wheel);
-    tick = min_u64(tick, wheel_next(&t->halfopen_wheel));
-    tick = min_u64(tick, wheel_next(&t->timewait_wheel));
-    return tick > UINT64_MAX >> TICK_SHIFT ? TERN_NEVER : tick << TICK_SHIFT;
+    return t->due > UINT64_MAX >> TICK_SHIFT ? TERN_NEVER : t->due << TICK_SHIFT;
 }

@@ -21,7 +21,8 @@ enum {
     PATHS_MAX = 64,  /* interfaces */
     CC_MAX = 16,     /* algorithms in use at once */
     SEGMENT_CHUNKS = TERN_PKT_IOV - 1,
-    CHALLENGE_MS = 500, /* least time between two replies to unacceptable segments */
+    STARVED_NS = 10000000, /* how often a sender without memory looks whether there is some */
+    CHALLENGE_MS = 500,    /* least time between two replies to unacceptable segments */
 };
 
 /* What an interface means to TCP; the stack keeps it current. */
@@ -54,24 +55,37 @@ struct tcp_seg {
 
 /* A segment to be sent. The stack puts IP around it and keeps chunk references until it is done. */
 struct tcp_out {
+    uint8_t *tcp;        /* in: room for the header, which is written there, */
+    uint16_t tcp_len;    /* so long */
+    uint16_t chunks;     /* payload: in this many chunks, each with one reference more, */
+    uint32_t chunk_off;  /* from this byte on */
+    struct chunk *chunk; /* of this chunk, */
+    uint32_t len;        /* so many bytes */
+    uint16_t gso_size;   /* 0: one segment */
+    uint8_t iface, ttl, tos;
+    struct sent *sent;             /* the record in flight it belongs to; NULL: none */
+    const uint8_t *local, *remote; /* of the connection, or when that is gone by now, */
+    struct tcp_tuple tuple;        /* in here */
+};
+
+/* A segment that belongs to no connection. */
+struct tcp_reply {
     struct tcp_tuple tuple;
     struct wire_tcp h;
-    uint32_t chunk, chunk_off; /* payload: begins there, */
-    uint32_t len;              /* bytes, */
-    uint16_t chunks;           /* in this many chunks; each has one reference more */
-    uint16_t gso_size;         /* 0: one segment */
     uint8_t iface, ttl, tos;
-    uint32_t sent; /* the record in flight it belongs to; 0: none */
 };
 
 /* What the engine asks of the stack. */
 struct tcp_host {
     void *context;
     /* Sends a segment that belongs to no connection. */
-    void (*reply)(void *context, const struct tcp_out *out);
+    void (*reply)(void *context, const struct tcp_reply *reply);
     /* Answers a segment with an ICMP error that quotes its beginning. */
     void (*icmp_error)(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
                        uint8_t code, uint32_t seq);
+    /* Whether a segment that belongs to no connection may be answered: its addresses can be what
+     * they say, and it is for us. Asked lazily, as a connection's segments have passed it once. */
+    enum tern_drop (*check)(void *context, const struct tcp_tuple *tuple, uint8_t iface);
     /* The interface for an address; < 0: enum tern_err. */
     int (*route)(void *context, const uint8_t remote[16], uint8_t *iface);
 };
@@ -87,8 +101,10 @@ struct tcp {
     uint32_t tick; /* now >> TICK_SHIFT, never 0 */
     uint64_t tick64;
 
-    struct slab conns, actives, sents, halfopens, timewaits, listeners, stats, cc_states;
+    struct slab conns, halfopens, timewaits, listeners;
+    struct pool actives, sents, stats, cc_states;
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
+    uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
     struct siphash_key key_flow, key_isn, key_ts, key_port;
     uint32_t last_ref;  /* the connection of the last segment */
@@ -115,18 +131,6 @@ static inline struct conn *conn_at(const struct tcp *t, uint32_t ix)
 {
     return slab_at(&t->conns, ix);
 }
-static inline struct active *active_at(const struct tcp *t, uint32_t ix)
-{
-    return slab_at(&t->actives, ix);
-}
-static inline struct active *active_of(const struct tcp *t, const struct conn *c)
-{
-    return c->active ? active_at(t, c->active) : NULL;
-}
-static inline struct sent *sent_at(const struct tcp *t, uint32_t ix)
-{
-    return slab_at(&t->sents, ix);
-}
 static inline struct halfopen *halfopen_at(const struct tcp *t, uint32_t ix)
 {
     return slab_at(&t->halfopens, ix);
@@ -138,6 +142,12 @@ static inline struct timewait *timewait_at(const struct tcp *t, uint32_t ix)
 static inline struct listener *listener_at(const struct tcp *t, uint32_t ix)
 {
     return slab_at(&t->listeners, ix);
+}
+
+/* A FIN waits for its turn. */
+static inline bool fin_unsent(const struct conn *c)
+{
+    return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end;
 }
 
 static inline void count(struct tcp *t, enum tern_counter c) { t->counters->count[c]++; }
@@ -177,9 +187,18 @@ static inline bool tick_due(const struct tcp *t, uint32_t deadline)
 {
     return deadline != 0 && seq_leq(deadline, t->tick);
 }
+/* The longest duration a timer takes: 4 hours, as 2^31 ticks are 4.9. */
+#define DURATION_MAX ((int64_t)4 * 3600 * 1000000000)
 #define NS_PER_MS 1000000ull
 #define NS_PER_US 1000ull
 #define NS_PER_S 1000000000ull
+
+/* Arms an entry of one of the wheels for that tick. */
+static inline void tcp_wheel_set(struct tcp *t, struct wheel *w, uint32_t ix, uint64_t at)
+{
+    wheel_set(w, ix, at, t->tick64);
+    t->due = min_u64(t->due, at);
+}
 
 /* ---- keyed.c: values that depend on the tuple and a secret ----------------------------------- */
 
@@ -210,8 +229,13 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
 /* Gives the working block back if nothing needs it. */
 bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
-/* There may be something to send. */
-void conn_ready(struct tcp *t, struct conn *c);
+/* There may be something to send. false: no route leads there; the retransmission timer, if there is
+ * anything to retransmit, will try again. */
+bool conn_ready(struct tcp *t, struct conn *c);
+/* Finds the interface anew after routes have changed; false: there is none. */
+bool conn_route(struct tcp *t, struct conn *c);
+/* An interface is gone: what waited for it looks for another way. */
+void conn_path_gone(struct tcp *t, uint8_t iface);
 /* Something for the owner; merged with what waits already. */
 void conn_event(struct tcp *t, struct conn *c, uint32_t mask);
 void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
@@ -219,8 +243,9 @@ void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
 void event_append(struct tcp *t, uint32_t ref);
 /* The reference of the tuple, whatever stands there; 0: none. */
 uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash);
-/* Bytes that fit a segment sent now, options deducted (MUST-16). */
-uint32_t conn_mss(const struct tcp *t, const struct conn *c);
+/* Works out conn.mss, the bytes that fit a segment with its options deducted (MUST-16), and mss_own:
+ * whenever something they depend on has changed. */
+void conn_mss_update(const struct tcp *t, struct conn *c);
 /* The MSS to advertise on that path. */
 uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user);
 void tcp_trace(struct tcp *t, const struct conn *c, tern_trace *record);
@@ -239,8 +264,8 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
 void input_refuse(struct tcp *t, const struct tcp_seg *seg);
 /* A segment for a connection in a synchronized state, or SYN-SENT. */
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg);
-/* The handshake is complete: ESTABLISHED, by a segment whose window is as on the wire. */
-void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+/* The handshake is complete: ESTABLISHED. `syn`: by a segment with SYN, whose window is unscaled. */
+void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn);
 /* 2 MSL begin: TIME-WAIT, in its small form if the owner is gone. */
 void input_time_wait(struct tcp *t, struct conn *c);
 /* A reply to an unacceptable segment, at a limited rate (RFC 5961 7). */
@@ -280,34 +305,55 @@ static inline uint32_t in_flight(const struct conn *c, const struct active *a)
     return c->snd_nxt - c->snd_una - a->sacked - a->lost;
 }
 
-/* Appends a record; 0: no memory. */
-uint32_t sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi, uint32_t chunk);
-/* Splits record `ix` at `seq`; returns the right part, 0: no memory, or a device holds it. */
-uint32_t sent_split(struct tcp *t, const struct conn *c, struct active *a, uint32_t ix,
-                    uint32_t seq);
+/* Appends a record, its chunk not set; NULL: no memory. */
+struct sent *sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi);
+/* Splits a record at `seq`; returns the right part, NULL: no memory, or a device holds it. */
+struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, struct sent *r,
+                        uint32_t seq);
 /* Takes a record out of its list; it is freed when no device holds it. */
-void sent_remove(struct tcp *t, struct active *a, uint32_t ix);
+void sent_remove(struct tcp *t, struct active *a, struct sent *r);
 void sent_clear(struct tcp *t, struct active *a);
 void sent_mark(struct active *a, struct sent *r, uint8_t flag); /* SENT_SACKED or SENT_LOST */
 void sent_unmark(struct active *a, struct sent *r, uint8_t flag);
 /* Joins a SACKED record with SACKED neighbours; returns the survivor. */
-uint32_t sent_merge(struct tcp *t, struct active *a, uint32_t ix);
+struct sent *sent_merge(struct tcp *t, struct active *a, struct sent *r);
 /* A device is done with a packet of this record. */
-void sent_done(struct tcp *t, uint32_t ix);
+void sent_done(struct tcp *t, struct sent *r);
 static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
+
+/* A chunk for one of the connection's queues, and back: the last one is kept at hand, because a
+ * conversation takes and returns one with each message. */
+static inline struct chunk *queue_chunk(struct tcp *t, struct active *a, uint32_t seq, size_t want)
+{
+    struct chunk *k = a->spare;
+    if (k == NULL)
+        return chunk_new(t->chunks, seq, want);
+    a->spare = NULL;
+    k->seq = seq;
+    k->len = 0;
+    k->next = NULL;
+    return k;
+}
+
+static inline void queue_unref(struct tcp *t, struct active *a, struct chunk *k)
+{
+    if (k->refs == 1 && k->kind == CHUNK_PAGE && a->spare == NULL &&
+        t->chunks->pages < t->chunks->pages_max / 2)
+        a->spare = k;
+    else
+        chunk_unref(t->chunks, k);
+}
 
 /* ---- output.c -------------------------------------------------------------------------------- */
 
 /* The next segment for that interface; false: nothing may go now. */
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
-/* The fields every segment of a connection has. */
-void output_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
-                   uint32_t seq);
-/* A stateless reply; the rest of `out` is zero. */
-void output_reply(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, struct tcp_out *out);
+/* A stateless reply to be filled in: the rest of `out` is zero. */
+void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
+                  struct tcp_reply *out);
 /* Bytes in flight as loss recovery counts them: each duplicate ACK stands for a segment that left
  * the network (RFC 6582), each SACKed byte for itself. */
-uint32_t output_pipe(const struct tcp *t, const struct conn *c, const struct active *a);
+uint32_t output_pipe(const struct conn *c, const struct active *a);
 /* Takes acknowledged chunks off the send queue. */
 void output_release(struct tcp *t, struct conn *c, struct active *a);
 uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a);
@@ -318,14 +364,14 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
                           uint32_t off, uint32_t len);
 uint32_t reasm_readable(const struct conn *c, const struct active *a);
-size_t reasm_peek(const struct tcp *t, const struct conn *c, const struct active *a, tern_iov *iov,
-                  size_t n, size_t skip);
+size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, size_t n,
+                  size_t skip);
 void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len);
 void reasm_clear(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */
 uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max);
 /* Bytes of window to offer now; never takes back what was offered (SHLD-14). */
-uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a);
+uint32_t reasm_window(const struct conn *c, const struct active *a);
 /* Grows the receive buffer with what the owner reads in a round trip. */
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a);
 
@@ -333,6 +379,10 @@ void reasm_tune(struct tcp *t, struct conn *c, struct active *a);
 
 int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix);
 void listen_close(struct tcp *t, uint32_t ix);
+/* A closed listener's slot goes when nothing names it any more. */
+void listen_release(struct tcp *t, uint32_t ix);
+/* Whether a SYN to this tuple would be taken now. */
+bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple);
 /* A segment for no connection: finds the listener. The ISS of what becomes of it is above
  * *iss_floor, if that is not NULL (a tuple that comes out of TIME-WAIT). */
 enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor);
@@ -341,6 +391,8 @@ uint8_t tcp_wscale(const struct tcp *t);
 enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
 void halfopen_timer(struct tcp *t, uint32_t ix);
 void halfopen_free(struct tcp *t, uint32_t ix);
+/* The slot of a freed entry, which no event names any more. */
+void halfopen_drop(struct tcp *t, uint32_t ix);
 int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out);
 int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code);
 int hold_drop(struct tcp *t, uint32_t ix);
@@ -362,7 +414,7 @@ static inline void timer_arm(struct tcp *t, struct conn *c, uint32_t deadline)
     if (wheel_armed(&c->timer) && seq_leq(c->timer.expires, deadline))
         return;
     uint64_t at = t->tick64 + (uint64_t)(int64_t)(int32_t)(deadline - t->tick);
-    wheel_set(&t->conn_wheel, c->self, at, t->tick64);
+    tcp_wheel_set(t, &t->conn_wheel, c->self, at);
 }
 void timer_fire(struct tcp *t, struct conn *c);
 /* Nothing is queued any more: looks after a while whether the connection is quiet. */
@@ -377,7 +429,7 @@ ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, s
 int user_commit(struct tcp *t, struct conn *c, size_t len);
 int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *cookie);
 ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap);
-ptrdiff_t user_peek(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t skip);
+ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip);
 int user_consume(struct tcp *t, struct conn *c, size_t len);
 int user_owed(struct tcp *t, struct conn *c, size_t bytes);
 int user_shutdown(struct tcp *t, struct conn *c);

@@ -8,6 +8,7 @@
  *                   (RFC 8985).
  *   delayed ACK     nobody gave the acknowledgement a ride: send it alone (3.8.6.3).
  *   close           2 MSL in TIME-WAIT; FIN-WAIT-2 of a socket nobody owns; the end of lingering.
+ *   starved         there was no memory for what the owner wants to send: look again, tell it.
  *   idle            nothing has happened for a while: give the working block back.
  *
  * All share one entry in the timing wheel. A deadline that moves later does not touch it: the entry
@@ -27,12 +28,13 @@ static uint32_t earlier(uint32_t a, uint32_t b)
 static void arm_next(struct tcp *t, struct conn *c)
 {
     uint32_t first = c->t_close;
-    const struct active *a = active_of(t, c);
+    const struct active *a = c->active;
     if (a != NULL) {
         first = earlier(first, a->t_rto);
         first = earlier(first, a->t_delack);
         first = earlier(first, a->t_reorder);
         first = earlier(first, a->t_idle);
+        first = earlier(first, a->t_starved);
     }
     if (first != 0)
         timer_arm(t, c, first);
@@ -40,8 +42,8 @@ static void arm_next(struct tcp *t, struct conn *c)
 
 void timer_idle(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
-    if (a == NULL || a->t_idle != 0 || a->rxq_head != 0 || a->txq_head != 0)
+    struct active *a = c->active;
+    if (a == NULL || a->t_idle != 0 || a->rxq_head != NULL || a->txq_head != NULL)
         return;
     a->t_idle = tick_after(t, t->cfg->idle);
     timer_arm(t, c, a->t_idle);
@@ -62,7 +64,7 @@ static bool close_fires(struct tcp *t, struct conn *c)
 /* R2 is passed: by retries, or by the user's own limit (MUST-20, MUST-21). */
 static bool gave_up(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    if (c->user_timeout_ms != 0)
+    if (c->user_timeout_ms != 0 && a->stalled != 0)
         return t->now - a->stalled >= c->user_timeout_ms * NS_PER_MS;
     uint8_t limit = t->cfg->data_retries;
     if (c->state == TERN_SYN_SENT)
@@ -77,6 +79,8 @@ static void back_off(struct tcp *t, struct conn *c, struct active *a)
     c->retries = (uint8_t)min_u32(c->retries + 1u, UINT8_MAX);
     c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
     uint64_t wait = rto_of(t, c);
+    if (a->stalled == 0)
+        a->stalled = t->now;
     if (c->user_timeout_ms != 0) { /* not later than the user's limit */
         uint64_t end = a->stalled + c->user_timeout_ms * NS_PER_MS;
         wait = min_u64(wait, end > t->now ? end - t->now : 0);
@@ -84,10 +88,10 @@ static void back_off(struct tcp *t, struct conn *c, struct active *a)
     a->t_rto = tick_after(t, wait);
 }
 
-static bool all_in_device(const struct tcp *t, const struct active *a)
+static bool all_in_device(const struct active *a)
 {
-    for (uint32_t i = a->sent_head; i != 0; i = sent_at(t, i)->next)
-        if (sent_at(t, i)->in_device == 0)
+    for (const struct sent *r = a->sent_head; r != NULL; r = r->next)
+        if (r->in_device == 0)
             return false;
     return true;
 }
@@ -95,17 +99,13 @@ static bool all_in_device(const struct tcp *t, const struct active *a)
 /* true: the connection is over. */
 static bool rto_fires(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || !tick_due(t, a->t_rto))
         return false;
     a->t_rto = 0;
     bool syn = c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED;
     if (!syn && !a->persist) {
-        if (a->sent_head == 0) { /* there was no memory for a record */
-            conn_ready(t, c);
-            return false;
-        }
-        if (all_in_device(t, a)) { /* what never left cannot be lost */
+        if (a->sent_head != NULL && all_in_device(a)) { /* what never left cannot be lost */
             a->t_rto = tick_after(t, rto_of(t, c));
             return false;
         }
@@ -120,7 +120,7 @@ static bool rto_fires(struct tcp *t, struct conn *c)
         c->flags |= CONN_SYN_DUE;
     else if (a->persist)
         c->flags |= CONN_PROBE_DUE;
-    else
+    else if (a->sent_head != NULL) /* (else there was no route, or no memory for a record) */
         loss_on_rto(t, c);
     conn_ready(t, c);
     return false;
@@ -128,7 +128,7 @@ static bool rto_fires(struct tcp *t, struct conn *c)
 
 static void delack_fires(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || !tick_due(t, a->t_delack))
         return;
     a->t_delack = 0;
@@ -137,9 +137,23 @@ static void delack_fires(struct tcp *t, struct conn *c)
     conn_ready(t, c);
 }
 
+static void starved_fires(struct tcp *t, struct conn *c)
+{
+    struct active *a = c->active;
+    if (a == NULL || !tick_due(t, a->t_starved))
+        return;
+    a->t_starved = 0;
+    if (t->chunks->pages >= t->chunks->pages_max) {
+        a->t_starved = tick_after(t, STARVED_NS);
+    } else if (c->flags & CONN_WRITE_ARMED) {
+        c->flags &= ~(uint32_t)CONN_WRITE_ARMED;
+        conn_event(t, c, TERN_EV_WRITE);
+    }
+}
+
 static void idle_fires(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a == NULL || !tick_due(t, a->t_idle))
         return;
     a->t_idle = 0;
@@ -156,12 +170,13 @@ void timer_fire(struct tcp *t, struct conn *c)
 {
     if (close_fires(t, c) || rto_fires(t, c))
         return;
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (a != NULL && tick_due(t, a->t_reorder)) {
         a->t_reorder = 0;
         loss_on_reorder_timer(t, c);
     }
     delack_fires(t, c);
+    starved_fires(t, c);
     idle_fires(t, c);
     arm_next(t, c);
 }

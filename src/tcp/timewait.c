@@ -75,14 +75,14 @@ void timewait_enter(struct tcp *t, struct conn *c)
     c->flags &= ~(uint32_t)CONN_IN_TABLE;
     if (t->last_ref == ref_make(REF_CONN, c->self))
         t->last_ref = 0;
-    wheel_set(&t->timewait_wheel, ix, t->tick64 + left, t->tick64);
+    tcp_wheel_set(t, &t->timewait_wheel, ix, t->tick64 + left);
     count(t, TERN_COUNT_TIMEWAITS);
     conn_free(t, c);
 }
 
 static void answer(struct tcp *t, const struct timewait *w, const struct tcp_seg *seg)
 {
-    struct tcp_out out;
+    struct tcp_reply out;
     output_reply(t, &seg->tuple, seg->iface, &out);
     out.ttl = w->ttl;
     out.tos = w->tos;
@@ -114,7 +114,8 @@ enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     const struct wire_tcp *h = &seg->h;
     if (h->flags & TCP_RST)
         return TERN_DROP_TCP_RST; /* RFC 1337: it would end the wait that protects us */
-    if (h->flags & TCP_SYN && !(h->flags & TCP_ACK) && is_new(w, h)) {
+    if (h->flags & TCP_SYN && !(h->flags & TCP_ACK) && is_new(w, h) &&
+        listen_would_take(t, &seg->tuple)) {
         uint32_t floor = w->snd_nxt;
         count(t, TERN_COUNT_TIMEWAIT_RECYCLED);
         timewait_free(t, ix);
@@ -124,7 +125,7 @@ enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         w->flags & TIMEWAIT_TS && h->opt.have & WIRE_OPT_TS && seq_lt(h->opt.tsval, w->ts_recent);
     if (h->flags & TCP_FIN && !old && h->seq + seg->len + 1 == w->rcv_nxt) {
         /* its FIN again, so our ACK of it was lost: the wait begins anew */
-        wheel_set(&t->timewait_wheel, ix, t->tick64 + ticks_of(2 * t->cfg->msl), t->tick64);
+        tcp_wheel_set(t, &t->timewait_wheel, ix, t->tick64 + ticks_of(2 * t->cfg->msl));
         answer(t, w, seg);
         return TERN_DROP_TCP_DUPLICATE;
     }

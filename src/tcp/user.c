@@ -70,13 +70,13 @@ static uint32_t end_offset(const struct conn *c)
     return unborn ? c->snd_end - c->snd_nxt : c->snd_end - c->iss - 1;
 }
 
-static void link_chunk(struct tcp *t, struct active *a, uint32_t ix)
+static void link_chunk(struct active *a, struct chunk *k)
 {
-    if (a->txq_tail != 0)
-        chunk_at(t->chunks, a->txq_tail)->next = ix;
+    if (a->txq_tail != NULL)
+        a->txq_tail->next = k;
     else
-        a->txq_head = ix;
-    a->txq_tail = ix;
+        a->txq_head = k;
+    a->txq_tail = k;
 }
 
 static void note_queued(struct tcp *t, struct conn *c, uint32_t len)
@@ -86,12 +86,23 @@ static void note_queued(struct tcp *t, struct conn *c, uint32_t len)
 }
 
 /* The last chunk, if it is a page with room. */
-static struct chunk *tail_room(const struct tcp *t, const struct active *a)
+static struct chunk *tail_room(const struct active *a)
 {
-    if (a->txq_tail == 0)
+    if (a->txq_tail == NULL)
         return NULL;
-    struct chunk *k = chunk_at(t->chunks, a->txq_tail);
+    struct chunk *k = a->txq_tail;
     return k->kind == CHUNK_PAGE && k->len < k->cap ? k : NULL;
+}
+
+/* No page: whose limit it is, and a timer that looks again, because nothing else may come to tell
+ * the owner. */
+static int no_memory(struct tcp *t, struct conn *c)
+{
+    c->flags |= CONN_WRITE_ARMED;
+    c->active->t_starved = tick_after(t, STARVED_NS);
+    timer_arm(t, c, c->active->t_starved);
+    bool limit = t->chunks->pages >= t->chunks->pages_max;
+    return limit ? TERN_ELIMIT : TERN_ENOMEM;
 }
 
 /* Common beginning of the three ways to send. */
@@ -123,15 +134,14 @@ ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len)
     uint32_t want = (uint32_t)min_size(len, room), done = 0;
     uint32_t at = end_offset(c);
     while (done < want) {
-        struct chunk *k = tail_room(t, a);
+        struct chunk *k = tail_room(a);
         if (k == NULL) {
-            uint32_t page = chunk_new(t->chunks, at + done, want - done);
-            if (page == 0)
+            k = queue_chunk(t, a, at + done, want - done);
+            if (k == NULL)
                 break;
-            link_chunk(t, a, page);
-            k = chunk_at(t->chunks, page);
+            link_chunk(a, k);
         }
-        if (a->tx_cursor == 0)
+        if (a->tx_cursor == NULL)
             a->tx_cursor = a->txq_tail;
         uint32_t n = min_u32(want - done, k->cap - k->len);
         memcpy(k->data + k->len, (const uint8_t *)buf + done, n);
@@ -141,7 +151,7 @@ ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len)
     if (done < len)
         c->flags |= CONN_WRITE_ARMED;
     if (done == 0)
-        return want == 0 ? 0 : TERN_ENOMEM;
+        return want == 0 ? 0 : no_memory(t, c);
     note_queued(t, c, done);
     return done;
 }
@@ -156,18 +166,17 @@ ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, s
     uint32_t left = (uint32_t)min_size(want, room), done = 0;
     uint32_t at = end_offset(c);
     size_t views = 0;
-    struct chunk *k = tail_room(t, a);
+    struct chunk *k = tail_room(a);
     a->tx_before = a->txq_tail;
-    a->tx_reserved = k != NULL ? a->txq_tail : 0;
+    a->tx_reserved = k;
     while (views < n && done < left) {
         if (k == NULL) {
-            uint32_t page = chunk_new(t->chunks, at + done, left - done);
-            if (page == 0)
+            k = queue_chunk(t, a, at + done, left - done);
+            if (k == NULL)
                 break;
-            link_chunk(t, a, page);
-            if (a->tx_reserved == 0)
-                a->tx_reserved = page;
-            k = chunk_at(t->chunks, page);
+            link_chunk(a, k);
+            if (a->tx_reserved == NULL)
+                a->tx_reserved = k;
         }
         uint32_t have = min_u32(left - done, k->cap - k->len);
         iov[views++] = (tern_iov){.base = k->data + k->len, .len = have};
@@ -175,51 +184,54 @@ ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, s
         k = NULL;
     }
     if (views == 0)
-        return n == 0 || want == 0 ? TERN_EINVAL : TERN_ENOMEM;
+        return n == 0 || want == 0 ? TERN_EINVAL : no_memory(t, c);
     c->flags |= CONN_RESERVED;
     return (ptrdiff_t)views;
 }
 
-/* Frees the chunks behind `keep` (0: all from the first reserved one on); none holds a byte. */
-static void drop_reserved(struct tcp *t, struct active *a, uint32_t keep)
+/* Frees the chunks behind `keep` (NULL: all); none holds a byte. */
+static void drop_reserved(struct tcp *t, struct active *a, struct chunk *keep)
 {
-    uint32_t ix = keep != 0 ? chunk_at(t->chunks, keep)->next : a->txq_head;
-    if (keep != 0)
-        chunk_at(t->chunks, keep)->next = 0;
+    struct chunk *k = keep != NULL ? keep->next : a->txq_head;
+    if (keep != NULL)
+        keep->next = NULL;
     else
-        a->txq_head = 0;
+        a->txq_head = NULL;
     a->txq_tail = keep;
-    while (ix != 0) {
-        uint32_t next = chunk_at(t->chunks, ix)->next;
-        if (a->tx_cursor == ix)
-            a->tx_cursor = 0;
-        chunk_unref(t->chunks, ix);
-        ix = next;
+    while (k != NULL) {
+        struct chunk *next = k->next;
+        if (a->tx_cursor == k)
+            a->tx_cursor = NULL;
+        chunk_unref(t->chunks, k);
+        k = next;
     }
 }
 
 int user_commit(struct tcp *t, struct conn *c, size_t len)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (!(c->flags & CONN_RESERVED))
-        return c->err != 0 ? c->err : TERN_EINVAL; /* the connection ended meanwhile */
+        return TERN_EINVAL;
     c->flags &= ~(uint32_t)CONN_RESERVED;
-    uint32_t left = (uint32_t)len, first = a->tx_reserved, at = first, last = 0;
-    if (chunk_at(t->chunks, first)->len != 0)
+    struct chunk *first = a->tx_reserved, *last = NULL;
+    a->tx_reserved = NULL;
+    if (c->state == TERN_CLOSED) { /* it ended meanwhile; the pages were kept for this moment */
+        drop_reserved(t, a, NULL);
+        return c->err != 0 ? c->err : TERN_ENOTCONN;
+    }
+    if (first->len != 0)
         last = first; /* the tail of before, with room */
-    a->tx_reserved = 0;
-    while (left > 0) {
-        TERN_ASSERT(at != 0); /* more committed than reserved */
-        struct chunk *k = chunk_at(t->chunks, at);
+    uint32_t left = (uint32_t)len;
+    for (struct chunk *k = first; left > 0; k = k->next) {
+        TERN_ASSERT(k != NULL); /* more committed than reserved */
         uint32_t n = min_u32(left, k->cap - k->len);
-        if (n != 0 && a->tx_cursor == 0)
-            a->tx_cursor = at;
+        if (n != 0 && a->tx_cursor == NULL)
+            a->tx_cursor = k;
         k->len += n;
         left -= n;
-        last = at;
-        at = k->next;
+        last = k;
     }
-    if (last == 0 && a->txq_head != first) /* nothing taken: back to the tail there was */
+    if (last == NULL && a->txq_head != first) /* nothing taken: back to the tail there was */
         last = a->tx_before;
     drop_reserved(t, a, last);
     if (len != 0)
@@ -238,11 +250,11 @@ int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *
         return err;
     if (len > LENT_MAX - bytes_queued(c))
         return TERN_EINVAL;
-    uint32_t k = chunk_new_caller(t->chunks, end_offset(c), buf, (uint32_t)len, 0, cookie);
-    if (k == 0)
-        return TERN_ENOMEM;
-    link_chunk(t, a, k);
-    if (a->tx_cursor == 0)
+    struct chunk *k = chunk_new_caller(t->chunks, end_offset(c), buf, (uint32_t)len, 0, cookie);
+    if (k == NULL)
+        return no_memory(t, c);
+    link_chunk(a, k);
+    if (a->tx_cursor == NULL)
         a->tx_cursor = k;
     note_queued(t, c, (uint32_t)len);
     return 0;
@@ -267,14 +279,14 @@ static ptrdiff_t nothing(struct conn *c)
  * doubled (RFC 9293 3.8.6.2.2 asks for less; each update costs a packet). */
 static void consumed(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {
         timer_idle(t, c);
         return;
     }
     reasm_tune(t, c, a);
     uint32_t offered = c->rcv_adv - c->rcv_nxt;
-    uint32_t window = reasm_window(t, c, a);
+    uint32_t window = reasm_window(c, a);
     if (window > offered && window / 2 >= offered) {
         c->flags |= CONN_ACK_DUE;
         conn_ready(t, c);
@@ -284,13 +296,13 @@ static void consumed(struct tcp *t, struct conn *c)
 
 ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (reasm_readable(c, a) == 0)
         return nothing(c);
     uint32_t done = 0;
     while (done < cap) {
         tern_iov v;
-        if (reasm_peek(t, c, a, &v, 1, 0) == 0)
+        if (reasm_peek(c, a, &v, 1, 0) == 0)
             break;
         uint32_t n = (uint32_t)min_size(v.len, cap - done);
         memcpy((uint8_t *)buf + done, v.base, n);
@@ -301,17 +313,17 @@ ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap)
     return done;
 }
 
-ptrdiff_t user_peek(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t skip)
+ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip)
 {
-    const struct active *a = active_of(t, c);
+    const struct active *a = c->active;
     if (skip >= reasm_readable(c, a))
         return nothing(c);
-    return (ptrdiff_t)reasm_peek(t, c, a, iov, n, skip);
+    return (ptrdiff_t)reasm_peek(c, a, iov, n, skip);
 }
 
 int user_consume(struct tcp *t, struct conn *c, size_t len)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (len > reasm_readable(c, a))
         return TERN_EINVAL;
     if (len == 0)
@@ -323,7 +335,7 @@ int user_consume(struct tcp *t, struct conn *c, size_t len)
 
 int user_owed(struct tcp *t, struct conn *c, size_t bytes)
 {
-    struct active *a = bytes != 0 ? conn_thaw(t, c) : active_of(t, c);
+    struct active *a = bytes != 0 ? conn_thaw(t, c) : c->active;
     if (a == NULL)
         return bytes != 0 ? TERN_ENOMEM : 0;
     uint32_t was = a->rx_owed;
@@ -376,7 +388,7 @@ static void orphan(struct tcp *t, struct conn *c)
 
 int user_close(struct tcp *t, struct conn *c)
 {
-    struct active *a = active_of(t, c);
+    struct active *a = c->active;
     if (c->state == TERN_CLOSED) {
         c->flags |= CONN_ORPHAN;
         if (!(c->flags & CONN_RST_DUE))
@@ -440,7 +452,7 @@ int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
         least = 1, most = 1 << 30;
         break;
     case TERN_OPT_LINGER:
-        least = -1, most = (int64_t)3600 * 24 * 1000000000;
+        least = -1, most = DURATION_MAX;
         break;
     case TERN_OPT_USER_TIMEOUT:
         most = (int64_t)3600 * 24 * 1000000000;
@@ -455,7 +467,7 @@ int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
         most = 63;
         break;
     case TERN_OPT_MSS:
-        most = 65495;
+        least = value == 0 ? 0 : 88, most = 65495;
         break;
     default:
         break;
@@ -495,6 +507,7 @@ int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
         break;
     case TERN_OPT_MSS:
         c->mss_user = (uint16_t)value;
+        conn_mss_update(t, c);
         break;
     default:
         return TERN_EINVAL;
@@ -517,7 +530,7 @@ int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt opt
         *value = c->rcvbuf;
         break;
     case TERN_OPT_SNDBUF:
-        *value = sndbuf_of(t, c, active_of(t, c));
+        *value = sndbuf_of(t, c, c->active);
         break;
     case TERN_OPT_LINGER:
         *value = c->linger_ms == UINT32_MAX ? -1 : (int64_t)(c->linger_ms * NS_PER_MS);
@@ -543,11 +556,11 @@ int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt opt
     return 0;
 }
 
-static void info_stats(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
+static void info_stats(const struct conn *c, tern_tcp_info *out)
 {
     if (c->stats == 0)
         return;
-    const struct conn_stats *s = slab_at(&t->stats, c->stats);
+    const struct conn_stats *s = c->stats;
     out->bytes_sent = s->bytes_sent;
     out->bytes_received = s->bytes_received;
     out->bytes_retransmitted = s->bytes_retransmitted;
@@ -559,7 +572,7 @@ static void info_stats(const struct tcp *t, const struct conn *c, tern_tcp_info 
 
 void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
 {
-    const struct active *a = active_of(t, c);
+    const struct active *a = c->active;
     *out = (tern_tcp_info){
         .state = c->state,
         .options = (uint8_t)((c->flags & CONN_TS ? TERN_INFO_TIMESTAMPS : 0) |
@@ -569,7 +582,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .rcv_wscale = c->rcv_wscale,
         .retransmits = c->retries,
         .in_recovery = a != NULL && a->phase != LOSS_OPEN,
-        .snd_mss = (uint16_t)conn_mss(t, c),
+        .snd_mss = c->mss,
         .rcv_mss = c->rcv_mss,
         .mss_peer = c->mss_peer,
         .iss = c->iss,
@@ -595,5 +608,5 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
     if (wheel_armed(&c->timer))
         out->timer = (t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick))
                      << TICK_SHIFT;
-    info_stats(t, c, out);
+    info_stats(c, out);
 }

@@ -213,7 +213,7 @@ enum tern_drop wire_ip_read(const uint8_t *p, size_t have, size_t total, struct 
 
 /* Word by word, and the checksum from the values: summing the bytes just written would wait for
  * the stores. */
-static void ip4_write(uint8_t *p, const struct wire_ip *ip)
+static void ip4_put(uint8_t *p, const struct wire_ip_out *ip)
 {
     uint32_t src = load_be32(ip->src + 12), dst = load_be32(ip->dst + 12);
     uint32_t first = 0x45u << 24 | (uint32_t)ip->tos << 16 | (WIRE_IP4_HEADER + ip->payload_len);
@@ -226,20 +226,37 @@ static void ip4_write(uint8_t *p, const struct wire_ip *ip)
     store_be32(p + 16, dst);
 }
 
+static void ip6_put(uint8_t *p, const struct wire_ip_out *ip, uint32_t flow)
+{
+    store_be32(p, 6u << 28 | (uint32_t)ip->tos << 20 | (flow & 0xfffff));
+    store_be32(p + 4, (uint32_t)ip->payload_len << 16 | (uint32_t)ip->proto << 8 | ip->ttl);
+    memcpy(p + 8, ip->src, 16);
+    memcpy(p + 24, ip->dst, 16);
+}
+
+void wire_ip_put(uint8_t *p, const struct wire_ip_out *ip)
+{
+    if (wire_is_ip4(ip->dst))
+        ip4_put(p, ip);
+    else
+        ip6_put(p, ip, 0);
+}
+
 size_t wire_ip_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow)
 {
+    struct wire_ip_out out = {.src = ip->src,
+                              .dst = ip->dst,
+                              .proto = ip->proto,
+                              .ttl = ip->ttl,
+                              .tos = ip->tos,
+                              .payload_len = ip->payload_len};
     if (ip->version == 4) {
         TERN_ASSERT(ip->payload_len <= UINT16_MAX - WIRE_IP4_HEADER);
-        ip4_write(p, ip);
+        ip4_put(p, &out);
         return WIRE_IP4_HEADER;
     }
     TERN_ASSERT(ip->version == 6);
-    store_be32(p, 6u << 28 | (uint32_t)ip->tos << 20 | (flow & 0xfffff));
-    store_be16(p + 4, ip->payload_len);
-    p[6] = ip->proto;
-    p[7] = ip->ttl;
-    memcpy(p + 8, ip->src, 16);
-    memcpy(p + 24, ip->dst, 16);
+    ip6_put(p, &out, flow);
     return WIRE_IP6_HEADER;
 }
 

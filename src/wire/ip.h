@@ -55,6 +55,14 @@ static inline bool wire_ip6_extension(uint8_t next)
  * set, ID 0 (RFC 6864), checksum filled in. IPv6: the flow label is `flow` (20 bits; RFC 6437). */
 size_t wire_ip_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow);
 
+/* The same from addresses that lie elsewhere, right before what they are the header of. */
+struct wire_ip_out {
+    const uint8_t *src, *dst; /* 16 bytes each */
+    uint8_t proto, ttl, tos;
+    uint16_t payload_len;
+};
+void wire_ip_put(uint8_t *p, const struct wire_ip_out *ip);
+
 /* The sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), to seed a checksum with. */
 uint64_t wire_pseudo_sum(const uint8_t src[16], const uint8_t dst[16], uint8_t proto, uint32_t len);
 

@@ -69,6 +69,44 @@ size_t wire_tcp_options_len(const struct wire_tcp_options *opt);
  * caller takes fewer SACK blocks (3 with timestamps). */
 size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp);
 
+/* The parts of a header one by one, for who writes many: wire_tcp_put() writes the 20 bytes but for
+ * data offset, flags and window, each of the others appends an option and returns the end, and
+ * wire_tcp_close() completes the header once its end is known. */
+static inline uint8_t *wire_tcp_put(uint8_t *p, uint32_t ports, uint32_t seq, uint32_t ack)
+{
+    store_be32(p, ports); /* source << 16 | destination */
+    store_be32(p + 4, seq);
+    store_be32(p + 8, ack);
+    store_be32(p + 16, 0);
+    return p + WIRE_TCP_HEADER;
+}
+
+static inline uint8_t *wire_tcp_put_ts(uint8_t *p, uint32_t tsval, uint32_t tsecr)
+{
+    store_be32(p, 0x0101080a); /* two NOPs, kind 8, length 10: RFC 7323 appendix A */
+    store_be32(p + 4, tsval);
+    store_be32(p + 8, tsecr);
+    return p + 12;
+}
+
+static inline uint8_t *wire_tcp_put_sacks(uint8_t *p, const struct wire_sack *sack, uint32_t n)
+{
+    store_be32(p, 0x01010500 | (2 + 8 * n)); /* two NOPs, kind 5 */
+    p += 4;
+    for (uint32_t i = 0; i < n; i++, p += 8) {
+        store_be32(p, sack[i].lo);
+        store_be32(p + 4, sack[i].hi);
+    }
+    return p;
+}
+
+static inline uint16_t wire_tcp_close(uint8_t *p, const uint8_t *end, uint16_t flags, uint16_t wnd)
+{
+    uint32_t len = (uint32_t)(end - p);
+    store_be32(p + 12, len / 4 << 28 | (uint32_t)(flags & 0x1ff) << 16 | wnd);
+    return (uint16_t)len;
+}
+
 /* The length a segment takes in sequence space: data, SYN and FIN. */
 static inline uint32_t wire_tcp_span(const struct wire_tcp *tcp, uint32_t data_len)
 {

@@ -10,7 +10,8 @@
 enum { N = 256 };
 
 struct holder {
-    uint32_t ix, refs;
+    struct chunk *ix;
+    uint32_t refs;
     bool caller;
 };
 
@@ -40,15 +41,15 @@ static void make(struct world *w, uint32_t i, uint32_t want)
         h->ix = chunk_new_caller(&w->chunks, i, &w->lent[i], 1, 1, &w->lent[i]);
     else
         h->ix = chunk_new(&w->chunks, i, want * 17);
-    if (h->ix == 0) {
+    if (h->ix == NULL) {
         CHECK(w->mem.fail || (!h->caller && w->pages == w->chunks.pages_max));
         return;
     }
     h->refs = 1;
     w->pages += !h->caller;
     w->callers += h->caller;
-    struct chunk *k = chunk_at(&w->chunks, h->ix);
-    CHECK(k->refs == 1 && k->next == 0 && k->seq == i);
+    struct chunk *k = h->ix;
+    CHECK(k->refs == 1 && k->next == NULL && k->seq == i);
     if (!h->caller) {
         CHECK(k->len == 0 && k->cap >= min_u32(want * 17, PAGE_SIZE));
         k->data[0] = (uint8_t)i;
@@ -59,7 +60,7 @@ static void make(struct world *w, uint32_t i, uint32_t want)
 static void let_go(struct world *w, uint32_t i)
 {
     struct holder *h = &w->at[i];
-    struct chunk *k = chunk_at(&w->chunks, h->ix);
+    struct chunk *k = h->ix;
     CHECK(k->refs == h->refs && k->seq == i);
     if (!h->caller)
         CHECK(k->data[0] == (uint8_t)i && k->data[k->cap - 1] == (uint8_t)i);
@@ -84,7 +85,7 @@ static void step(struct world *w, struct fuzz_input *in)
     else if (w->at[i].refs == 0)
         make(w, i, what);
     else if (what < 64)
-        chunk_ref(&w->chunks, w->at[i].ix), w->at[i].refs++;
+        chunk_ref(w->at[i].ix), w->at[i].refs++;
     else
         let_go(w, i);
     CHECK(w->chunks.pages == w->pages && w->chunks.callers == w->callers);

@@ -11,7 +11,7 @@ enum { SPAN = 128, CAP = 24 };
 struct model {
     uint32_t base;
     bool has[SPAN];
-    uint32_t first[SPAN], last[SPAN]; /* tags of the edges: of the first and last number */
+    void *first[SPAN], *last[SPAN]; /* tags of the edges: of the first and last number */
 };
 
 static uint32_t model_runs(const struct model *m, uint32_t lo, uint32_t hi)

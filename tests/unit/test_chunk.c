@@ -15,9 +15,9 @@ static void on_release(void *user, void *const *cookies, size_t n)
     released_cookie = cookies[0];
 }
 
-static uint8_t *page_of(const struct chunks *c, uint32_t ix)
+static uint8_t *page_of(const struct chunk *k)
 {
-    return (uint8_t *)((uintptr_t)chunk_at(c, ix)->data & ~(uintptr_t)(PAGE_SIZE - 1));
+    return (uint8_t *)((uintptr_t)k->data & ~(uintptr_t)(PAGE_SIZE - 1));
 }
 
 static void a_new_chunk_is_an_empty_page(void **state)
@@ -27,15 +27,15 @@ static void a_new_chunk_is_an_empty_page(void **state)
     struct chunks c;
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 1 << 20));
-    uint32_t ix = chunk_new(&c, 0xfffffff0, 0);
-    const struct chunk *k = chunk_at(&c, ix);
+    struct chunk *ix = chunk_new(&c, 0xfffffff0, 0);
+    const struct chunk *k = ix;
     assert_int_equal(k->seq, 0xfffffff0);
-    assert_int_equal(k->next, 0);
+    assert_null(k->next);
     assert_int_equal(k->len, 0);
     assert_int_equal(k->refs, 1);
     assert_int_equal(k->kind, CHUNK_PAGE);
     assert_int_equal(k->charge, PAGE_SIZE);
-    assert_ptr_equal(k->data + k->cap, page_of(&c, ix) + PAGE_SIZE);
+    assert_ptr_equal(k->data + k->cap, page_of(ix) + PAGE_SIZE);
     chunk_unref(&c, ix);
     chunks_destroy(&c);
     unit_mem_done(&m);
@@ -47,21 +47,21 @@ static void pages_are_apart_and_limited(void **state)
     enum { PAGES = 300 };
     struct unit_mem m;
     struct chunks c;
-    uint32_t ix[PAGES];
+    struct chunk *ix[PAGES];
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, PAGES * PAGE_SIZE + PAGE_SIZE - 1));
     for (uint32_t i = 0; i < PAGES; i++) {
         ix[i] = chunk_new(&c, i, i % PAGE_SIZE);
-        assert_int_not_equal(ix[i], 0);
-        struct chunk *k = chunk_at(&c, ix[i]);
+        assert_non_null(ix[i]);
+        struct chunk *k = ix[i];
         assert_true(k->cap >= i % PAGE_SIZE);
         memset(k->data, (int)(i % 251), k->cap);
     }
-    assert_int_equal(chunk_new(&c, 0, 1), 0);
+    assert_null(chunk_new(&c, 0, 1));
     assert_int_equal(c.pages, PAGES);
     assert_int_equal(c.blocks, (PAGES + PAGES_PER_BLOCK - 1) / PAGES_PER_BLOCK);
     for (uint32_t i = 0; i < PAGES; i++) {
-        const struct chunk *k = chunk_at(&c, ix[i]);
+        const struct chunk *k = ix[i];
         for (uint32_t b = 0; b < k->cap; b++)
             assert_int_equal(k->data[b], i % 251);
     }
@@ -85,19 +85,19 @@ static void goes_with_its_last_reference(void **state)
     struct chunks c;
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 1 << 20));
-    uint32_t first = chunk_new(&c, 1, 0), second = chunk_new(&c, 2, 0);
-    chunk_at(&c, first)->next = second;
-    chunk_ref(&c, first);
-    chunk_ref(&c, first);
+    struct chunk *first = chunk_new(&c, 1, 0), *second = chunk_new(&c, 2, 0);
+    first->next = second;
+    chunk_ref(first);
+    chunk_ref(first);
     chunk_unref(&c, first);
     chunk_unref(&c, first);
     assert_int_equal(c.pages, 2);
-    assert_int_equal(chunk_at(&c, first)->next, second); /* stays while anything references it */
+    assert_ptr_equal(first->next, second); /* stays while anything references it */
     chunk_unref(&c, first);
     assert_int_equal(c.pages, 1);
-    chunk_at(&c, second)->refs = UINT16_MAX;
-    expect_assert_failure(chunk_ref(&c, second));
-    chunk_at(&c, second)->refs = 1;
+    second->refs = UINT16_MAX;
+    expect_assert_failure(chunk_ref(second));
+    second->refs = 1;
     chunk_unref(&c, second);
     chunks_destroy(&c);
     unit_mem_done(&m);
@@ -108,7 +108,7 @@ static void the_last_page_freed_is_the_first_reused(void **state)
     (void)state;
     struct unit_mem m;
     struct chunks c;
-    uint32_t ix[200];
+    struct chunk *ix[200];
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 1 << 20));
     for (uint32_t i = 0; i < ARRAY_LEN(ix); i++)
@@ -117,17 +117,17 @@ static void the_last_page_freed_is_the_first_reused(void **state)
     const uint32_t order[] = {5, 100, 70, 6, 199, 64};
     uint8_t *pages[ARRAY_LEN(order)];
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        pages[i] = page_of(&c, ix[order[i]]);
+        pages[i] = page_of(ix[order[i]]);
         chunk_unref(&c, ix[order[i]]);
         ix[order[i]] = chunk_new(&c, 0, 0);
-        assert_ptr_equal(page_of(&c, ix[order[i]]), pages[i]);
+        assert_ptr_equal(page_of(ix[order[i]]), pages[i]);
     }
     for (size_t i = 0; i < 3; i++)
         chunk_unref(&c, ix[order[i]]);
     for (size_t i = 3; i-- > 0;) {
         ix[order[i]] = chunk_new(&c, 0, 0);
-        assert_true(page_of(&c, ix[order[i]]) == pages[0] ||
-                    page_of(&c, ix[order[i]]) == pages[1] || page_of(&c, ix[order[i]]) == pages[2]);
+        assert_true(page_of(ix[order[i]]) == pages[0] || page_of(ix[order[i]]) == pages[1] ||
+                    page_of(ix[order[i]]) == pages[2]);
     }
     for (uint32_t i = 0; i < ARRAY_LEN(ix); i++)
         chunk_unref(&c, ix[i]);
@@ -140,13 +140,13 @@ static void data_may_move_on_within_the_page(void **state)
     (void)state;
     struct unit_mem m;
     struct chunks c;
-    uint32_t ix[PAGES_PER_BLOCK];
+    struct chunk *ix[PAGES_PER_BLOCK];
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 1 << 20));
     for (uint32_t i = 0; i < PAGES_PER_BLOCK; i++)
         ix[i] = chunk_new(&c, 0, 0);
     for (uint32_t i = 0; i < PAGES_PER_BLOCK; i++) {
-        struct chunk *k = chunk_at(&c, ix[i]);
+        struct chunk *k = ix[i];
         k->data += k->cap; /* all consumed: it points to where the next page, or block, begins */
         k->cap = 0;
         chunk_unref(&c, ix[i]);
@@ -161,7 +161,7 @@ static void keeps_empty_blocks_for_the_next_swing(void **state)
     (void)state;
     struct unit_mem m;
     struct chunks c;
-    uint32_t ix[PAGES_PER_BLOCK + 1];
+    struct chunk *ix[PAGES_PER_BLOCK + 1];
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 1 << 24));
     for (uint32_t i = 0; i <= PAGES_PER_BLOCK; i++)
@@ -185,7 +185,7 @@ static void keeps_no_more_than_a_few(void **state)
 {
     (void)state;
     enum { BLOCKS = SPARE_BLOCKS + 5, PAGES = BLOCKS * PAGES_PER_BLOCK };
-    static uint32_t ix[PAGES];
+    static struct chunk *ix[PAGES];
     struct unit_mem m;
     struct chunks c;
     unit_mem_init(&m);
@@ -215,12 +215,13 @@ static void pages_start_at_different_offsets_where_there_is_room(void **state)
     enum { PAGES = 126 };
     struct unit_mem m;
     struct chunks c;
-    uint32_t ix[PAGES], seen[PAGE_SIZE / 64] = {0};
+    struct chunk *ix[PAGES];
+    uint32_t seen[PAGE_SIZE / 64] = {0};
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 1 << 20));
     for (uint32_t i = 0; i < PAGES; i++) {
         ix[i] = chunk_new(&c, 0, 1448);
-        size_t offset = (size_t)(chunk_at(&c, ix[i])->data - page_of(&c, ix[i]));
+        size_t offset = (size_t)(ix[i]->data - page_of(ix[i]));
         assert_int_equal(offset % 64, 0);
         assert_true(offset <= 960);
         seen[offset / 64]++;
@@ -230,8 +231,8 @@ static void pages_start_at_different_offsets_where_there_is_room(void **state)
     for (uint32_t i = 0; i < PAGES; i++)
         chunk_unref(&c, ix[i]);
     for (size_t want = 3000; want <= 5000; want++) {
-        uint32_t one = chunk_new(&c, 0, want);
-        assert_true(chunk_at(&c, one)->cap >= min_size(want, PAGE_SIZE));
+        struct chunk *one = chunk_new(&c, 0, want);
+        assert_true(one->cap >= min_size(want, PAGE_SIZE));
         chunk_unref(&c, one);
     }
     chunks_destroy(&c);
@@ -250,18 +251,18 @@ static void the_callers_memory_is_released_once(void **state)
     assert_true(chunks_init(&c, &m.mem, 1 << 20));
     c.release = on_release;
     c.release_user = &released;
-    uint32_t ix = chunk_new_caller(&c, 77, "hello", 5, 2048, &cookie);
-    const struct chunk *k = chunk_at(&c, ix);
+    struct chunk *ix = chunk_new_caller(&c, 77, "hello", 5, 2048, &cookie);
+    const struct chunk *k = ix;
     assert_int_equal(k->kind, CHUNK_CALLER);
     assert_int_equal(k->seq, 77);
-    assert_int_equal(k->next, 0);
+    assert_null(k->next);
     assert_int_equal(k->len, 5);
     assert_int_equal(k->cap, 5);
     assert_int_equal(k->charge, 2048);
     assert_memory_equal(k->data, "hello", 5);
     assert_int_equal(c.pages, 0);
     assert_int_equal(c.callers, 1);
-    chunk_ref(&c, ix);
+    chunk_ref(ix);
     chunk_unref(&c, ix);
     assert_int_equal(released, 0);
     chunk_unref(&c, ix);
@@ -280,18 +281,19 @@ static void chunks_of_callers_are_limited_too(void **state)
     (void)state;
     struct unit_mem m;
     struct chunks c;
-    uint32_t ix[1025], n = 0;
+    struct chunk *ix[1025];
+    uint32_t n = 0;
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 0)); /* too little for a page: one, all the same */
-    while (n <= 1024 && (ix[n] = chunk_new_caller(&c, 0, "x", 1, 1, NULL)) != 0)
+    while (n <= 1024 && (ix[n] = chunk_new_caller(&c, 0, "x", 1, 1, NULL)) != NULL)
         n++;
     assert_int_equal(n, 1024);
-    assert_int_equal(chunk_new(&c, 0, 0), 0);
+    assert_null(chunk_new(&c, 0, 0));
     while (n != 0)
         chunk_unref(&c, ix[--n]);
     ix[0] = chunk_new(&c, 0, 0);
-    assert_int_not_equal(ix[0], 0);
-    assert_int_equal(chunk_new(&c, 0, 0), 0);
+    assert_non_null(ix[0]);
+    assert_null(chunk_new(&c, 0, 0));
     chunk_unref(&c, ix[0]);
     chunks_destroy(&c);
     unit_mem_done(&m);
@@ -304,7 +306,8 @@ static void each_failing_allocation_is_survived(void **state)
     for (uint32_t nth = 1;; nth++) {
         struct unit_mem m;
         struct chunks c;
-        uint32_t ix[PAGES], failures = 0;
+        struct chunk *ix[PAGES];
+        uint32_t failures = 0;
         unit_mem_init(&m);
         m.fail_at = nth;
         if (!chunks_init(&c, &m.mem, PAGES * PAGE_SIZE)) {
@@ -313,9 +316,9 @@ static void each_failing_allocation_is_survived(void **state)
         }
         for (uint32_t i = 0; i < PAGES;) {
             ix[i] = chunk_new(&c, 0, 0);
-            assert_int_equal(c.slab.used, c.pages); /* all or nothing */
-            failures += ix[i] == 0;
-            i += ix[i] != 0;
+            assert_int_equal(c.pool.used, c.pages); /* all or nothing */
+            failures += ix[i] == NULL;
+            i += ix[i] != NULL;
             assert_true(failures <= 1);
         }
         for (uint32_t i = 0; i < PAGES; i++)
@@ -333,29 +336,30 @@ static void agrees_with_a_model(void **state)
     enum { PAGES = 500 };
     struct unit_mem m;
     struct chunks c;
-    uint32_t ix[PAGES] = {0}, used = 0;
+    struct chunk *ix[PAGES] = {0};
+    uint32_t used = 0;
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, PAGES / 2 * PAGE_SIZE));
     for (uint32_t step = 0; step < 50000; step++) {
         uint32_t i = unit_below(1 + PAGES * (step % 5000) / 5000);
-        if (ix[i] == 0) {
+        if (ix[i] == NULL) {
             ix[i] = chunk_new(&c, i, unit_below(PAGE_SIZE + 1));
-            assert_int_equal(ix[i] == 0, used == PAGES / 2);
-            if (ix[i] == 0)
+            assert_int_equal(ix[i] == NULL, used == PAGES / 2);
+            if (ix[i] == NULL)
                 continue;
-            memcpy(chunk_at(&c, ix[i])->data, &i, sizeof(i));
+            memcpy(ix[i]->data, &i, sizeof(i));
             used++;
         } else {
-            assert_memory_equal(chunk_at(&c, ix[i])->data, &i, sizeof(i));
-            assert_int_equal(chunk_at(&c, ix[i])->seq, i);
+            assert_memory_equal(ix[i]->data, &i, sizeof(i));
+            assert_int_equal(ix[i]->seq, i);
             chunk_unref(&c, ix[i]);
-            ix[i] = 0;
+            ix[i] = NULL;
             used--;
         }
         assert_int_equal(c.pages, used);
     }
     for (uint32_t i = 0; i < PAGES; i++) {
-        if (ix[i] != 0)
+        if (ix[i] != NULL)
             chunk_unref(&c, ix[i]);
     }
     assert_true(c.blocks <= SPARE_BLOCKS && c.blocks == c.spare_count);
@@ -370,7 +374,7 @@ static void destroying_what_is_in_use_asserts(void **state)
     struct chunks c;
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 1 << 20));
-    uint32_t ix = chunk_new(&c, 0, 0);
+    struct chunk *ix = chunk_new(&c, 0, 0);
     expect_assert_failure(chunks_destroy(&c));
     chunk_unref(&c, ix);
     chunks_destroy(&c);

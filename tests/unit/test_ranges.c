@@ -5,6 +5,8 @@
 
 enum { SPAN = 64, CAP = 6 };
 
+#define TAG(n) ((void *)(uintptr_t)(n))
+
 /* Small numbers at the foot of `base` stand for the whole circle. */
 struct model {
     uint32_t base;
@@ -72,7 +74,7 @@ static void agrees_with_a_bitmap(void **state)
                     m.has[seq - m.base] = false;
                 ranges_drop(&r, i);
             } else {
-                int i = ranges_add(&r, m.base + lo, m.base + hi, step, step);
+                int i = ranges_add(&r, m.base + lo, m.base + hi, TAG(step), TAG(step));
                 assert_int_equal(i<0, runs_with(&m, lo, hi)> CAP);
                 if (i >= 0) {
                     memset(m.has + lo, 1, hi - lo);
@@ -90,14 +92,14 @@ static void merges_what_touches(void **state)
     (void)state;
     struct range at[4];
     struct ranges r = {.at = at, .count = 0, .cap = 4};
-    assert_int_equal(ranges_add(&r, 10, 20, 1, 2), 0);
-    assert_int_equal(ranges_add(&r, 30, 40, 3, 4), 1);
-    assert_int_equal(ranges_add(&r, 20, 30, 5, 6), 0);
+    assert_int_equal(ranges_add(&r, 10, 20, TAG(1), TAG(2)), 0);
+    assert_int_equal(ranges_add(&r, 30, 40, TAG(3), TAG(4)), 1);
+    assert_int_equal(ranges_add(&r, 20, 30, TAG(5), TAG(6)), 0);
     assert_int_equal(r.count, 1);
     assert_int_equal(r.at[0].lo, 10);
     assert_int_equal(r.at[0].hi, 40);
-    assert_int_equal(r.at[0].first, 1);
-    assert_int_equal(r.at[0].last, 4);
+    assert_ptr_equal(r.at[0].first, TAG(1));
+    assert_ptr_equal(r.at[0].last, TAG(4));
 }
 
 static void outer_tags_stay_and_new_edges_take_theirs(void **state)
@@ -107,20 +109,21 @@ static void outer_tags_stay_and_new_edges_take_theirs(void **state)
         uint32_t lo, hi;
         struct range expected;
     } cases[] = {
-        {10, 20, {10, 20, 1, 2}},                           /* the same again */
-        {12, 18, {10, 20, 1, 2}},                           /* inside */
-        {5, 15, {5, 20, 7, 2}},                             /* sticks out to the left */
-        {15, 25, {10, 25, 1, 8}},                           /* to the right */
-        {5, 25, {5, 25, 7, 8}},                             /* to both sides */
-        {5, 10, {5, 20, 7, 2}},                             /* touches */
-        {20, 25, {10, 25, 1, 8}}, {10, 25, {10, 25, 1, 8}}, /* from edge to edge */
-        {5, 20, {5, 20, 7, 2}},
+        {10, 20, {10, 20, TAG(1), TAG(2)}}, /* the same again */
+        {12, 18, {10, 20, TAG(1), TAG(2)}}, /* inside */
+        {5, 15, {5, 20, TAG(7), TAG(2)}},   /* sticks out to the left */
+        {15, 25, {10, 25, TAG(1), TAG(8)}}, /* to the right */
+        {5, 25, {5, 25, TAG(7), TAG(8)}},   /* to both sides */
+        {5, 10, {5, 20, TAG(7), TAG(2)}},   /* touches */
+        {20, 25, {10, 25, TAG(1), TAG(8)}},
+        {10, 25, {10, 25, TAG(1), TAG(8)}}, /* from edge to edge */
+        {5, 20, {5, 20, TAG(7), TAG(2)}},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct range at[2];
         struct ranges r = {.at = at, .count = 0, .cap = 2};
-        ranges_add(&r, 10, 20, 1, 2);
-        assert_int_equal(ranges_add(&r, cases[i].lo, cases[i].hi, 7, 8), 0);
+        ranges_add(&r, 10, 20, TAG(1), TAG(2));
+        assert_int_equal(ranges_add(&r, cases[i].lo, cases[i].hi, TAG(7), TAG(8)), 0);
         assert_int_equal(r.count, 1);
         assert_memory_equal(&r.at[0], &cases[i].expected, sizeof(struct range));
     }
@@ -132,10 +135,10 @@ static void swallows_many_at_once(void **state)
     struct range at[8];
     struct ranges r = {.at = at, .count = 0, .cap = 8};
     for (uint32_t i = 0; i < 8; i++)
-        assert_int_equal(ranges_add(&r, 100 * i, 100 * i + 10, i, i), (int)i);
-    assert_int_equal(ranges_add(&r, 205, 595, 50, 51), 2);
+        assert_int_equal(ranges_add(&r, 100 * i, 100 * i + 10, TAG(i), TAG(i)), (int)i);
+    assert_int_equal(ranges_add(&r, 205, 595, TAG(50), TAG(51)), 2);
     assert_int_equal(r.count, 5);
-    const struct range middle = {200, 595, 2, 51}, after = {600, 610, 6, 6};
+    const struct range middle = {200, 595, TAG(2), TAG(51)}, after = {600, 610, TAG(6), TAG(6)};
     assert_memory_equal(&r.at[2], &middle, sizeof(middle));
     assert_memory_equal(&r.at[3], &after, sizeof(after));
 }
@@ -145,17 +148,17 @@ static void refuses_when_full_and_changes_nothing(void **state)
     (void)state;
     struct range at[2], before[2];
     struct ranges r = {.at = at, .count = 0, .cap = 2};
-    ranges_add(&r, 10, 20, 1, 2);
-    ranges_add(&r, 30, 40, 3, 4);
+    ranges_add(&r, 10, 20, TAG(1), TAG(2));
+    ranges_add(&r, 30, 40, TAG(3), TAG(4));
     memcpy(before, at, sizeof(at));
-    assert_int_equal(ranges_add(&r, 50, 60, 5, 6), -1);
-    assert_int_equal(ranges_add(&r, 0, 9, 5, 6), -1);
-    assert_int_equal(ranges_add(&r, 22, 28, 5, 6), -1);
+    assert_int_equal(ranges_add(&r, 50, 60, TAG(5), TAG(6)), -1);
+    assert_int_equal(ranges_add(&r, 0, 9, TAG(5), TAG(6)), -1);
+    assert_int_equal(ranges_add(&r, 22, 28, TAG(5), TAG(6)), -1);
     assert_memory_equal(at, before, sizeof(at));
     assert_int_equal(r.count, 2);
-    assert_int_equal(ranges_add(&r, 40, 50, 5, 6), 1); /* merging needs no room */
+    assert_int_equal(ranges_add(&r, 40, 50, TAG(5), TAG(6)), 1); /* merging needs no room */
     struct ranges none = {.at = NULL, .count = 0, .cap = 0};
-    assert_int_equal(ranges_add(&none, 1, 2, 0, 0), -1);
+    assert_int_equal(ranges_add(&none, 1, 2, TAG(0), TAG(0)), -1);
     assert_false(ranges_has(&none, 1));
     ranges_trim(&none, 5);
 }
@@ -165,15 +168,15 @@ static void trims_and_keeps_tags(void **state)
     (void)state;
     struct range at[3];
     struct ranges r = {.at = at, .count = 0, .cap = 3};
-    ranges_add(&r, 10, 20, 1, 2);
-    ranges_add(&r, 30, 40, 3, 4);
+    ranges_add(&r, 10, 20, TAG(1), TAG(2));
+    ranges_add(&r, 30, 40, TAG(3), TAG(4));
     ranges_trim(&r, 10);
     assert_int_equal(r.count, 2);
     assert_int_equal(r.at[0].lo, 10);
     ranges_trim(&r, 20); /* the end of one: it goes as a whole */
     assert_int_equal(r.count, 1);
     ranges_trim(&r, 39);
-    const struct range expected = {39, 40, 3, 4};
+    const struct range expected = {39, 40, TAG(3), TAG(4)};
     assert_memory_equal(&r.at[0], &expected, sizeof(expected));
     ranges_trim(&r, 40);
     assert_int_equal(r.count, 0);
@@ -185,13 +188,13 @@ static void spans_nearly_half_the_circle(void **state)
     struct range at[2];
     struct ranges r = {.at = at, .count = 0, .cap = 2};
     uint32_t base = 0xf0000000;
-    ranges_add(&r, base, base + 1, 1, 1);
-    ranges_add(&r, base + 0x7ffffffd, base + 0x7ffffffe, 2, 2);
+    ranges_add(&r, base, base + 1, TAG(1), TAG(1));
+    ranges_add(&r, base + 0x7ffffffd, base + 0x7ffffffe, TAG(2), TAG(2));
     assert_int_equal(r.count, 2);
     assert_true(ranges_has(&r, base));
     assert_true(ranges_has(&r, base + 0x7ffffffd));
     assert_false(ranges_has(&r, base + 0x3fffffff));
-    assert_int_equal(ranges_add(&r, base, base + 0x7ffffffe, 3, 3), 0);
+    assert_int_equal(ranges_add(&r, base, base + 0x7ffffffe, TAG(3), TAG(3)), 0);
     assert_int_equal(r.count, 1);
 }
 
@@ -200,8 +203,8 @@ static void asserts_its_arguments(void **state)
     (void)state;
     struct range at[2];
     struct ranges r = {.at = at, .count = 0, .cap = 2};
-    expect_assert_failure(ranges_add(&r, 5, 5, 0, 0));
-    expect_assert_failure(ranges_add(&r, 6, 5, 0, 0));
+    expect_assert_failure(ranges_add(&r, 5, 5, TAG(0), TAG(0)));
+    expect_assert_failure(ranges_add(&r, 6, 5, TAG(0), TAG(0)));
     expect_assert_failure(ranges_drop(&r, 0));
 }
 
