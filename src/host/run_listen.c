@@ -29,7 +29,6 @@ static struct run_group *find_group(const struct run_sock *s)
     return NULL;
 }
 
-/* The backend knows one kind of wildcard that excludes IPv4: none. v6only is checked at accept. */
 static int join_group(struct run_sock *s, unsigned backlog)
 {
     struct run *r = s->run;
@@ -40,7 +39,8 @@ static int join_group(struct run_sock *s, unsigned backlog)
         if (!g)
             return -ENOMEM;
         g->run = r;
-        int err = r->net->listen(r->cfg.net_user, &g->net, &s->local, backlog, g);
+        struct run_net_listen what = {s->local, backlog, s->opts.v6only};
+        int err = r->net->listen(r->cfg.net_user, &g->net, &what, g);
         if (err) {
             free(g);
             return err;
@@ -146,7 +146,7 @@ void run_queue_refill(struct run_sock *s)
         q->queued_at = s;
         r->net->names(q->conn, &q->name, &q->peer);
         s->queued = q;
-        int err = s->opts.v6only && run_addr_is4(&q->peer) ? -EAFNOSUPPORT : queue_connect(s, q);
+        int err = queue_connect(s, q);
         if (err == -ECONNREFUSED)
             run_listener_closed(s);
         else if (err)

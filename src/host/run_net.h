@@ -39,6 +39,12 @@ struct run_net_events {
     void (*incoming)(void *user);
 };
 
+struct run_net_listen {
+    tern_addr local; /* a port always; the address may be a wildcard */
+    unsigned backlog;
+    bool v6only; /* the wildcard :: does not cover IPv4 */
+};
+
 struct run_net_ops {
     /* May a program bind this? 0, -EADDRNOTAVAIL, or -EADDRINUSE: somebody else has the port, if one
      * is given. */
@@ -60,7 +66,7 @@ struct run_net_ops {
     void (*abort)(struct run_conn *conn);
 
     /* Begins to listen. -EADDRINUSE, -EADDRNOTAVAIL. */
-    int (*listen)(void *net, struct run_listener **out, const tern_addr *local, unsigned backlog,
+    int (*listen)(void *net, struct run_listener **out, const struct run_net_listen *what,
                   void *user);
     void (*backlog)(struct run_listener *listener, unsigned backlog);
     /* Ends a listener; what waits there is reset. */

@@ -51,6 +51,7 @@ struct run_listener {
     struct head head;
     struct run_conn *waiting; /* ADMITTED and QUEUED, the youngest first */
     uint32_t count, backlog;
+    bool v6only;
 };
 
 struct run_tern {
@@ -245,23 +246,24 @@ static int bindable(void *net, const tern_addr *local)
     return how_to_bind(rt, local) == RUN_BIND_NO ? -EADDRNOTAVAIL : 0;
 }
 
-static int listen_at(void *net, struct run_listener **out, const tern_addr *local, unsigned backlog,
+static int listen_at(void *net, struct run_listener **out, const struct run_net_listen *what,
                      void *user)
 {
     struct run_tern *rt = net;
     struct run_listener *l = calloc(1, sizeof *l);
-    tern_listen_args args = {.local = *local,
-                             .backlog = backlog,
+    tern_listen_args args = {.local = what->local,
+                             .backlog = what->backlog,
                              .flags = TERN_LISTEN_HOLD,
                              .user = l};
 
     if (!l)
         return -ENOBUFS;
     l->head = (struct head){.tag = TAG_LISTENER, .rt = rt, .user = user};
-    l->backlog = backlog;
-    if (how_to_bind(rt, local) == RUN_BIND_ANY) {
-        args.local = run_addr_wildcard(run_addr_is4(local) ? AF_INET : AF_INET6);
-        args.local.port = local->port;
+    l->backlog = what->backlog;
+    l->v6only = what->v6only;
+    if (how_to_bind(rt, &what->local) == RUN_BIND_ANY) {
+        args.local = run_addr_wildcard(run_addr_is4(&what->local) ? AF_INET : AF_INET6);
+        args.local.port = what->local.port;
     }
     int err = tern_listen(rt->cfg.stack, &l->head.sock, &args);
     if (err < 0) {
@@ -304,8 +306,10 @@ const struct run_net_ops run_tern_ops = {
 static void held(struct run_listener *l, tern_sock syn)
 {
     struct run_tern *rt = l->head.rt;
+    tern_addr peer = {.port = 0};
 
-    if (!rt->cfg.events->syn(l->head.user)) {
+    (void)tern_names(rt->cfg.stack, syn, NULL, &peer);
+    if ((l->v6only && run_addr_is4(&peer)) || !rt->cfg.events->syn(l->head.user)) {
         (void)tern_hold_refuse(rt->cfg.stack, syn, -1, 0);
         return;
     }

@@ -372,17 +372,18 @@ static void listener_ready(void *user, uint32_t events)
     loop_change(l->net->loop, &l->watch, 0);
 }
 
-static int host_listen(void *net, struct run_listener **out, const tern_addr *local,
-                       unsigned backlog, void *user)
+static int host_listen(void *net, struct run_listener **out, const struct run_net_listen *what,
+                       void *user)
 {
     union run_sockaddr sa;
     struct net_host *n = net;
-    int on = 1;
-    socklen_t len = to_host(&sa, local);
+    int on = 1, only = what->v6only;
+    socklen_t len = to_host(&sa, &what->local);
     int fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, &sa.sa, len) < 0 || listen(fd, (int)backlog) < 0) {
+    if (bind(fd, &sa.sa, len) < 0 || listen(fd, (int)what->backlog) < 0) {
         int err = -errno;
         close(fd);
         return err;

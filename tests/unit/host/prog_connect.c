@@ -47,11 +47,13 @@ static void refused_nonblocking(void)
 
     nobody(&a);
     note_result("connect", try_connect(fd, &a));
+    settle();
     note_poll("poll", fd, POLLIN | POLLOUT, 1000);
     note_so_error(fd);
     note_so_error(fd);
     note_result("connect again", try_connect(fd, &a));
     note_result("and again", try_connect(fd, &a));
+    settle();
     note_poll("poll", fd, POLLIN | POLLOUT, 1000);
     note_result("which says", try_connect(fd, &a));
     note_result("close", close(fd));
