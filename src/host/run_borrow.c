@@ -31,12 +31,26 @@
 #define PIDFD_THREAD O_EXCL
 #endif
 
+/* Containers often forbid it, to themselves even. */
+static bool getfd_works(void)
+{
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int fd = self < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, self, self, 0);
+
+    if (self >= 0)
+        close(self);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 int run_borrow_start(struct run *r)
 {
     for (size_t i = 0; i < RUN_PIDFDS; i++)
         r->pidfds[i].fd = -1;
     r->collect_at = 64;
     r->watch_fd = -1;
+    r->caps.pidfd_getfd &= getfd_works();
     if (!r->caps.pidfd_getfd)
         return 0;
     r->watch_fd = epoll_create1(EPOLL_CLOEXEC);

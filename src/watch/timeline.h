@@ -30,7 +30,8 @@ enum timeline_fate {
     TIMELINE_DROPPED,   /* dropped as the user asked */
     TIMELINE_OVERFLOW,  /* the queue was full */
     TIMELINE_TOO_BIG,   /* over the link's MTU */
-    TIMELINE_PROCESSED, /* the other end has taken it in; its state changes were told before */
+    TIMELINE_ARRIVED,   /* the other end is about to take it in: what it does is told next, ... */
+    TIMELINE_PROCESSED, /* ... and now it has */
 };
 
 enum { TIMELINE_DUPLICATE = 1, TIMELINE_CORRUPTED = 2, TIMELINE_LATE = 4 }; /* marks */
@@ -55,7 +56,11 @@ void timeline_sent(struct timeline *t, const struct timeline_packet *p);
 void timeline_fate(struct timeline *t, const struct timeline_packet *p, enum timeline_fate fate);
 /* A record of the stack at that end: states and retransmissions are used. */
 void timeline_trace(struct timeline *t, int end, const tern_trace *record);
-/* Nothing has happened for a while: writes what is folded. */
+/* Some lines wait for what comes next: a fold for more of its kind, a change of state for the segment
+ * that goes with it. When timeline_flush() should be called if nothing else is told before;
+ * TERN_NEVER. */
+uint64_t timeline_due(const struct timeline *t);
+/* Writes what has waited long enough. */
 void timeline_flush(struct timeline *t, uint64_t now);
 
 /* Totals over all connections, for --json and the like. */

@@ -1,0 +1,160 @@
+/* messages.h - every sentence the time line says to people, in one table.
+ *
+ * {0}, {1}, ... are replaced by arguments, in whatever order a language wants them; another language
+ * is another table of the same length. Names of protocols, flags and states are not sentences: they
+ * are the same everywhere.
+ */
+#ifndef TERN_WATCH_MESSAGES_H
+#define TERN_WATCH_MESSAGES_H
+
+#include <stddef.h>
+
+#define WATCH_MESSAGES(X)                                                                          \
+    /* the two ends, where the process is not known */                                             \
+    X(CLIENT, "the client")                                                                        \
+    X(SERVER, "the server")                                                                        \
+    /* what befell a segment: short, beside its flags */                                           \
+    X(LOST, "lost")                                                                                \
+    X(DROPPED, "dropped as asked")                                                                 \
+    X(OVERFLOW, "lost: the queue is full")                                                         \
+    X(TOO_BIG, "lost: larger than the MTU")                                                        \
+    X(CORRUPTED, "corrupted")                                                                      \
+    X(COPY, "doubled on the way")                                                                  \
+    X(LATE, "overtaken")                                                                           \
+    X(UNDER_WAY, "still on its way")                                                               \
+    X(CROSSED, "arrives")                                                                          \
+    X(AGAIN, "again")                                                                              \
+    X(AGAIN_TIMER, "again (timer)")                                                                \
+    X(AGAIN_FAST, "again (fast)")                                                                  \
+    X(AGAIN_PROBE, "again (probe)")                                                                \
+    X(WINDOW_PROBE, "window probe")                                                                \
+    X(KEEP_ALIVE, "keep-alive")                                                                    \
+    X(WINDOW_UPDATE, "window update")                                                              \
+    X(DUP_ACK, "duplicate ACK {0}")                                                                \
+    X(UNREACHABLE_NET, "network unreachable")                                                      \
+    X(UNREACHABLE_HOST, "host unreachable")                                                        \
+    X(UNREACHABLE_PROTO, "protocol unreachable")                                                   \
+    X(UNREACHABLE_PORT, "port unreachable")                                                        \
+    X(PROHIBITED, "prohibited by policy")                                                          \
+    X(PACKET_TOO_BIG, "packet too big: MTU {0}")                                                   \
+    X(TIME_EXCEEDED, "time exceeded")                                                              \
+    X(ICMP_OTHER, "type {0}, code {1}")                                                            \
+    /* notes, below the segment */                                                                 \
+    X(SYN_COUNTS, "{0} = {1} + 1: a SYN counts as one")                                            \
+    X(FIN_COUNTS, "{0} = {1} + 1: a FIN counts as one, too")                                       \
+    X(RELATIVE, "relative from here on: SYN is 0, the first byte 1")                               \
+    X(SIMULTANEOUS_OPEN, "simultaneous open: the SYNs cross")                                      \
+    X(ACTIVE_CLOSE, "active close by {0}")                                                         \
+    X(PASSIVE_JOINED, "passive close by {0}: ACK and FIN joined")                                  \
+    X(PASSIVE_APART, "passive close by {0}: FIN {1} after ACK")                                    \
+    X(SIMULTANEOUS_CLOSE, "simultaneous close: the FINs cross")                                    \
+    X(FIN_ACKED, "half close: {0} may still send")                                                 \
+    X(HALF_DATA, "half closed: {0} still sends")                                                   \
+    X(FIN_FOLLOWS, "{0} has closed; its FIN follows the data")                                     \
+    X(FIN_WAITS, "{0} has closed; its FIN waits behind the data")                                  \
+    X(TIME_WAIT, "{0} waits {1} in TIME-WAIT (2 MSL)")                                             \
+    X(TIME_WAIT_OVER, "TIME-WAIT is over: the addresses may be used again")                        \
+    X(REFUSED, "{0} refuses the connection")                                                       \
+    X(RESET, "{0} resets the connection")                                                          \
+    X(RESET_AGAIN, "{0} answers with RST again: it knows of no such connection")                   \
+    X(ZERO_WINDOW, "zero window: {0} can take no more")                                            \
+    X(WINDOW_OPENS, "the window is open again")                                                    \
+    X(CHECKSUM, "dropped by the receiver: wrong checksum")                                         \
+    X(IGNORED, "not accepted: {0}")                                                                \
+    /* without a segment */                                                                        \
+    X(GIVES_UP_OPEN, "{0} gives up: no answer to {1} SYNs")                                        \
+    X(GIVES_UP_OPEN_1, "{0} gives up: no answer to its SYN")                                       \
+    X(GIVES_UP, "{0} gives up: no acknowledgement came")                                           \
+    X(HALF_OPEN_ENDS, "{0} forgets the half-open connection")                                      \
+    X(FIN_WAIT_ENDS, "{0} stops waiting for the other FIN")                                        \
+    /* folded */                                                                                   \
+    X(SEGMENTS, "{0} segments")                                                                    \
+    X(SEGMENT, "1 segment")                                                                        \
+    X(BYTES, "{0}")                                                                                \
+    X(BYTES_IN, "{0} in {1}")                                                                      \
+    X(ACK, "1 ACK")                                                                                \
+    X(ACKS, "{0} ACKs")                                                                            \
+    X(ACKS_BACK, "{0} ACKs back")                                                                  \
+    X(ACK_BACK, "1 ACK back")                                                                      \
+    X(BACK, "back: {0}")                                                                           \
+    X(N_LOST, "{0} lost")                                                                          \
+    X(N_AGAIN, "{0} again")                                                                        \
+    X(N_AGAIN_TIMER, "{0} again ({1} timer)")                                                      \
+    X(N_CORRUPTED, "{0} corrupted")                                                                \
+    X(N_COPIES, "{0} doubled")                                                                     \
+    X(N_LATE, "{0} overtaken")                                                                     \
+    X(N_DUP_ACK, "1 duplicate ACK")                                                                \
+    X(N_DUP_ACKS, "{0} duplicate ACKs")                                                            \
+    X(N_ZERO_WINDOW, "1 zero window")                                                              \
+    X(N_ZERO_WINDOWS, "{0} zero windows")                                                          \
+    X(N_RESET, "1 RST")                                                                            \
+    X(N_RESETS, "{0} RSTs")                                                                        \
+    X(LAST_NAME, "last: {0}")                                                                      \
+    X(OPENED_ENDED, "{0} connections opened, {1} ended")                                           \
+    X(TERSE, "many connections: from here on only how each opens and ends")                        \
+    X(SILENT, "very many connections: from here on only counts")                                   \
+    X(OPENED, "open")                                                                              \
+    X(NO_MEMORY, "some lines are missing: out of memory")                                          \
+    X(TOO_MANY, "more connections than can be followed: {0} are not shown")                        \
+    /* summaries */                                                                                \
+    X(ENDED, "{0} after {1}")                                                                      \
+    X(SINCE, "{0} for {1}")                                                                        \
+    X(CLOSED_FIRST, "{0} closed first")                                                            \
+    X(CLOSED_TOGETHER, "both closed at once")                                                      \
+    X(ISNS, "ISN {0} and {1}")                                                                     \
+    X(ISN_ONE, "ISN {0}")                                                                          \
+    X(MSS_BOTH, "MSS {0}")                                                                         \
+    X(MSS_EACH, "MSS {0} and {1}")                                                                 \
+    X(RTT, "RTT {0}")                                                                              \
+    X(N_SENT_AGAIN, "{0} sent again")                                                              \
+    X(SENDS, "{0} sent {1}")                                                                       \
+    X(IN_SEGMENTS, "in {0} segments")                                                              \
+    X(IN_SEGMENT, "in 1 segment")                                                                  \
+    X(TIME_WAIT_LEFT, "TIME-WAIT at {0}: {1} left")                                                \
+    X(STATE_AT, "{0} at {1}")                                                                      \
+    X(TOTAL, "{0} connections")                                                                    \
+    X(MORE_ROWS, "and {0} more")                                                                   \
+    /* heads of the table */                                                                       \
+    X(HEAD_PROCESS, "process")                                                                     \
+    X(HEAD_PEER, "far end")                                                                        \
+    X(HEAD_BEGAN, "began")                                                                         \
+    X(HEAD_LASTED, "lasted")                                                                       \
+    X(HEAD_UP, "sent")                                                                             \
+    X(HEAD_DOWN, "received")                                                                       \
+    X(HEAD_LOST, "lost")                                                                           \
+    X(HEAD_AGAIN, "again")                                                                         \
+    X(HEAD_OUTCOME, "how it ended")                                                                \
+    /* how a connection ended */                                                                   \
+    X(END_OPEN, "open")                                                                            \
+    X(END_OPENING, "not open yet")                                                                 \
+    X(END_CLOSING, "half closed")                                                                  \
+    X(END_CLOSED, "closed")                                                                        \
+    X(END_REFUSED, "refused")                                                                      \
+    X(END_RESET_CLIENT, "reset by client")                                                         \
+    X(END_RESET_SERVER, "reset by server")                                                         \
+    X(END_TIMED_OUT, "timed out")                                                                  \
+    X(END_UNREACHABLE, "unreachable")                                                              \
+    X(END_NOT_OPENED, "never opened")
+
+enum watch_message {
+#define X(id, text) MSG_##id,
+    WATCH_MESSAGES(X)
+#undef X
+        MSG_COUNT
+};
+
+/* The sentence as it stands in the table. */
+const char *message_text(enum watch_message id);
+
+/* Up to four arguments; NULL where there is none. */
+struct message_args {
+    const char *at[4];
+};
+
+/* The sentence with its arguments put in, cut at `cap` bytes; returns `out`. */
+char *message(char *out, size_t cap, enum watch_message id, struct message_args args);
+
+#define ARGS(...) ((struct message_args){{__VA_ARGS__}})
+#define NO_ARGS ((struct message_args){{NULL}})
+
+#endif

@@ -1,0 +1,4 @@
+/* test_run_copies.c - programs say the same where pidfd_getfd is forbidden: see suite.h. */
+#include "suite.h"
+
+int main(int argc, char **argv) { return suite(NO_GETFD, argc, argv); }

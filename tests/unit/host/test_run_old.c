@@ -1,0 +1,4 @@
+/* test_run_old.c - programs say the same with what an old kernel has: see suite.h. */
+#include "suite.h"
+
+int main(int argc, char **argv) { return suite(OLD_CALLS, argc, argv); }

@@ -1,0 +1,4 @@
+/* test_run_tern.c - programs say the same over two stacks: see suite.h. */
+#include "suite.h"
+
+int main(int argc, char **argv) { return suite(OVER_TERN, argc, argv); }
