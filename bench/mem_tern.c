@@ -114,7 +114,7 @@ static void send_message(tern *s, tern_sock k)
         die("tern_send", (long)n);
 }
 
-/* ---- the three kinds of work ------------------------------------------------------------------ */
+/* ---- the three kinds of work ----------------------------------------------------------------- */
 
 enum work { BULK, RR, CRR } work;
 

@@ -60,9 +60,9 @@ bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max);
 /* All chunks must have been released. */
 void chunks_destroy(struct chunks *c);
 
-/* A new chunk with an empty page, one reference, `next` NULL, seq as given. `want`: how many bytes are
- * about to be written; a colour offset is used only if it leaves room for them. NULL: no memory or
- * at the limit. */
+/* A new chunk with an empty page, one reference, `next` NULL, seq as given. `want`: how many bytes
+ * are about to be written; a colour offset is used only if it leaves room for them. NULL: no memory
+ * or at the limit. */
 struct chunk *chunk_new(struct chunks *c, uint32_t seq, size_t want);
 
 /* A new chunk over the caller's memory, full, with one reference. NULL: no memory or at the

@@ -1,9 +1,9 @@
 /* loop.h - the event loop of a tern process: descriptors, signals, and hooks with deadlines.
  *
  * One thread, one epoll set. A turn is: sleep until something is ready or due; report ready
- * descriptors, at most LOOP_BATCH of them; let every hook work; ask every hook when it wants to work
- * next. A hook is anything that has time of its own, such as a stack: it must do bounded work in a
- * turn and answer a deadline of 0 when more is left.
+ * descriptors, at most LOOP_BATCH of them; let every hook work; ask every hook when it wants to
+ * work next. A hook is anything that has time of its own, such as a stack: it must do bounded work
+ * in a turn and answer a deadline of 0 when more is left.
  *
  * Times are absolute nanoseconds of CLOCK_MONOTONIC. Errors are negative errno values.
  */

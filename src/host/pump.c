@@ -1,7 +1,7 @@
 /* pump.c - see pump.h.
  *
- * The descriptor is watched edge-triggered. A short read or write says that it is empty or full, and
- * the next edge when it no longer is; so most turns cost one system call in each direction.
+ * The descriptor is watched edge-triggered. A short read or write says that it is empty or full,
+ * and the next edge when it no longer is; so most turns cost one system call in each direction.
  *
  * How much of a pair is unread: SIOCOUTQ on our end counts the memory of what the other end has not
  * taken out, buffer by buffer. Each write is remembered with what it added to that figure; as it

@@ -1,15 +1,15 @@
 /* pump.h - carries bytes between a stream descriptor and a connection of a stack.
  *
- * The descriptor is one end of an AF_UNIX pair whose other end is a program's socket (PUMP_PAIR), or
- * a TCP socket of the host (PUMP_TCP). Bytes are read straight into the stack's memory and written
- * straight from it. Half closes, resets and back-pressure pass through in both directions:
+ * The descriptor is one end of an AF_UNIX pair whose other end is a program's socket (PUMP_PAIR),
+ * or a TCP socket of the host (PUMP_TCP). Bytes are read straight into the stack's memory and
+ * written straight from it. Half closes, resets and back-pressure pass through in both directions:
  *
  *   end of file on the descriptor  -> FIN               FIN -> shutdown(SHUT_WR)
  *   reset, or closed with unread   -> RST               RST -> owner told, then closed (TCP: RST)
  *   send buffer full               -> not read          descriptor full -> receive window closes
  *
- * What a program has not read yet out of its end of a pair counts against the stack's receive buffer
- * (tern_recv_owed), so that the window closes as early as if it were still in the stack.
+ * What a program has not read yet out of its end of a pair counts against the stack's receive
+ * buffer (tern_recv_owed), so that the window closes as early as if it were still in the stack.
  *
  * The pumps of a stack are a set. Its owner passes on events, and lets the set work after the
  * stack's input and before its output; a turn of work is bounded.
@@ -44,8 +44,9 @@ struct pump_args {
     tern_sock sock; /* established; its events are passed to pump_event() */
     int fd;         /* the pump's to close */
     enum pump_kind kind;
-    /* One of them ends it; the pump is over then, and its owner gives up the handle. Not a moment to
-     * free the pump: its memory must stay until the set's work, or the dispatch of events, is done.
+    /* One of them ends it; the pump is over then, and its owner gives up the handle. Not a moment
+     * to free the pump: its memory must stay until the set's work, or the dispatch of events, is
+     * done.
      *
      * The connection is over while the descriptor still lives: 0 after both directions were shut,
      * else the negative errno of a reset or time-out. The pump closes both right after the call. */

@@ -1,9 +1,10 @@
 /* run.h - runs a program whose TCP is answered by somebody else than the kernel.
  *
  * The program is unchanged and needs no privileges: a seccomp filter sends its TCP calls here (see
- * run_filter.c), and its sockets are in truth AF_UNIX sockets whose other ends a backend (run_net.h)
- * moves bytes through. So read, write, poll, epoll, dup, fork, exec, sendfile, splice and half close
- * are the kernel's own; connect, bind, listen, accept, names and options are answered.
+ * run_filter.c), and its sockets are in truth AF_UNIX sockets whose other ends a backend
+ * (run_net.h) moves bytes through. So read, write, poll, epoll, dup, fork, exec, sendfile, splice
+ * and half close are the kernel's own; connect, bind, listen, accept, names and options are
+ * answered.
  *
  * Use: run_start(); turn the loop until run_done(); let the backend finish; run_status();
  * run_free(); run_exit() to end as the program has ended.
@@ -44,8 +45,8 @@ bool run_done(const struct run *r);
 int run_status(const struct run *r);
 /* Ends the runner; programs that still run get ENOSYS for TCP from now on. */
 void run_free(struct run *r);
-/* Ends this process as a process with this wait status has ended: the same exit status, or killed by
- * the same signal (without a core file), which shells show as 128 + n. */
+/* Ends this process as a process with this wait status has ended: the same exit status, or killed
+ * by the same signal (without a core file), which shells show as 128 + n. */
 _Noreturn void run_exit(int wait_status);
 
 /* What the backend reports goes here; `user` of its calls is the runner's. */

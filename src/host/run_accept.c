@@ -1,8 +1,8 @@
 /* run_accept.c - accept() and accept4().
  *
  * The runner accepts from the program's AF_UNIX listener itself and hands the new socket out, so
- * that the addresses are right and so that waiting is interrupted by signals like every other trapped
- * call. When the program does not get its answer, the connection goes back to the listener.
+ * that the addresses are right and so that waiting is interrupted by signals like every other
+ * trapped call. When the program does not get its answer, the connection goes back to the listener.
  */
 #include "host/run_core.h"
 

@@ -1,18 +1,20 @@
 /* run_borrow.c - reaching the open file behind a program's socket.
  *
  * connect() and listen() of a program are carried out on its own open file, as anything else would
- * be lost on descriptors that were duplicated, inherited or put into an epoll set earlier. There are
- * two ways to get hold of it:
+ * be lost on descriptors that were duplicated, inherited or put into an epoll set earlier. There
+ * are two ways to get hold of it:
  *
  *   pidfd_getfd (Linux 5.6, and the right to look into the process, which the runner needs anyway):
- *   taken out of the program for the moment it is needed. Nothing is kept, so a close by the program
- *   is a close. To find out about closes that nothing else reports, each open file is put into an
- *   epoll set that nobody waits on: /proc/self/fdinfo lists the files in it that are still open.
+ *   taken out of the program for the moment it is needed. Nothing is kept, so a close by the
+ *   program is a close. To find out about closes that nothing else reports, each open file is put
+ *   into an epoll set that nobody waits on: /proc/self/fdinfo lists the files in it that are still
+ *   open.
  *
  *   a copy, kept from the moment the socket is handed out until it is connected. A copy hides the
- *   program's close, so whether a socket still exists is looked up in /proc/PID/fd of all processes,
- *   and only when it matters: a listener at each SYN, the rest when a port is wanted again or many
- *   sockets have gathered. A socket that is just being passed from process to process may be missed.
+ *   program's close, so whether a socket still exists is looked up in /proc/PID/fd of all
+ *   processes, and only when it matters: a listener at each SYN, the rest when a port is wanted
+ *   again or many sockets have gathered. A socket that is just being passed from process to process
+ *   may be missed.
  */
 #include "host/run_core.h"
 

@@ -1,17 +1,18 @@
 /* run_child.c - starting the program, waiting for it, and its signals.
  *
  * The child puts itself under the filter, sends the filter's descriptor to us over a socket pair,
- * and executes the program; a pipe that closes on exec tells whether that worked. Nothing of ours is
- * inherited: every descriptor closes on exec, the signal mask is put back.
+ * and executes the program; a pipe that closes on exec tells whether that worked. Nothing of ours
+ * is inherited: every descriptor closes on exec, the signal mask is put back.
  *
  * Signals: the program stays in tern's process group, so what the terminal sends (Ctrl-C, Ctrl-\,
- * Ctrl-Z, hang-up, a new window size) reaches it directly, and tern only takes care not to die of it.
- * A signal that somebody sends to tern itself is passed on. When the program is stopped, tern stops
- * too, so that the shell sees its job stopped; when tern is continued, it continues the program.
+ * Ctrl-Z, hang-up, a new window size) reaches it directly, and tern only takes care not to die of
+ * it. A signal that somebody sends to tern itself is passed on. When the program is stopped, tern
+ * stops too, so that the shell sees its job stopped; when tern is continued, it continues the
+ * program.
  *
  * What the program leaves behind (daemons, background jobs) becomes our child, as we are a
- * subreaper, and is served until it ends. A signal to tern goes to all of it then; a second one makes
- * tern leave.
+ * subreaper, and is served until it ends. A signal to tern goes to all of it then; a second one
+ * makes tern leave.
  */
 #include "host/run_child.h"
 

@@ -4,9 +4,9 @@
  * known: a connect() that fails can be tried again on the same socket, as on Linux. A program that
  * does not want to block gets EINPROGRESS, and its socket is connected to us at once, with its
  * sending side stuffed: so it polls neither readable nor writable. At the end the stuffing is taken
- * out, or, after an error, left unread: closing our end then raises an error at the program's, which
- * polls as it should; what SO_ERROR says is ours to answer. Such a socket is used up: for another
- * attempt the program's descriptor gets a new one, which its duplicates do not share.
+ * out, or, after an error, left unread: closing our end then raises an error at the program's,
+ * which polls as it should; what SO_ERROR says is ours to answer. Such a socket is used up: for
+ * another attempt the program's descriptor gets a new one, which its duplicates do not share.
  */
 #include "host/run_core.h"
 

@@ -123,8 +123,8 @@ struct run_stray {
 };
 
 /* The last call of a thread. An answer that meets a signal on its way is lost, although the kernel
- * took it; the thread then makes the same call again, from the same place and with the same registers,
- * those that are not arguments included. */
+ * took it; the thread then makes the same call again, from the same place and with the same
+ * registers, those that are not arguments included. */
 struct run_last {
     pid_t pid;
     struct seccomp_data data;
@@ -239,8 +239,8 @@ void run_sock_close_copy(struct run_sock *s);
 
 int run_borrow_start(struct run *r);
 void run_borrow_stop(struct run *r);
-/* Notes a socket that is about to be handed out, or has just been accepted: `file` is its open file,
- * which stays the caller's. */
+/* Notes a socket that is about to be handed out, or has just been accepted: `file` is its open
+ * file, which stays the caller's. */
 void run_borrow_note(struct run_sock *s, int file);
 /* A descriptor of ours for the socket's open file, to be closed soon: as long as it is open, the
  * program cannot really close its socket. -1: not reachable. `pid` 0: where it was last seen. */
@@ -256,14 +256,16 @@ int run_pair_start(struct run *r);
 void run_pair_stop(struct run *r);
 /* Connects the open file of a program's socket to us: s->end is our end. 0 or -errno. */
 int run_pair_connect(struct run_sock *s, int file);
-/* Fills the program's direction, so that it can neither write nor poll writable; and takes it out. */
+/* Fills the program's direction, so that it can neither write nor poll writable; and takes it
+ * out. */
 void run_pair_fill(struct run_sock *s, int file);
 void run_pair_drain(struct run_sock *s);
 /* Makes the open file a listener. 0 or -errno. */
 int run_pair_listen(struct run_sock *s, int file);
 /* Is the peer of this AF_UNIX socket the runner? */
 bool run_pair_is_us(int fd);
-/* Connects to the program's listener: queued->end is our end. 0 or -errno; -ECONNREFUSED: closed. */
+/* Connects to the program's listener: queued->end is our end. 0 or -errno; -ECONNREFUSED:
+ * closed. */
 int run_pair_queue(struct run_sock *listener, struct run_sock *queued);
 /* Does the program's listener exist? Leaves no trace in its queue. */
 bool run_pair_probe(struct run_sock *listener);

@@ -1,9 +1,10 @@
 /* run_held.c - calls that wait: connect() and accept() of a program that wants to block.
  *
- * Nobody tells the runner that a signal has cancelled a call. For accept() that does not matter: the
- * next connection finds out. A connect() that was interrupted goes on in the background (POSIX), and
- * the program may wait for it with poll(): its socket must then look like one that is connecting. So
- * as long as a connect() waits, its notification is looked at every few milliseconds.
+ * Nobody tells the runner that a signal has cancelled a call. For accept() that does not matter:
+ * the next connection finds out. A connect() that was interrupted goes on in the background
+ * (POSIX), and the program may wait for it with poll(): its socket must then look like one that is
+ * connecting. So as long as a connect() waits, its notification is looked at every few
+ * milliseconds.
  */
 #include "host/run_core.h"
 

@@ -127,9 +127,9 @@ int64_t run_call_getpeername(struct run_call *c)
 
 /* ---- shutdown() ------------------------------------------------------------------------------ */
 
-/* A connection that is reset later must show as ECONNRESET to a program that still reads. That takes
- * one byte that the program sent and we leave unread (run_pair_reset()), and after the shutdown it is
- * too late to send one. */
+/* A connection that is reset later must show as ECONNRESET to a program that still reads. That
+ * takes one byte that the program sent and we leave unread (run_pair_reset()), and after the
+ * shutdown it is too late to send one. */
 static bool leave_byte(struct run_sock *s, pid_t pid)
 {
     int size = 0, more;

@@ -3,10 +3,10 @@
  * The runner (run.h) answers a program's socket calls; a backend answers the runner. Over tern that
  * is run_tern.c; tests have one over the host's own sockets.
  *
- * A connection begins with open() or accept() and is the runner's until the runner calls abort(), or
- * the backend reports opened() with an error, ended() or closed(); after that neither side names it
- * again. `user` is the runner's pointer, given when the connection or listener began. Callbacks come
- * from the loop, never from inside open(), listen(), accept() or attach().
+ * A connection begins with open() or accept() and is the runner's until the runner calls abort(),
+ * or the backend reports opened() with an error, ended() or closed(); after that neither side names
+ * it again. `user` is the runner's pointer, given when the connection or listener began. Callbacks
+ * come from the loop, never from inside open(), listen(), accept() or attach().
  *
  * Addresses are tern_addr; an IPv4 one is ::ffff:a.b.c.d. Errors are negative errno values.
  */
@@ -46,8 +46,8 @@ struct run_net_listen {
 };
 
 struct run_net_ops {
-    /* May a program bind this? 0, -EADDRNOTAVAIL, or -EADDRINUSE: somebody else has the port, if one
-     * is given. */
+    /* May a program bind this? 0, -EADDRNOTAVAIL, or -EADDRINUSE: somebody else has the port, if
+     * one is given. */
     int (*bindable)(void *net, const tern_addr *local);
 
     /* Begins an active open; opened() follows. `local` may lack address, port or both. */

@@ -73,10 +73,11 @@ static bool answer_no_fd(struct run *r, const struct run_held *call)
     return false;
 }
 
-/* Before Linux 5.14 installing a descriptor and answering are two steps. When a signal comes between
- * them, the program has a descriptor that it does not know of; the call comes again, and the number
- * is remembered so that it is answered with the same one. When the answer is lost although the kernel
- * took it, that does not help: the descriptor stays unknown, and a connection in it with it. */
+/* Before Linux 5.14 installing a descriptor and answering are two steps. When a signal comes
+ * between them, the program has a descriptor that it does not know of; the call comes again, and
+ * the number is remembered so that it is answered with the same one. When the answer is lost
+ * although the kernel took it, that does not help: the descriptor stays unknown, and a connection
+ * in it with it. */
 static bool answer_fd_in_two(struct run *r, const struct run_held *call,
                              struct seccomp_notif_addfd *add)
 {

@@ -1,9 +1,10 @@
 /* run_sock.c - the table of the programs' sockets, by inode.
  *
- * A socket enters the table when it is handed out. It leaves when the runner learns that the program
- * has closed it: from the backend, from our end of its pair, from a probe of a listener, or, for
- * sockets that nothing is connected to, from run_borrow_collect(). An entry that lingers harms
- * nobody: inode numbers come again only after 2^32 others, and a new socket replaces its entry.
+ * A socket enters the table when it is handed out. It leaves when the runner learns that the
+ * program has closed it: from the backend, from our end of its pair, from a probe of a listener,
+ * or, for sockets that nothing is connected to, from run_borrow_collect(). An entry that lingers
+ * harms nobody: inode numbers come again only after 2^32 others, and a new socket replaces its
+ * entry.
  */
 #include "host/run_core.h"
 

@@ -1,12 +1,12 @@
 /* run_tern.c - see run_tern.h.
  *
- * SYNs are held until the program is known to listen still, so admitted connections are ours from the
- * start, and the queue for accept() is kept here: those under way and those established together are
- * at most the backlog, and a SYN over it is dropped, as in Linux.
+ * SYNs are held until the program is known to listen still, so admitted connections are ours from
+ * the start, and the queue for accept() is kept here: those under way and those established
+ * together are at most the backlog, and a SYN over it is dropped, as in Linux.
  *
- * Both kinds of socket begin with a tag, as their addresses are what the stack keeps for us. What the
- * runner or the stack has ended stays in memory until the turn's work is done: an event collected
- * earlier in the turn may still name it.
+ * Both kinds of socket begin with a tag, as their addresses are what the stack keeps for us. What
+ * the runner or the stack has ended stays in memory until the turn's work is done: an event
+ * collected earlier in the turn may still name it.
  */
 #include "host/run_tern.h"
 

@@ -1,9 +1,9 @@
 /* flight.h - packets under way: their buffers, and the order in which they arrive.
  *
  * Delay, jitter and rate keep the order, so what is under way is a queue: arrival times never
- * decrease from head to tail. Packets that are to be overtaken wait beside it, in the order of their
- * deadlines, and enter the queue behind the packet that was the last to pass them. Both ends are
- * reached in constant time; nothing is ever sorted.
+ * decrease from head to tail. Packets that are to be overtaken wait beside it, in the order of
+ * their deadlines, and enter the queue behind the packet that was the last to pass them. Both ends
+ * are reached in constant time; nothing is ever sorted.
  */
 #ifndef TERN_LAB_FLIGHT_H
 #define TERN_LAB_FLIGHT_H

@@ -1,14 +1,14 @@
-/* link.h - a link between two ends: a queue each way that can lose, delay, reorder, duplicate, corrupt
- * and slow down what passes, by a seed.
+/* link.h - a link between two ends: a queue each way that can lose, delay, reorder, duplicate,
+ * corrupt and slow down what passes, by a seed.
  *
  * Impairment acts on packets as they would be on a wire: super-segments are split and checksums
  * completed first, so a corrupted packet carries no "checksum good". Only a link that is neither
  * impaired (but for a constant delay) nor watched passes super-segments whole.
  *
- * What befalls a packet is decided when it leaves, in this order: a rule drops it; it is larger than
- * the MTU; it is lost by chance; a bit of it is flipped; it is duplicated (the copy is intact and
- * follows directly); each copy waits for the rate, if the queue has room; delay and jitter; it is
- * held back so that later packets overtake it.
+ * What befalls a packet is decided when it leaves, in this order: a rule drops it; it is larger
+ * than the MTU; it is lost by chance; a bit of it is flipped; it is duplicated (the copy is intact
+ * and follows directly); each copy waits for the rate, if the queue has room; delay and jitter; it
+ * is held back so that later packets overtake it.
  *
  * The link has no clock: whoever calls says what time it is, in virtual or in real time.
  */
@@ -20,9 +20,9 @@
 /* Kinds of TCP packets, for dropping the first ones of a kind. */
 enum lab_kind { LAB_SYN, LAB_SYNACK, LAB_ACK, LAB_DATA, LAB_FIN, LAB_RST, LAB_KINDS };
 
-/* What happened to a packet, told to the tap: LAB_SENT first, and at the same moment one of the next
- * four if it gets no further; else LAB_ARRIVED, and LAB_PROCESSED after the other end has taken it,
- * and it alone. */
+/* What happened to a packet, told to the tap: LAB_SENT first, and at the same moment one of the
+ * next four if it gets no further; else LAB_ARRIVED, and LAB_PROCESSED after the other end has
+ * taken it, and it alone. */
 enum lab_fate {
     LAB_SENT,      /* it left its end (also each duplicate of it, marked so) */
     LAB_LOST,      /* by chance */

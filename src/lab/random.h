@@ -1,5 +1,5 @@
-/* random.h - a seeded generator for the laboratory (not for secrets): the same seed, the same world.
- * xoshiro256** by Blackman and Vigna, seeded with splitmix64. */
+/* random.h - a seeded generator for the laboratory (not for secrets): the same seed, the same
+ * world. xoshiro256** by Blackman and Vigna, seeded with splitmix64. */
 #ifndef TERN_LAB_RANDOM_H
 #define TERN_LAB_RANDOM_H
 

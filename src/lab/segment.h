@@ -1,5 +1,5 @@
-/* segment.h - software segmentation: a packet as a stack hands it out becomes the packets a wire would
- * carry, one after the other, each copied once and with its checksums complete. */
+/* segment.h - software segmentation: a packet as a stack hands it out becomes the packets a wire
+ * would carry, one after the other, each copied once and with its checksums complete. */
 #ifndef TERN_LAB_SEGMENT_H
 #define TERN_LAB_SEGMENT_H
 
@@ -25,7 +25,8 @@ struct segmenter {
     uint8_t header[SEGMENT_HEADER_MAX]; /* as they were */
 };
 
-/* false: malformed (lengths that do not fit each other, no TCP, a checksum outside of the packet). */
+/* false: malformed (lengths that do not fit each other, no TCP, a checksum outside of the
+ * packet). */
 bool segment_begin(struct segmenter *s, const tern_pkt *pkt, struct cksum_ops cksum);
 /* The length of the next packet, at most SEGMENT_PACKET_MAX; 0: there is none. */
 size_t segment_len(const struct segmenter *s);

@@ -1,8 +1,8 @@
 /* world.c - hosts, what joins them, and their turns.
  *
- * Where a link is transparent, the packets of one stack go into the other as they are, in the middle
- * of the sender's turn, and are done with at once; their bytes are never copied. Any other link
- * takes copies, and gives them to the receiver at its next turn.
+ * Where a link is transparent, the packets of one stack go into the other as they are, in the
+ * middle of the sender's turn, and are done with at once; their bytes are never copied. Any other
+ * link takes copies, and gives them to the receiver at its next turn.
  */
 #include "lab/world.h"
 

@@ -1,9 +1,9 @@
 /* world.h - stacks, joined by links, under one clock: virtual (a test, a simulation) or real (`tern
  * run`), with the same code.
  *
- * A turn at time `now` does for each host, until nothing moves any more (bounded): packets that have
- * arrived, timers, events, output. The next turn is needed at lab_world_next(). In virtual time
- * lab_world_run() jumps from one such moment to the next.
+ * A turn at time `now` does for each host, until nothing moves any more (bounded): packets that
+ * have arrived, timers, events, output. The next turn is needed at lab_world_next(). In virtual
+ * time lab_world_run() jumps from one such moment to the next.
  *
  * A world is deterministic: the same seed, configurations and calls give the same packets at the
  * same times.
@@ -71,8 +71,8 @@ struct lab_alloc {
 const struct lab_alloc *lab_world_alloc(const struct lab_world *w, int host);
 
 /* A helper for tests: two hosts "client" (0) 10.0.0.1, fd00::1 and "server" (1) 10.0.0.2, fd00::2
- * with one interface each (id 0) of that MTU and these capabilities, and a link (0) between them, at
- * LAB_PAIR_START. Below an MTU of 1280 there is no IPv6. `link` NULL: a perfect one. Names in
+ * with one interface each (id 0) of that MTU and these capabilities, and a link (0) between them,
+ * at LAB_PAIR_START. Below an MTU of 1280 there is no IPv6. `link` NULL: a perfect one. Names in
  * the configurations may be NULL. lab_world_free() frees it all. */
 #define LAB_PAIR_START UINT64_C(1000000000)
 struct lab_pair {

@@ -229,8 +229,8 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
 /* Gives the working block back if nothing needs it. */
 bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
-/* There may be something to send. false: no route leads there; the retransmission timer, if there is
- * anything to retransmit, will try again. */
+/* There may be something to send. false: no route leads there; the retransmission timer, if there
+ * is anything to retransmit, will try again. */
 bool conn_ready(struct tcp *t, struct conn *c);
 /* Finds the interface anew after routes have changed; false: there is none. */
 bool conn_route(struct tcp *t, struct conn *c);
@@ -243,8 +243,8 @@ void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
 void event_append(struct tcp *t, uint32_t ref);
 /* The reference of the tuple, whatever stands there; 0: none. */
 uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash);
-/* Works out conn.mss, the bytes that fit a segment with its options deducted (MUST-16), and mss_own:
- * whenever something they depend on has changed. */
+/* Works out conn.mss, the bytes that fit a segment with its options deducted (MUST-16), and
+ * mss_own: whenever something they depend on has changed. */
 void conn_mss_update(const struct tcp *t, struct conn *c);
 /* The MSS to advertise on that path. */
 uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user);
@@ -264,7 +264,8 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
 void input_refuse(struct tcp *t, const struct tcp_seg *seg);
 /* A segment for a connection in a synchronized state, or SYN-SENT. */
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg);
-/* The handshake is complete: ESTABLISHED. `syn`: by a segment with SYN, whose window is unscaled. */
+/* The handshake is complete: ESTABLISHED. `syn`: by a segment with SYN, whose window is
+ * unscaled. */
 void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn);
 /* 2 MSL begin: TIME-WAIT, in its small form if the owner is gone. */
 void input_time_wait(struct tcp *t, struct conn *c);

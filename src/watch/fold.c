@@ -1,10 +1,10 @@
 /* fold.c - which segments get a line, and how the others are counted.
  *
- * What changes a state gets a line, always. Other segments do while there are few: the first of each
- * kind of event (a loss, a retransmission, a zero window, ...) and some more, payloads that have a
- * name, the first segments of each run. The rest is folded into ranges and counts, which are written
- * when something else happens, and from time to time while nothing does, ever less often. A second
- * of silence makes lines affordable again.
+ * What changes a state gets a line, always. Other segments do while there are few: the first of
+ * each kind of event (a loss, a retransmission, a zero window, ...) and some more, payloads that
+ * have a name, the first segments of each run. The rest is folded into ranges and counts, which are
+ * written when something else happens, and from time to time while nothing does, ever less often. A
+ * second of silence makes lines affordable again.
  */
 #include "watch/inside.h"
 

@@ -5,7 +5,7 @@
  *   timeline.c  is told of it. It becomes an item and waits in a queue, ordered by departure, until
  *               its fate and that of all before it are known: so lines come in the order of their
  *               times, and each shows the states at both ends.
- *   track.c     keeps the books of its connection: relative numbers, what is sent again, who closes.
+ *   track.c     keeps the books of its connection: relative numbers, what is sent again, closing.
  *   fold.c      decides whether it gets a line of its own, and counts what does not.
  *   describe.c  puts it into words: the pieces of its arrow, the notes below.
  *   render.c    lays these out in the columns there are.
@@ -23,7 +23,7 @@
 
 struct track;
 
-/* ---- items: what is to be shown, in order of time ---------------------------------------------- */
+/* ---- items: what is to be shown, in order of time -------------------------------------------- */
 
 enum item_kind {
     ITEM_SEGMENT, /* a TCP segment or an ICMP error; `time` is its departure */
@@ -98,7 +98,7 @@ struct item {
     char *name;                           /* of the payload; owned */
 };
 
-/* ---- connections ------------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 /* Something the stack said it sends again. */
 struct report {
@@ -194,7 +194,7 @@ struct track {
     struct fold fold;
 };
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* A change of state that nothing has claimed yet. */
 struct pending {
@@ -256,7 +256,7 @@ enum { TRACKS_MAX = 1 << 17, QUEUED_MAX = 1 << 18 };
 #define CLAIM_TIME UINT64_C(10000000)  /* a change of state waits so long for its segment, */
 #define QUIET_TIME UINT64_C(500000000) /* and what is folded so long for more */
 
-/* ---- track.c ----------------------------------------------------------------------------------- */
+/* ---- track.c --------------------------------------------------------------------------------- */
 
 struct packet {
     struct wire_ip ip;
@@ -287,18 +287,18 @@ void track_state(struct timeline *t, struct track *k, int end, struct change cha
                  const struct item *cause);
 /* What was recorded at `tick` is shown with the segment. */
 void track_placed(struct track *k, int end, uint64_t tick, const struct item *item);
-/* Whether the state of the end the segment goes to changed while it was under way, by something that
- * is shown after it. */
+/* Whether the state of the end the segment goes to changed while it was under way, by something
+ * that is shown after it. */
 bool track_crossed(const struct track *k, const struct item *item);
 /* Whether nothing more is to come, by what is known now or (`shown`) by what has been printed. */
 bool track_over(const struct track *k, bool shown);
 void tracks_free(struct timeline *t);
 
-/* ---- timeline.c -------------------------------------------------------------------------------- */
+/* ---- timeline.c ------------------------------------------------------------------------------ */
 
 void item_free(struct timeline *t, struct item *item);
 
-/* ---- render.c ---------------------------------------------------------------------------------- */
+/* ---- render.c -------------------------------------------------------------------------------- */
 
 enum arrow {
     ARROW_NONE,    /* no segment */
@@ -339,7 +339,8 @@ void line_piece(struct line *l, enum style style, uint8_t rank, const char *s);
 void line_note(struct line *l, enum watch_message id, struct message_args args);
 /* Writes it. States that are printed become the ones shown. */
 void line_write(struct timeline *t, struct line *l);
-/* Text over the whole width, wrapped between words: the first line and the others so far indented. */
+/* Text over the whole width, wrapped between words: the first line and the others so far
+ * indented. */
 void text_write(struct timeline *t, enum style style, uint32_t first, uint32_t indent,
                 const char *s);
 /* An empty line, if a summary was written last. */
@@ -347,7 +348,7 @@ void paragraph(struct timeline *t);
 /* One row that is laid out already. */
 void row_write(struct timeline *t, struct text *row);
 
-/* ---- describe.c -------------------------------------------------------------------------------- */
+/* ---- describe.c ------------------------------------------------------------------------------ */
 
 /* Shows an item on lines of its own, with its connection's title before the first. */
 void describe(struct timeline *t, struct item *item);
@@ -359,7 +360,7 @@ void process_ask(struct timeline *t, struct track *k);
 /* The range [lo, hi) of numbers. */
 char *range_text(char *out, int64_t lo, int64_t hi);
 
-/* ---- fold.c ------------------------------------------------------------------------------------ */
+/* ---- fold.c ---------------------------------------------------------------------------------- */
 
 void fold_init(struct track *k);
 /* Shows the item, or counts it. It owns the item from now on. */
@@ -368,7 +369,7 @@ void fold_item(struct timeline *t, struct item *item);
 void fold_write(struct timeline *t, struct track *k);
 void fold_drop(struct timeline *t, struct track *k);
 
-/* ---- summary.c --------------------------------------------------------------------------------- */
+/* ---- summary.c ------------------------------------------------------------------------------- */
 
 /* What a connection came to, once. */
 void summary_write(struct timeline *t, struct track *k, uint64_t now);

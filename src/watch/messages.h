@@ -1,8 +1,8 @@
 /* messages.h - every sentence the time line says to people, in one table.
  *
- * {0}, {1}, ... are replaced by arguments, in whatever order a language wants them; another language
- * is another table of the same length. Names of protocols, flags and states are not sentences: they
- * are the same everywhere.
+ * {0}, {1}, ... are replaced by arguments, in whatever order a language wants them; another
+ * language is another table of the same length. Names of protocols, flags and states are not
+ * sentences: they are the same everywhere.
  */
 #ifndef TERN_WATCH_MESSAGES_H
 #define TERN_WATCH_MESSAGES_H

@@ -105,7 +105,7 @@ static bool http_response(struct bytes b, char *out)
     return true;
 }
 
-/* ---- TLS (RFC 8446 4.1.2, RFC 6066 3) --------------------------------------------------------- */
+/* ---- TLS (RFC 8446 4.1.2, RFC 6066 3) -------------------------------------------------------- */
 
 enum { TLS_ALERT = 21, TLS_HANDSHAKE = 22, CLIENT_HELLO = 1, SERVER_HELLO = 2, EXT_SNI = 0 };
 

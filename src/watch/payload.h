@@ -11,8 +11,8 @@
 
 enum { PAYLOAD_NAME = 128 }; /* bytes of a name, its end included */
 
-/* The name of what begins at `p`, a segment's `len` bytes; its length, or 0: nothing known (`out` is
- * then empty). */
+/* The name of what begins at `p`, a segment's `len` bytes; its length, or 0: nothing known (`out`
+ * is then empty). */
 size_t payload_name(const uint8_t *p, size_t len, char out[PAYLOAD_NAME]);
 
 #endif

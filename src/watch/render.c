@@ -111,7 +111,8 @@ static size_t words_that_fit(const char *s, uint32_t cols, bool utf8)
     }
 }
 
-/* The next row of a text that is wrapped: writes it into `row` and returns where the rest begins. */
+/* The next row of a text that is wrapped: writes it into `row` and returns where the rest
+ * begins. */
 static const char *wrap(struct text *row, const char *s, uint32_t cols)
 {
     char part[ROW_BYTES];
@@ -283,8 +284,8 @@ static enum style arrow_style(const struct line *l)
 
 /* ---- the wide form --------------------------------------------------------------------------- */
 
-/* The state in row `i` of that end; "" when there is nothing to say. Where colours can tell, one that
- * has not changed is dimmed, else left out. */
+/* The state in row `i` of that end; "" when there is nothing to say. Where colours can tell, one
+ * that has not changed is dimmed, else left out. */
 static const char *state_in_row(const struct timeline *t, const struct line *l, int end, uint32_t i,
                                 enum style *style)
 {
@@ -311,7 +312,8 @@ static void put_state(const struct timeline *t, struct text *row, const struct l
     text_style(row, STYLE_PLAIN);
 }
 
-/* The segment: pieces inside an arrow that fills the middle. Returns the first piece that is left. */
+/* The segment: pieces inside an arrow that fills the middle. Returns the first piece that is
+ * left. */
 static uint32_t put_arrow(const struct timeline *t, struct text *row, const struct line *l)
 {
     const struct layout *y = &t->layout;

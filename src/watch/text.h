@@ -1,5 +1,5 @@
-/* text.h - pieces of a line for people, measured in terminal columns: UTF-8 and what stands for it in
- * ASCII, colours, numbers, durations, amounts, addresses.
+/* text.h - pieces of a line for people, measured in terminal columns: UTF-8 and what stands for it
+ * in ASCII, colours, numbers, durations, amounts, addresses.
  *
  * A `struct text` has a fixed size: what does not fit is left out, whole characters at a time. Text
  * that others wrote (names of processes, payloads) goes through text_foreign(), which lets nothing

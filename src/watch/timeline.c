@@ -1,8 +1,8 @@
 /* timeline.c - the calls from outside, and the queue in which segments wait for their turn.
  *
  * A segment is shown when its fate is known and that of all that left before it, so that lines come
- * in the order of their times. A change of state belongs to the segment that was being taken in when
- * it happened, else to the next one its end sends; what none claims gets a line of its own.
+ * in the order of their times. A change of state belongs to the segment that was being taken in
+ * when it happened, else to the next one its end sends; what none claims gets a line of its own.
  *
  * Two segments that cross can each change the other end's state while under way. Shown in one line
  * each, one end's states would run backwards: then such a segment gets two lines, where it leaves

@@ -1,8 +1,9 @@
 /* timeline.h - the life of connections as lines for people: both ends' states, the segment between
  * them, what happened to it, and a summary at the end.
  *
- * It is told of packets and of state changes and writes text; it does no I/O and has no clock. End 0
- * stands on the left (the program), end 1 on the right. Sentences stand in one table (messages.h).
+ * It is told of packets and of state changes and writes text; it does no I/O and has no clock. End
+ * 0 stands on the left (the program), end 1 on the right. Sentences stand in one table
+ * (messages.h).
  */
 #ifndef TERN_WATCH_TIMELINE_H
 #define TERN_WATCH_TIMELINE_H
@@ -56,8 +57,8 @@ void timeline_sent(struct timeline *t, const struct timeline_packet *p);
 void timeline_fate(struct timeline *t, const struct timeline_packet *p, enum timeline_fate fate);
 /* A record of the stack at that end: states and retransmissions are used. */
 void timeline_trace(struct timeline *t, int end, const tern_trace *record);
-/* Some lines wait for what comes next: a fold for more of its kind, a change of state for the segment
- * that goes with it. When timeline_flush() should be called if nothing else is told before;
+/* Some lines wait for what comes next: a fold for more of its kind, a change of state for the
+ * segment that goes with it. When timeline_flush() should be called if nothing else is told before;
  * TERN_NEVER. */
 uint64_t timeline_due(const struct timeline *t);
 /* Writes what has waited long enough. */

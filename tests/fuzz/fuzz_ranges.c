@@ -76,7 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m.base = fuzz_u32(&in);
     struct ranges r = {.at = at, .count = 0, .cap = 1 + fuzz_u8(&in) % CAP};
     for (uintptr_t step = 1; in.left != 0; step++) {
-        void *tag = (void *)step; /* NOLINT(performance-no-int-to-ptr): told apart, never followed */
+        /* told apart, never followed */
+        void *tag = (void *)step; /* NOLINT(performance-no-int-to-ptr) */
         uint8_t what = fuzz_u8(&in);
         uint32_t lo = fuzz_u8(&in) % SPAN, len = 1 + fuzz_u8(&in);
         if (what < 16) {

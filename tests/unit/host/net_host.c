@@ -304,7 +304,8 @@ static int host_open(void *net, struct run_conn **out, const tern_addr *local,
     return 0;
 }
 
-/* At the time of the SYN: whoever listens here is asked first, as the host's kernel would accept. */
+/* At the time of the SYN: whoever listens here is asked first, as the host's kernel would
+ * accept. */
 static void connect_now(struct run_conn *c)
 {
     union run_sockaddr sa, la;

@@ -1,4 +1,5 @@
-/* net_tern.h - two stacks on one wire, for tests: programs on the first, the host behind the second.
+/* net_tern.h - two stacks on one wire, for tests: programs on the first, the host behind the
+ * second.
  *
  * What a program connects to is dialled on the host before its SYN is answered, unless a program of
  * the same run listens there: then the connection is turned round and comes in to the first stack.

@@ -1,6 +1,6 @@
-/* talk.h - a fixture: two hosts, a link, and a conversation over it. Each side sends a number of bytes
- * that its key and their offset determine, shuts, reads the other's to the end, checks each byte,
- * and closes. */
+/* talk.h - a fixture: two hosts, a link, and a conversation over it. Each side sends a number of
+ * bytes that its key and their offset determine, shuts, reads the other's to the end, checks each
+ * byte, and closes. */
 #ifndef TERN_TEST_TALK_H
 #define TERN_TEST_TALK_H
 

@@ -45,7 +45,8 @@ static void below_is_uniform(void **state)
         hits[lab_random_below(&r, 7)]++;
     for (size_t i = 0; i < 7; i++)
         assert_likely(hits[i], MANY, 1.0 / 7);
-    /* where the remainder of 2^64 matters: without rejection the lower half would be twice as likely */
+    /* where the remainder of 2^64 matters: without rejection the lower half would be twice as
+     * likely */
     uint32_t low = 0;
     uint64_t n = UINT64_C(3) << 62;
     for (int i = 0; i < MANY; i++)

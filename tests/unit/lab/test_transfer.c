@@ -1,5 +1,5 @@
-/* Two stacks in conversation over each kind of bad link: every byte arrives, both ends close in good
- * order, and nothing is left of it. */
+/* Two stacks in conversation over each kind of bad link: every byte arrives, both ends close in
+ * good order, and nothing is left of it. */
 #include <string.h>
 
 #include "unit.h"
@@ -13,8 +13,8 @@ static const tern_iface offload = {.mtu = 1500,
                                    .gso_max = 65535,
                                    .caps = TERN_CAP_CSUM | TERN_CAP_TSO4 | TERN_CAP_TSO6};
 
-/* Over links of that kind both ways, in both families, for several seeds: `up` bytes one way, a tenth
- * of that back, in at most so many (virtual) seconds each. */
+/* Over links of that kind both ways, in both families, for several seeds: `up` bytes one way, a
+ * tenth of that back, in at most so many (virtual) seconds each. */
 static void transfer(struct lab_impair impair, uint64_t up, uint64_t seconds)
 {
     uint64_t longest = 0;

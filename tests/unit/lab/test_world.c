@@ -364,7 +364,7 @@ static void a_pair_of_small_mtu_has_no_ip6(void **state)
     assert_null(p.w);
 }
 
-/* ---- a line of hosts: a router would be a stack that forwards; here two links at one host ----- */
+/* ---- a line of hosts: a router would be a stack that forwards; here two links at one host -- */
 
 static void a_host_may_have_several_links(void **state)
 {

@@ -182,7 +182,7 @@ void rig_memory(const struct rig *r, tern_memory *m);
 tern_addr rig_addr(const uint8_t ip[16], uint16_t port);
 __attribute__((noreturn, format(printf, 1, 2))) void rig_fail(const char *format, ...);
 
-/* ---- a peer: the other end of one connection -------------------------------------------------- */
+/* ---- a peer: the other end of one connection ------------------------------------------------- */
 
 struct peer {
     struct rig *r;
@@ -249,7 +249,7 @@ void peer_info(const struct peer *p, tern_tcp_info *out);
  * numbers, relative, are left in *in and *out. */
 void peer_to_state(struct peer *p, enum tern_state state, uint32_t *in, uint32_t *out);
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 struct rig_case {
     void (*run)(struct rig *r);

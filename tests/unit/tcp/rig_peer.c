@@ -33,7 +33,7 @@ struct peer *peer_new(struct rig *r)
 
 static int32_t after(uint32_t a, uint32_t b) { return (int32_t)(a - b); }
 
-/* ---- what holds for every segment ------------------------------------------------------------- */
+/* ---- what holds for every segment ------------------------------------------------------------ */
 
 static struct peer *find_peer(struct rig *r, const struct seg *g)
 {
@@ -366,7 +366,7 @@ enum tern_state peer_state(const struct peer *p)
     return (enum tern_state)info.state;
 }
 
-/* ---- the states after ESTABLISHED ------------------------------------------------------------- */
+/* ---- the states after ESTABLISHED ------------------------------------------------------------ */
 
 static void stack_shuts(struct peer *p, uint32_t in)
 {

@@ -218,8 +218,10 @@ void scene_begin(struct scene *x, const struct scene_config *conf)
     x->conf = *conf;
     struct lab_host_config host[2];
     for (int i = 0; i < 2; i++) {
-        host[i] = (struct lab_host_config){
-            .tern = conf->tern[i], .event = on_event, .trace = on_trace, .user = x};
+        host[i] = (struct lab_host_config){.tern = conf->tern[i],
+                                           .event = on_event,
+                                           .trace = on_trace,
+                                           .user = x};
         if (conf->tern[i].size == 0) {
             tern_config_default(&host[i].tern);
             host[i].tern.isn_fixed = true;

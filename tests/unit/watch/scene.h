@@ -29,16 +29,16 @@ struct scene_config {
     int width;
     bool colour, ascii, silent; /* silent: the time line is fed, its text is thrown away */
     bool ip6;
-    const char *process;  /* of end 0, NULL: unknown */
+    const char *process; /* of end 0, NULL: unknown */
     struct lab_config link;
     tern_config tern[2];  /* size 0: the default, with ISNs 10000 and 20000 */
     const char *request;  /* NULL: none */
     const char *response; /* head of the answer, NULL: none */
     uint64_t body;        /* bytes that follow it */
     enum server_close close;
-    uint64_t later;       /* SERVER_LATER: ns */
-    bool deaf;            /* the server does not read, */
-    bool stays;           /* and the client does not close after the answer */
+    uint64_t later; /* SERVER_LATER: ns */
+    bool deaf;      /* the server does not read, */
+    bool stays;     /* and the client does not close after the answer */
     bool no_listener, no_records;
 };
 
