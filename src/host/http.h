@@ -1,5 +1,5 @@
-/* http.h - as much of HTTP/1.1 (RFC 9112) as the built-in site needs: the head of a request, and where
- * a body ends. Bounded, and without memory of its own. */
+/* http.h - as much of HTTP/1.1 (RFC 9112) as the built-in site needs: the head of a request, and 
+ * where a body ends. Bounded, and without memory of its own. */
 #ifndef TERN_HOST_HTTP_H
 #define TERN_HOST_HTTP_H
 

@@ -6,8 +6,8 @@
  *   HEAD    a request is awaited; the client's FIN ends the visit here, in the way it asked for
  *   BODY    what it brings is read: thrown away, or echoed
  *   ANSWER  the answer's text, then its numbered bytes
- *   DRAIN   our FIN is out, because closing with unread data would be a reset (RFC 2525 2.17): the rest
- *           is thrown away until theirs comes
+ *   DRAIN   our FIN is out, because closing with unread data would be a reset (RFC 2525 2.17): the
+ *           rest is thrown away until theirs comes
  */
 #include "host/site.h"
 
@@ -75,7 +75,7 @@ uint8_t site_byte(uint64_t i)
     return (uint8_t)(x >> 24);
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------- */
+/* ---- waiting -------------------------------------------------------------------------------- */
 
 static void wait_no_more(struct visit *v)
 {
@@ -101,7 +101,7 @@ static void wait_for(struct visit *v, uint64_t ns)
     *at = v;
 }
 
-/* ---- the end of a visit ------------------------------------------------------------------------ */
+/* ---- the end of a visit --------------------------------------------------------------------- */
 
 static void leave(struct visit *v)
 {
@@ -139,7 +139,7 @@ static bool goodbye(struct visit *v)
     return true;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void put(struct visit *v, const char *format, ...)
 {
@@ -297,7 +297,7 @@ static void answer_to(struct visit *v, const char *target)
     }
 }
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static void wrong(struct visit *v, int status)
 {
@@ -546,7 +546,7 @@ static void go_on(struct visit *v)
     }
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events --------------------------------------------------------------------------------- */
 
 static void visit_event(struct app *app, const tern_event *ev)
 {
@@ -611,7 +611,7 @@ uint64_t site_deadline(const struct site *site)
     return site->waiting ? site->waiting->wake : TERN_NEVER;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------- */
+/* ---- beginning and end ---------------------------------------------------------------------- */
 
 static int listen_at(struct site *site, const tern_addr *addr, uint16_t port, uint32_t backlog)
 {
