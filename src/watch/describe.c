@@ -45,23 +45,6 @@ void title_write(struct timeline *t, struct track *k)
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static void flags_text(char out[TEXT_VALUE], uint16_t flags)
-{
-    static const struct {
-        uint16_t bit;
-        const char *name;
-    } names[] = {{TCP_SYN, "SYN"}, {TCP_FIN, "FIN"}, {TCP_RST, "RST"}, {TCP_PSH, "PSH"},
-                 {TCP_URG, "URG"}, {TCP_ECE, "ECE"}, {TCP_CWR, "CWR"}, {TCP_ACK, "ACK"}};
-    out[0] = '\0';
-    size_t at = 0;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (flags & names[i].bit)
-            at += (size_t)snprintf(out + at, TEXT_VALUE - at, "%s%s", at != 0 ? " " : "",
-                                   names[i].name);
-    if (at == 0)
-        snprintf(out, TEXT_VALUE, "no flags");
-}
-
 /* Relative numbers are small and never negative, but for garbage. */
 static char *relative_text(char *out, int64_t n)
 {
@@ -322,6 +305,8 @@ static void note_refused_by_receiver(struct line *l, const struct item *item)
         return;
     if (item->marks & TIMELINE_CORRUPTED)
         line_note(l, MSG_CHECKSUM, NO_ARGS);
+    else if (item->drop == TERN_DROP_TCP_SEQUENCE && item->had)
+        line_note(l, MSG_ALREADY, NO_ARGS);
     else if (item->drop != TERN_DROP_NONE && item->drop < TERN_DROP_COUNT &&
              item->drop != TERN_DROP_TCP_CLOSED &&
              !(item->flags & TCP_SYN && item->drop == TERN_DROP_TCP_DUPLICATE))
@@ -343,10 +328,9 @@ static enum arrow arrow_of(const struct item *item)
 
 static void describe_segment(struct timeline *t, struct line *l, const struct item *item)
 {
-    char flags[TEXT_VALUE];
-    flags_text(flags, item->flags);
+    char flags[PACKET_FLAGS];
     l->arrow = arrow_of(item);
-    line_piece(l, STYLE_PLAIN, 0, item->icmp ? "ICMP" : flags);
+    line_piece(l, STYLE_PLAIN, 0, item->icmp ? "ICMP" : packet_flags(flags, item->flags));
     if (item->kind == ITEM_ARRIVAL)
         piece_message(l, STYLE_PLAIN, MSG_CROSSED);
     else

@@ -16,7 +16,7 @@ enum {
     RUN_LINES = 6, /* payload segments in a row, one way */
     PLAIN_LINES = 40,
     NAME_LINES = 24,
-    EVENT_LINES = 6, /* beside the first of each kind */
+    EVENT_LINES = 4, /* beside the first of each kind */
     RESET_LINES = 6,
     COUNT_FIRST = 256, /* segments in the first fold; then twice as many, and so on */
     TIME_MOST = 60,    /* seconds */
@@ -106,6 +106,7 @@ static void after_silence(struct track *k)
     k->may_event = at_least(k->may_event, 4);
     k->may_reset = at_least(k->may_reset, 2);
     k->run[0] = k->run[1] = 0;
+    k->bulk = false;
     k->fold.count_max = COUNT_FIRST;
     k->fold.time_max = SECOND;
 }
@@ -113,8 +114,10 @@ static void after_silence(struct track *k)
 static bool plain_line(struct track *k, const struct item *item)
 {
     bool fresh = item->notes & NOTE_FIRST_DATA;
+    if (fresh)
+        k->bulk = false;
     if (item->len == 0)
-        return k->fold.count == 0 && take(&k->may_plain);
+        return k->fold.count == 0 && !k->bulk && take(&k->may_plain);
     uint16_t *run = &k->run[item->from];
     *run = fresh ? 1 : (uint16_t)min_u32(*run + 1u, UINT16_MAX);
     return *run <= RUN_LINES && (k->fold.count == 0 || fresh) && take(&k->may_plain);
@@ -135,6 +138,8 @@ static bool has_line(struct track *k, const struct item *item)
         k->kinds_seen |= events;
         return true;
     }
+    if (events == EVENT_DUP_ACK) /* the first says it all */
+        return false;
     if (events != 0)
         return take(&k->may_event);
     if (item->name != NULL && take(&k->may_name)) {
@@ -222,6 +227,7 @@ static void add(struct timeline *t, struct track *k, struct item *item)
     if (f->count < f->count_max && f->last - f->first < f->time_max)
         return;
     fold_write(t, k);
+    k->bulk = true;
     f->count_max = min_u32(f->count_max, UINT32_MAX / 2) * 2;
     f->time_max = min_u64(f->time_max * 2, (uint64_t)TIME_MOST * SECOND);
 }

@@ -16,10 +16,9 @@
 
 #include "tern/trace.h"
 #include "watch/messages.h"
+#include "watch/packet.h"
 #include "watch/text.h"
 #include "watch/timeline.h"
-#include "wire/icmp.h"
-#include "wire/tcp.h"
 
 struct track;
 
@@ -92,6 +91,7 @@ struct item {
     uint8_t options; /* WIRE_OPT_* */
     uint8_t wscale, sack_count;
     bool icmp, crossed, hashed;
+    bool had; /* its receiver has acknowledged all of it before */
     uint8_t icmp_kind, icmp_type, icmp_code;
     uint8_t change_count[2];
     struct change change[2][CHANGES_MAX]; /* what it did to the states; end 0 and end 1 */
@@ -191,6 +191,7 @@ struct track {
     uint16_t may_plain, may_name, may_event, may_reset;
     uint16_t kinds_seen;
     uint16_t run[2]; /* payload segments in a row, each way */
+    bool bulk;       /* so many that a fold was written only because it was full */
     struct fold fold;
 };
 
@@ -257,18 +258,6 @@ enum { TRACKS_MAX = 1 << 17, QUEUED_MAX = 1 << 18 };
 #define QUIET_TIME UINT64_C(500000000) /* and what is folded so long for more */
 
 /* ---- track.c --------------------------------------------------------------------------------- */
-
-struct packet {
-    struct wire_ip ip;
-    struct wire_tcp tcp;
-    struct wire_icmp icmp;
-    bool is_icmp; /* an error that quotes TCP */
-    const uint8_t *payload;
-    size_t len; /* of the payload */
-};
-
-/* false: nothing to follow. */
-bool packet_read(const uint8_t *data, size_t len, struct packet *out);
 
 /* The connection of a packet from end `from`, a new one if need be; NULL: none. */
 struct track *track_of_packet(struct timeline *t, const struct packet *p, int from, uint64_t now);

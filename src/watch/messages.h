@@ -60,6 +60,7 @@
     X(ZERO_WINDOW, "zero window: {0} can take no more")                                            \
     X(WINDOW_OPENS, "the window is open again")                                                    \
     X(CHECKSUM, "dropped by the receiver: wrong checksum")                                         \
+    X(ALREADY, "received before: answered with an ACK")                                            \
     X(IGNORED, "not accepted: {0}")                                                                \
     /* without a segment */                                                                        \
     X(GIVES_UP_OPEN, "{0} gives up: no answer to {1} SYNs")                                        \
@@ -134,7 +135,21 @@
     X(END_RESET_SERVER, "reset by server")                                                         \
     X(END_TIMED_OUT, "timed out")                                                                  \
     X(END_UNREACHABLE, "unreachable")                                                              \
-    X(END_NOT_OPENED, "never opened")
+    X(END_NOT_OPENED, "never opened")                                                              \
+    /* comments on packets of a capture */                                                         \
+    X(CAP_STATE, "{0}: {1} → {2}")                                                                 \
+    X(CAP_LOST, "the link loses this packet")                                                      \
+    X(CAP_DROPPED, "the link drops this packet, as asked")                                         \
+    X(CAP_OVERFLOW, "the link drops this packet: its queue is full")                               \
+    X(CAP_TOO_BIG, "the link drops this packet: larger than its MTU")                              \
+    X(CAP_CORRUPTED, "the link corrupts this packet")                                              \
+    X(CAP_CORRUPTED_HERE, "corrupted on the way")                                                  \
+    X(CAP_LATE, "the link holds this packet back: later ones overtake it")                         \
+    X(CAP_COPY, "doubled on the way: the second copy")                                             \
+    X(CAP_MISSING, "lost on the way here before this: {0}, seq {1}, {2} bytes")                    \
+    X(CAP_AGAIN_TIMER, "sent again: the timer has expired")                                        \
+    X(CAP_AGAIN_FAST, "sent again: acknowledgements show a loss")                                  \
+    X(CAP_AGAIN_PROBE, "sent again: a probe")
 
 enum watch_message {
 #define X(id, text) MSG_##id,

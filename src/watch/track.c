@@ -17,44 +17,12 @@
 
 enum { FULL_LIVE_MAX = 6, FULL_MAX = 40, TERSE_MAX = 240, BUCKETS_MIN = 64 };
 
-/* ---- packets --------------------------------------------------------------------------------- */
-
-bool packet_read(const uint8_t *data, size_t len, struct packet *out)
-{
-    if (data == NULL || wire_ip_read(data, len, len, &out->ip) != TERN_DROP_NONE ||
-        out->ip.fragment)
-        return false;
-    const uint8_t *p = data + out->ip.header_len;
-    size_t left = out->ip.payload_len;
-    out->is_icmp = out->ip.proto == WIRE_ICMP || out->ip.proto == WIRE_ICMP6;
-    if (out->is_icmp)
-        return wire_icmp_read(p, left, left, out->ip.version, &out->icmp) == TERN_DROP_NONE &&
-               out->icmp.quotes_tcp;
-    if (out->ip.proto != WIRE_TCP || wire_tcp_read(p, left, left, &out->tcp) != TERN_DROP_NONE)
-        return false;
-    out->payload = p + out->tcp.header_len;
-    out->len = left - out->tcp.header_len;
-    return true;
-}
-
 /* ---- finding --------------------------------------------------------------------------------- */
 
 /* A connection's two addresses; [0] is end 0's. */
 struct pair {
     tern_addr end[2];
 };
-
-static void pair_set(struct pair *a, int end, const uint8_t ip[16], uint16_t port)
-{
-    memset(&a->end[end], 0, sizeof(a->end[end]));
-    memcpy(a->end[end].ip, ip, 16);
-    a->end[end].port = port;
-}
-
-static bool addr_equal(const tern_addr *a, const tern_addr *b)
-{
-    return a->port == b->port && memcmp(a->ip, b->ip, 16) == 0;
-}
 
 /* Keyed by where the time line lies in memory: others choose the addresses, not the buckets. */
 static uint64_t pair_hash(const struct timeline *t, const struct pair *a)
@@ -185,13 +153,9 @@ static bool begins_anew(const struct track *k, int end, const struct packet *p)
 struct track *track_of_packet(struct timeline *t, const struct packet *p, int from, uint64_t now)
 {
     struct pair a;
-    if (p->is_icmp) { /* the quote is what its receiver had sent */
-        pair_set(&a, !from, p->icmp.src, p->icmp.sport);
-        pair_set(&a, from, p->icmp.dst, p->icmp.dport);
+    packet_pair(p, from, a.end);
+    if (p->is_icmp)
         return find(t, &a);
-    }
-    pair_set(&a, from, p->ip.src, p->tcp.sport);
-    pair_set(&a, !from, p->ip.dst, p->tcp.dport);
     struct track *k = find(t, &a);
     return k == NULL || begins_anew(k, from, p) ? make(t, &a, now) : k;
 }
@@ -201,8 +165,8 @@ struct track *track_of_record(struct timeline *t, int end, const tern_trace *r)
     struct pair a;
     if (r->peer.port == 0) /* of a listener, or of a packet that was dropped early */
         return NULL;
-    pair_set(&a, end, r->local.ip, r->local.port);
-    pair_set(&a, !end, r->peer.ip, r->peer.port);
+    a.end[end] = r->local;
+    a.end[!end] = r->peer;
     struct track *newest = find(t, &a);
     if (r->kind != TERN_TRACE_STATE)
         return newest;
@@ -270,7 +234,8 @@ static void take_syn(struct track *k, struct item *item, const struct wire_tcp *
     }
     e->syns++;
     e->syn_acks += (h->flags & TCP_ACK) != 0;
-    e->syn_sent = item->time;
+    if (!(h->flags & TCP_ACK))
+        e->syn_sent = item->time;
     if (h->opt.have & WIRE_OPT_MSS)
         e->mss = h->opt.mss;
     if (h->opt.have & WIRE_OPT_WSCALE) {
@@ -550,6 +515,8 @@ void track_processed(struct timeline *t, struct item *item)
         return;
     }
     o->unanswered = 0;
+    item->had = item->seq + item->len < o->ack ||
+                (item->seq + item->len == o->ack && !(item->flags & TCP_FIN));
     if (item->flags & TCP_FIN)
         o->fin_heard = true;
     if (item->flags & TCP_ACK && o->fin >= 0 && item->ack > o->fin) {

@@ -21,13 +21,6 @@ void output_add(void *output, const char *text, size_t len)
     o->text[o->len] = '\0';
 }
 
-static void discard(void *user, const char *text, size_t len)
-{
-    (void)user;
-    (void)text;
-    (void)len;
-}
-
 /* ---- actors ---------------------------------------------------------------------------------- */
 
 static void finish(struct actor *a, int err)
@@ -149,8 +142,8 @@ static void on_event(void *user, tern *s, const tern_event *ev)
         return;
     if (ev->mask & TERN_EV_OPEN && !a->opened) {
         a->opened = true;
-        if (!a->server && x->conf.request != NULL)
-            actor_send(a, x->conf.request);
+        if (!a->server && x->conf.request != NULL) /* a program needs a moment */
+            a->ask_at = lab_world_now(x->pair.w) + MS / 10;
     }
     if (ev->mask & TERN_EV_ERROR) {
         finish(a, ev->err);
@@ -180,6 +173,10 @@ static void on_tap(void *user, const struct lab_event *e)
         timeline_sent(x->line, &p);
     else
         timeline_fate(x->line, &p, fates[e->fate]);
+    if (x->capture != NULL && e->fate == LAB_SENT)
+        capture_sent(x->capture, &p);
+    else if (x->capture != NULL)
+        capture_fate(x->capture, &p, fates[e->fate]);
 }
 
 static void on_trace(void *user, int host, const tern_trace *record)
@@ -187,6 +184,8 @@ static void on_trace(void *user, int host, const tern_trace *record)
     struct scene *x = user;
     if (x->line != NULL && !x->conf.no_records)
         timeline_trace(x->line, host, record);
+    if (x->capture != NULL)
+        capture_trace(x->capture, host, record);
 }
 
 static void on_process(void *user, const tern_addr *local, const tern_addr *peer, char *out,
@@ -198,16 +197,19 @@ static void on_process(void *user, const tern_addr *local, const tern_addr *peer
     snprintf(out, cap, "%s", x->conf.process != NULL ? x->conf.process : "");
 }
 
-static void *on_process_user(struct scene *x) { return x; }
-
 /* The text and the process share one `user`. */
 static void on_write(void *user, const char *text, size_t len)
 {
     struct scene *x = user;
     if (!x->conf.silent)
         output_add(&x->out, text, len);
-    else
-        discard(NULL, text, len);
+}
+
+static bool on_block(void *user, const void *p, size_t len)
+{
+    struct scene *x = user;
+    output_add(&x->pcap, p, len);
+    return true;
 }
 
 /* ---- scenes ---------------------------------------------------------------------------------- */
@@ -235,9 +237,20 @@ void scene_begin(struct scene *x, const struct scene_config *conf)
                                    .msl = host[0].tern.msl,
                                    .write = on_write,
                                    .process = on_process,
-                                   .user = on_process_user(x)};
+                                   .user = x};
     x->line = timeline_new(&line);
     assert_non_null(x->line);
+    if (conf->capture[0] || conf->capture[1]) {
+        struct capture_config capture = {.application = "tern test",
+                                         .name = {"client", "server"},
+                                         .end = {conf->capture[0], conf->capture[1]},
+                                         .start = START,
+                                         .unix_start = UINT64_C(1700000000) * SECOND,
+                                         .write = on_block,
+                                         .user = x};
+        x->capture = capture_new(&capture);
+        assert_non_null(x->capture);
+    }
     struct lab_config link = conf->link;
     link.tap = on_tap;
     link.user = x;
@@ -261,20 +274,29 @@ struct actor *scene_connect(struct scene *x)
     return a;
 }
 
-static uint64_t next_close(const struct scene *x)
+/* When the next actor does something of its own accord. */
+static uint64_t next_plan(const struct scene *x)
 {
     uint64_t next = TERN_NEVER;
     for (uint32_t i = 0; i < x->servers; i++)
         if (x->server[i].close_at != 0 && !x->server[i].ended && x->server[i].close_at < next)
             next = x->server[i].close_at;
+    for (uint32_t i = 0; i < x->clients; i++)
+        if (x->client[i].ask_at != 0 && !x->client[i].ended && x->client[i].ask_at < next)
+            next = x->client[i].ask_at;
     return next;
 }
 
-static void close_due(struct scene *x, uint64_t now)
+static void act_as_planned(struct scene *x, uint64_t now)
 {
     for (uint32_t i = 0; i < x->servers; i++)
         if (x->server[i].close_at != 0 && !x->server[i].ended && x->server[i].close_at <= now)
             finish(&x->server[i], 0);
+    for (uint32_t i = 0; i < x->clients; i++)
+        if (x->client[i].ask_at != 0 && !x->client[i].ended && x->client[i].ask_at <= now) {
+            x->client[i].ask_at = 0;
+            actor_send(&x->client[i], x->conf.request);
+        }
 }
 
 void scene_run(struct scene *x, uint64_t ns)
@@ -282,16 +304,19 @@ void scene_run(struct scene *x, uint64_t ns)
     uint64_t until = lab_world_now(x->pair.w) + ns;
     for (;;) {
         uint64_t now = lab_world_now(x->pair.w), next = lab_world_next(x->pair.w);
-        if (x->conf.close == SERVER_LATER && next_close(x) < next)
-            next = next_close(x);
+        uint64_t plan = next_plan(x);
+        if (plan < next)
+            next = plan;
         if (next < now)
             next = now;
         if (next > until)
             next = until;
         for (uint64_t due; (due = timeline_due(x->line)) < next;)
             timeline_flush(x->line, due > now ? due : now);
-        close_due(x, next);
+        act_as_planned(x, next);
         (void)lab_world_turn(x->pair.w, next);
+        if (x->capture != NULL)
+            capture_flush(x->capture);
         if (next == until && lab_world_next(x->pair.w) > until)
             return;
     }
@@ -309,11 +334,14 @@ void scene_end(struct scene *x)
 {
     timeline_free(x->line, lab_world_now(x->pair.w));
     x->line = NULL;
+    capture_free(x->capture);
+    x->capture = NULL;
     lab_world_free(x->pair.w);
 }
 
 void scene_free(struct scene *x)
 {
     free(x->out.text);
+    free(x->pcap.text);
     free(x);
 }

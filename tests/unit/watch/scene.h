@@ -4,6 +4,7 @@
 #define TERN_TEST_SCENE_H
 
 #include "lab/world.h"
+#include "watch/capture.h"
 #include "watch/timeline.h"
 
 #define MS UINT64_C(1000000)
@@ -40,6 +41,7 @@ struct scene_config {
     bool deaf;      /* the server does not read, */
     bool stays;     /* and the client does not close after the answer */
     bool no_listener, no_records;
+    bool capture[2]; /* these ends, into scene.pcap */
 };
 
 struct scene;
@@ -51,8 +53,8 @@ struct actor {
     tern_sock sock;
     bool server, opened, asked, eof, shut, ended;
     uint64_t to_send, received;
-    uint64_t head; /* bytes of the head not yet sent */
-    uint64_t close_at;
+    uint64_t head;             /* bytes of the head not yet sent */
+    uint64_t ask_at, close_at; /* when it sends its request, when it closes; 0: not planned */
     int err;
 };
 
@@ -60,7 +62,8 @@ struct scene {
     struct scene_config conf;
     struct lab_pair pair;
     struct timeline *line;
-    struct output out;
+    struct capture *capture;
+    struct output out, pcap;
     tern_sock listener;
     struct actor client[SCENE_CLIENTS], server[SCENE_CLIENTS];
     uint32_t clients, servers;
