@@ -183,6 +183,8 @@ typedef struct tern_entry {
  * Looks at `max` slots at most in each call but for runs of empty ones, which are skipped in
  * steps of 4,096; entries that come or go meanwhile may be missed or not. */
 size_t tern_list(const tern *s, uint64_t *cursor, tern_entry *out, size_t max);
+/* The one with these two ends, found by its hash. TERN_ESTALE: there is none. */
+int tern_find(tern *s, const tern_addr *local, const tern_addr *peer, tern_entry *out);
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct command cmd_help, cmd_completion;
+extern const struct command cmd_run, cmd_help, cmd_completion;
 
 const struct command *const commands[] = {
+    &cmd_run,
     &cmd_help,
     &cmd_completion,
     NULL,

@@ -145,7 +145,7 @@ int http_request_read(struct http_request *out, const char *text, size_t len)
     return len >= HTTP_HEAD_MAX ? -431 : 0;
 }
 
-/* ---- chunks (RFC 9112 7.1) ------------------------------------------------------------------ */
+/* ---- chunks (RFC 9112 7.1) ------------------------------------------------------------------- */
 
 enum { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_DATA, CHUNK_END, CHUNK_TRAILER };
 

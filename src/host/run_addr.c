@@ -68,3 +68,10 @@ size_t run_addr_write(union run_sockaddr *out, int family, const tern_addr *addr
     out->in6.sin6_scope_id = addr->scope;
     return sizeof out->in6;
 }
+
+bool run_addr_loopback(const tern_addr *a)
+{
+    static const uint8_t one[16] = {[15] = 1};
+
+    return run_addr_is4(a) ? a->ip[12] == 127 : memcmp(a->ip, one, sizeof one) == 0;
+}

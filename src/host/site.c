@@ -75,7 +75,7 @@ uint8_t site_byte(uint64_t i)
     return (uint8_t)(x >> 24);
 }
 
-/* ---- waiting -------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void wait_no_more(struct visit *v)
 {
@@ -101,7 +101,7 @@ static void wait_for(struct visit *v, uint64_t ns)
     *at = v;
 }
 
-/* ---- the end of a visit --------------------------------------------------------------------- */
+/* ---- the end of a visit ---------------------------------------------------------------------- */
 
 static void leave(struct visit *v)
 {
@@ -139,7 +139,7 @@ static bool goodbye(struct visit *v)
     return true;
 }
 
-/* ---- answers -------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static void put(struct visit *v, const char *format, ...)
 {
@@ -203,12 +203,9 @@ static void page(struct visit *v)
         body, sizeof body,
         "This page came over a TCP connection that you opened a moment ago.\n"
         "You are %s, this site is %s.\n\n"
-        "  you                                             the site\n"
-        "   |  SYN      seq %-10u                        |   your initial number\n"
-        "   |                   SYN, ACK  seq %-10u      |   mine; ack %u:\n"
-        "   |                                              |   yours + 1, a SYN counts as one\n"
-        "   |  ACK      ack %-10u                        |   mine + 1; both ends are\n"
-        "   |                                              |   ESTABLISHED now\n\n"
+        "   you > site   SYN        seq %-10u                 your initial number\n"
+        "   site > you   SYN, ACK   seq %-10u  ack %-10u mine; yours + 1: a SYN counts as one\n"
+        "   you > site   ACK                        ack %-10u mine + 1: both are ESTABLISHED\n\n"
         "Agreed: segments of %u bytes; windows scaled by 2^%u (you) and 2^%u (me);\n"
         "selective acknowledgements %s; timestamps %s. Round trip: %s.\n\n"
         "More to see here: /bytes/1000000   /echo   /slow   /reset\n"
@@ -297,7 +294,7 @@ static void answer_to(struct visit *v, const char *target)
     }
 }
 
-/* ---- requests ------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void wrong(struct visit *v, int status)
 {
@@ -546,7 +543,7 @@ static void go_on(struct visit *v)
     }
 }
 
-/* ---- events --------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void visit_event(struct app *app, const tern_event *ev)
 {
@@ -611,7 +608,7 @@ uint64_t site_deadline(const struct site *site)
     return site->waiting ? site->waiting->wake : TERN_NEVER;
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 static int listen_at(struct site *site, const tern_addr *addr, uint16_t port, uint32_t backlog)
 {

@@ -119,6 +119,31 @@ size_t tern_list(const tern *s, uint64_t *cursor, tern_entry *out, size_t max)
     return n;
 }
 
+int tern_find(tern *s, const tern_addr *local, const tern_addr *peer, tern_entry *out)
+{
+    struct tcp_tuple tuple = {.lport = local->port, .rport = peer->port};
+    memcpy(tuple.local, local->ip, sizeof(tuple.local));
+    memcpy(tuple.remote, peer->ip, sizeof(tuple.remote));
+    uint32_t ref = flow_find(&s->tcp, &tuple, tcp_flow_hash(&s->tcp, &tuple));
+    bool found = false;
+    if (ref == 0)
+        return TERN_ESTALE;
+    switch (ref_kind(ref)) {
+    case REF_HALFOPEN:
+        found = list_halfopen(s, ref_ix(ref), out);
+        break;
+    case REF_CONN:
+        found = list_conn(s, ref_ix(ref), out);
+        break;
+    case REF_TIMEWAIT:
+        found = list_timewait(s, ref_ix(ref), out);
+        break;
+    case REF_LISTENER:
+        break; /* not in this table */
+    }
+    return found ? 0 : TERN_ESTALE;
+}
+
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 const char *tern_state_name(enum tern_state state)
