@@ -403,8 +403,8 @@ static enum step check_ack(struct arrival *in)
         return drop(in, TERN_DROP_TCP_ACK);
     }
     note_timestamp(t, c, h);
-    if (c->active != NULL && c->active->persist)
-        c->retries = 0; /* it answers, so it lives: MUST-37 */
+    if (c->active != NULL && (c->active->persist || c->snd_nxt - c->snd_una > c->snd_wnd))
+        c->retries = 0; /* it answers, but has no room: it lives (MUST-37, SHLD-17) */
     struct ack_sample s = {0};
     if (seq_lt(h->ack, c->snd_una))
         return STEP_ON; /* old; its data may be news all the same */

@@ -294,7 +294,7 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
     uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
     if (queued > len && cwnd < wnd)
         c->flags |= CONN_CWND_LIMITED;
-    else if (queued != 0)
+    else if (queued != 0 && a->lost == 0) /* (lost segments have said what limits them) */
         c->flags &= ~(uint32_t)CONN_CWND_LIMITED;
     len = min_u32(len, payload_max(t, c, mss));
     if (len >= mss && len < queued)
