@@ -229,6 +229,8 @@ void run_sock_free(struct run_sock *s);
 /* The program has closed its socket: ends what hangs on it, and frees it. */
 void run_sock_closed(struct run_sock *s);
 void run_sock_free_all(struct run *r);
+/* All programs have ended, and with them their listeners: resets what waits there, now. */
+void run_sock_end_listeners(struct run *r);
 /* The inode behind a descriptor of a thread, 0 when it is no socket. */
 uint64_t run_sock_inode(pid_t pid, int fd);
 /* Gives up our end of the pair, or the copy of the open file. */

@@ -237,8 +237,10 @@ static void notify_ready(void *user, uint32_t events)
 
     while (n < RUN_CALLS_MAX && one_call(r))
         n++;
-    if (n == 0 && (events & (EPOLLHUP | EPOLLERR)) && !(events & EPOLLIN))
+    if (n == 0 && (events & (EPOLLHUP | EPOLLERR)) && !(events & EPOLLIN)) {
         run_notify_stop(r); /* no process is under the filter any more */
+        run_sock_end_listeners(r);
+    }
 }
 
 int run_notify_start(struct run *r, int fd)

@@ -115,9 +115,22 @@ void run_sock_closed(struct run_sock *s)
 
 void run_sock_free_all(struct run *r)
 {
+    struct run_sock *s;
+
     for (size_t i = 0; i < RUN_SOCK_BUCKETS; i++)
-        while (r->table[i])
-            run_sock_closed(r->table[i]);
+        while ((s = r->table[i])) {
+            r->table[i] = s->chain;
+            s->ino = 0;
+            run_sock_closed(s);
+        }
+}
+
+void run_sock_end_listeners(struct run *r)
+{
+    for (size_t i = 0; i < RUN_SOCK_BUCKETS; i++)
+        for (struct run_sock *s = r->table[i]; s; s = s->chain)
+            if (s->state == SOCK_LISTENING)
+                run_listener_closed(s);
 }
 
 uint64_t run_sock_inode(pid_t pid, int fd)

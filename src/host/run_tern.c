@@ -416,7 +416,7 @@ size_t run_tern_busy(const struct run_tern *rt)
     while ((n = tern_list(rt->cfg.stack, &cursor, e, sizeof e / sizeof e[0])) > 0)
         for (size_t i = 0; i < n; i++)
             busy += e[i].state == TERN_FIN_WAIT_1 || e[i].state == TERN_CLOSING ||
-                    e[i].state == TERN_LAST_ACK || e[i].user != NULL;
+                    e[i].state == TERN_LAST_ACK || (e[i].user != NULL && e[i].state != TERN_LISTEN);
     return busy;
 }
 

@@ -383,12 +383,19 @@ void *net_tern_user(struct net_tern *n) { return n->rt; }
 
 void net_tern_run(struct net_tern *n, struct run *r) { n->run = r; }
 
+static bool via_busy(const struct via *v)
+{
+    bool started = v->pump.args.set != NULL;
+
+    return v->admitted && (!started || v->pump.active || v->pump_back.active);
+}
+
 size_t net_tern_busy(const struct net_tern *n)
 {
     size_t busy = run_tern_busy(n->rt);
 
     for (const struct via *v = n->vias; v; v = v->next)
-        busy += v->admitted;
+        busy += via_busy(v);
     return busy;
 }
 

@@ -37,6 +37,8 @@ static _Noreturn void over_tern(struct loop *l, char *const argv[])
     net_tern_run(n, NULL);
     for (uint64_t end = loop_clock() + S; net_tern_busy(n) && loop_clock() < end;)
         loop_turn(l, end);
+    if (net_tern_busy(n))
+        fprintf(stderr, "connections have not ended\n");
     status = run_status(r);
     run_free(r);
     net_tern_free(n);
@@ -65,6 +67,8 @@ void runner_main(char *const argv[])
         loop_turn(l, LOOP_NEVER);
     for (uint64_t end = loop_clock() + S; net_host_busy(n) && loop_clock() < end;)
         loop_turn(l, end);
+    if (net_host_busy(n))
+        fprintf(stderr, "connections have not ended\n");
     status = run_status(r);
     run_free(r);
     net_host_free(n);
