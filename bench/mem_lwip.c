@@ -37,7 +37,7 @@ static uint64_t now_ns;
 
 uint32_t sys_now(void) { return (uint32_t)(now_ns / 1000000); }
 
-/* ---- the link --------------------------------------------------------------------------------- */
+/* ---- the link -------------------------------------------------------------------------------- */
 
 static err_t transmit(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 {
@@ -76,7 +76,7 @@ static void link_up(struct link *l, ip_addr_t *ip, unsigned net)
     netif_set_link_up(&l->netif);
 }
 
-/* ---- both ends -------------------------------------------------------------------------------- */
+/* ---- both ends ------------------------------------------------------------------------------- */
 
 static void connect_one(void);
 

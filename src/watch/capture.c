@@ -1,7 +1,8 @@
 /* capture.c - see capture.h.
  *
  * A record comes while a packet is taken in (then it is about that packet), or before the packet it
- * goes with leaves: such remarks wait in a small ring until a packet of their connection takes them.
+ * goes with leaves: such remarks wait in a small ring until a packet of their connection takes
+ * them.
  */
 #include "watch/capture.h"
 

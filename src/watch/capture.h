@@ -1,12 +1,13 @@
 /* capture.h - what one end of a link sees, or each of both, as pcapng with comments.
  *
- * An end's capture has the packets it sends, when it sends them, and those it takes in, when it does.
- * A comment on a packet says which states it changed (or, of one that is sent, which change made the
- * end send it), why it was sent again, and what the link did to it. What the link drops is seen by
- * its sender alone; its receiver's next packet of that connection says what is missing before it.
+ * An end's capture has the packets it sends, when it sends them, and those it takes in, when it
+ * does. A comment on a packet says which states it changed (or, of one that is sent, which change
+ * made the end send it), why it was sent again, and what the link did to it. What the link drops is
+ * seen by its sender alone; its receiver's next packet of that connection says what is missing
+ * before it.
  *
- * The same packets and records make the same bytes. Nothing is read or written here: whole blocks go
- * to a sink, and once that has refused one nothing more is handed to it.
+ * The same packets and records make the same bytes. Nothing is read or written here: whole blocks
+ * go to a sink, and once that has refused one nothing more is handed to it.
  */
 #ifndef TERN_WATCH_CAPTURE_H
 #define TERN_WATCH_CAPTURE_H

@@ -1,6 +1,6 @@
 /* pcapng.h - writes pcapng (draft-ietf-opsawg-pcapng): raw IP packets with nanosecond times and
- * comments. It makes blocks and hands them to a sink, one whole block a call; what a full disk means
- * is the sink's business.
+ * comments. It makes blocks and hands them to a sink, one whole block a call; what a full disk
+ * means is the sink's business.
  */
 #ifndef TERN_WATCH_PCAPNG_H
 #define TERN_WATCH_PCAPNG_H

@@ -34,7 +34,7 @@ static struct scene *played(const struct scene_config *conf, uint64_t ns)
     return x;
 }
 
-/* ---- the file itself --------------------------------------------------------------------------- */
+/* ---- the file itself ------------------------------------------------------------------------- */
 
 static uint32_t le32(const char *p)
 {
@@ -99,7 +99,7 @@ static void test_same_seed(void **state)
     scene_free(d);
 }
 
-/* ---- a sink that is full ----------------------------------------------------------------------- */
+/* ---- a sink that is full --------------------------------------------------------------------- */
 
 struct sink {
     uint32_t calls, room;
@@ -172,7 +172,7 @@ static void test_cut(void **state)
     free(o.text);
 }
 
-/* ---- as tshark reads it ------------------------------------------------------------------------ */
+/* ---- as tshark reads it ---------------------------------------------------------------------- */
 
 static bool have_tshark(void)
 {
@@ -250,7 +250,7 @@ static void test_tshark_bulk(void **state)
     scene_free(x);
 }
 
-/* ---- comments ---------------------------------------------------------------------------------- */
+/* ---- comments -------------------------------------------------------------------------------- */
 
 static bool has(const struct scene *x, const char *s)
 {

@@ -31,7 +31,7 @@ static void check(const char *name, const struct scene_config *conf, uint64_t ns
     scene_free(x);
 }
 
-/* ---- a page, in every form --------------------------------------------------------------------- */
+/* ---- a page, in every form ------------------------------------------------------------------- */
 
 static void test_page_wide(void **state)
 {
@@ -87,7 +87,7 @@ static void test_page_packets_alone(void **state)
     check("page-packets-alone", &c, 200 * SECOND);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void lose(struct scene_config *c, const struct lab_drop *drop)
 {
@@ -153,7 +153,7 @@ static void test_simultaneous_open(void **state)
     scene_free(x);
 }
 
-/* ---- closing ----------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 static void test_server_closes(void **state)
 {
