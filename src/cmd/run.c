@@ -50,7 +50,7 @@ struct run_values {
     uint32_t isn[2];
 };
 
-/* ---- options that are not numbers -------------------------------------------------------------- */
+/* ---- options that are not numbers ------------------------------------------------------------ */
 
 static bool number(const char *text, size_t len, uint64_t max, uint64_t *out)
 {
@@ -197,7 +197,7 @@ static const struct opt run_opts[] = {
      .help = "stay until all connections are gone, TIME-WAIT too"},
 };
 
-/* ---- where the time line goes ------------------------------------------------------------------ */
+/* ---- where the time line goes ---------------------------------------------------------------- */
 
 static void say(void *user, const char *text)
 {
@@ -252,7 +252,7 @@ static bool record_config(struct record_config *r, const struct run_values *v)
     return true;
 }
 
-/* ---- the world --------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 static struct lab_impair impair(const struct run_values *v, uint32_t loss)
 {
@@ -313,7 +313,7 @@ static bool publish(struct run_world *w, const struct publish *p)
     return !err;
 }
 
-/* ---- --json ------------------------------------------------------------------------------------ */
+/* ---- --json ---------------------------------------------------------------------------------- */
 
 static json_t *json_end(const struct timeline_connection *c, int end)
 {
@@ -358,7 +358,7 @@ static int write_json(const struct run_values *v, struct run_world *w)
     return err ? cmd_fail("run", "%s: %s", v->json, strerror(err)) : CMD_OK;
 }
 
-/* ---- the run ----------------------------------------------------------------------------------- */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* The programs have ended; what they sent is to arrive yet. */
 static void rest(const struct run_values *v, struct loop *l, struct run_world *w)

@@ -1,8 +1,8 @@
 /* gateway.c - see gateway.h.
  *
  * A way has one or two ends in the stack: `near`, towards whoever connected, and, when it leads
- * back into the stack, `far`. Its other end is a socket of the host's, or else a pair of sockets joins
- * the pumps of both.
+ * back into the stack, `far`. Its other end is a socket of the host's, or else a pair of sockets
+ * joins the pumps of both.
  *
  *   from the stack   SYN held -> dial (host or far) -> admit -> near is open -> pump
  *   from the host    accept() -> near connects -> near is open -> pump

@@ -22,9 +22,9 @@ int run_addr_read(tern_addr *out, int family, const union run_sockaddr *sa, size
 /* The address as a socket of `family` shows it; returns its length. */
 size_t run_addr_write(union run_sockaddr *out, int family, const tern_addr *addr);
 
-bool run_addr_is4(const tern_addr *a);  /* ::ffff:0:0/96 */
-bool run_addr_any(const tern_addr *a);  /* :: or 0.0.0.0 */
-bool run_addr_any6(const tern_addr *a); /* :: */
+bool run_addr_is4(const tern_addr *a);      /* ::ffff:0:0/96 */
+bool run_addr_any(const tern_addr *a);      /* :: or 0.0.0.0 */
+bool run_addr_any6(const tern_addr *a);     /* :: */
 bool run_addr_loopback(const tern_addr *a); /* ::1 or 127.0.0.0/8 */
 /* The wildcard of a family, port 0. */
 tern_addr run_addr_wildcard(int family);
