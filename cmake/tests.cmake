@@ -15,6 +15,7 @@ add_custom_target(examples)
 
 # Folders of unit tests that also use the fixtures of another one.
 set(TESTS_FIXTURE_stack tcp)
+set(TESTS_FIXTURE_posix lab)
 
 find_path(CMOCKA_INCLUDE cmocka.h)
 find_library(CMOCKA_LIBRARY cmocka)

@@ -149,6 +149,8 @@ typedef struct tern_tcp_info {
     uint8_t snd_wscale, rcv_wscale;
     uint8_t retransmits; /* of the segment at snd_una, by timeout */
     bool in_recovery;
+    bool eof;    /* the peer's FIN has come */
+    int32_t err; /* enum tern_err that ended it, or 0 */
     uint16_t snd_mss, rcv_mss; /* payload of a full segment sent; largest received lately */
     uint32_t mss_peer;         /* the peer's MSS option, or the default for its family */
     uint32_t iss, irs;
@@ -165,7 +167,9 @@ typedef struct tern_tcp_info {
     uint32_t segs_out, segs_in, retransmits_total, out_of_order;
 } tern_tcp_info;
 
-/* Fills the first `size` bytes of `out`: sizeof(tern_tcp_info) of the caller. TERN_ESTALE. */
+/* Fills the first `size` bytes of `out`: sizeof(tern_tcp_info) of the caller. Of a listener: its
+ * state, and in rx_queued and tx_queued how many wait to be accepted and how many may.
+ * TERN_ESTALE. */
 int tern_info(const tern *s, tern_sock k, tern_tcp_info *out, size_t size);
 
 /* ---- all sockets ----------------------------------------------------------------------------- */

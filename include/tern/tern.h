@@ -251,6 +251,8 @@ int tern_iface_remove(tern *s, int id);
 int tern_iface_addr(tern *s, int iface, const uint8_t ip[16], unsigned prefix_bits);
 /* Accept packets for any destination on this interface (a gateway's side). */
 int tern_iface_promiscuous(tern *s, int iface, bool on);
+/* Whether an interface has this address. */
+bool tern_is_local(const tern *s, const uint8_t ip[16]);
 /* Adds a route. `bits` counts in the 16-byte form: 96 + n for IPv4. `via` may be NULL. */
 int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int iface);
 
@@ -259,6 +261,7 @@ int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t v
 enum {                           /* tern_listen_args.flags */
        TERN_LISTEN_HOLD = 1,     /* every SYN waits as a TERN_EV_HOLD event */
        TERN_LISTEN_ANY_PORT = 2, /* local.port is ignored */
+       TERN_LISTEN_IP6_ONLY = 4, /* with an all-zero address: not IPv4 */
 };
 
 typedef struct {
@@ -337,6 +340,14 @@ enum tern_opt {
 /* TERN_EINVAL: an unknown option or a value out of its range. */
 int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value);
 int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value);
+
+/* Says that nobody will read any more: once our FIN is queued, new data is answered with RST. What
+ * has been received stays readable. */
+int tern_recv_shutdown(tern *s, tern_sock k);
+
+/* The next data (TERN_EV_READ), room (TERN_EV_WRITE) or connection (TERN_EV_ACCEPT) is an event, as
+ * if the call for it had met TERN_EAGAIN. */
+int tern_arm(tern *s, tern_sock k, uint32_t mask);
 
 /* Both ends of a connection, or the local address of a listener; either may be NULL. */
 int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer);

@@ -261,6 +261,27 @@ int tern_shutdown(tern *s, tern_sock k)
     return user_shutdown(&s->tcp, c);
 }
 
+int tern_recv_shutdown(tern *s, tern_sock k)
+{
+    CONN_OR_RETURN(s, k, c);
+    c->flags |= CONN_RX_CLOSED;
+    return 0;
+}
+
+int tern_arm(tern *s, tern_sock k, uint32_t mask)
+{
+    int64_t listener = stack_listener(s, k);
+    if (listener > 0) {
+        if (mask & TERN_EV_ACCEPT)
+            listener_at(&s->tcp, (uint32_t)listener)->accept_armed = true;
+        return 0;
+    }
+    CONN_OR_RETURN(s, k, c);
+    c->flags |=
+        (mask & TERN_EV_READ ? CONN_READ_ARMED : 0) | (mask & TERN_EV_WRITE ? CONN_WRITE_ARMED : 0);
+    return 0;
+}
+
 int tern_close(tern *s, tern_sock k)
 {
     int64_t listener = stack_listener(s, k);
@@ -343,6 +364,16 @@ int tern_user_set(tern *s, tern_sock k, void *user)
 int tern_info(const tern *s, tern_sock k, tern_tcp_info *out, size_t size)
 {
     tern_tcp_info info;
+    int64_t listener = stack_listener(s, k);
+    if (listener > 0) {
+        const struct listener *l = listener_at(&s->tcp, (uint32_t)listener);
+        info = (tern_tcp_info){.state = TERN_LISTEN,
+                               .rx_queued = l->waiting,
+                               .tx_queued = l->backlog,
+                               .timer = TERN_NEVER};
+        memcpy(out, &info, min_size(size, sizeof(info)));
+        return 0;
+    }
     CONN_OR_RETURN(s, k, c);
     user_info(&s->tcp, c, &info);
     memcpy(out, &info, min_size(size, sizeof(info)));

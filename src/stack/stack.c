@@ -201,6 +201,8 @@ int tern_iface_promiscuous(tern *s, int id, bool on)
     return 0;
 }
 
+bool tern_is_local(const tern *s, const uint8_t ip[16]) { return ip_is_local(&s->ip, ip); }
+
 int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int id)
 {
     if (!iface_valid(s, id))

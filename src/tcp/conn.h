@@ -257,6 +257,7 @@ struct listener {
     uint32_t hash;
     uint16_t port; /* 0: any port */
     bool any_ip4;  /* any IPv4 address only */
+    bool ip6_only; /* any address, but not IPv4 */
     bool hold;
     uint32_t backlog, waiting; /* accept queue: most, now */
     uint32_t halfopen;         /* entries of this listener */

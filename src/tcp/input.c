@@ -485,7 +485,7 @@ static enum step check_text(struct arrival *in)
         ack_now(t, c);
         return in->fin ? STEP_ON : drop(in, TERN_DROP_TCP_WINDOW);
     }
-    if (c->flags & CONN_RX_CLOSED) { /* SHLD-3 */
+    if (c->flags & CONN_RX_CLOSED && c->state != TERN_ESTABLISHED) { /* SHLD-3 */
         conn_reset(t, c, TERN_ERESET);
         return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
     }

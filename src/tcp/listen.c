@@ -58,7 +58,7 @@ static uint32_t find_listener(const struct tcp *t, const uint8_t *ip, uint16_t p
                 continue;
             q.scope = (enum scope)scope;
             uint32_t ix = lookup(t, &q);
-            if (ix != 0)
+            if (ix != 0 && !(listener_at(t, ix)->ip6_only && wire_is_ip4(ip)))
                 return ix;
         }
     }
@@ -87,6 +87,7 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
     l->user = args->user;
     l->port = q.port;
     l->any_ip4 = q.scope == SCOPE_IP4;
+    l->ip6_only = (args->flags & TERN_LISTEN_IP6_ONLY) != 0;
     l->hold = (args->flags & TERN_LISTEN_HOLD) != 0;
     l->backlog = max_u32(args->backlog, 1);
     l->accept_armed = true;

@@ -581,6 +581,8 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .snd_wscale = c->snd_wscale,
         .rcv_wscale = c->rcv_wscale,
         .retransmits = c->retries,
+        .eof = (c->flags & CONN_FIN_RCVD) != 0,
+        .err = c->err,
         .in_recovery = a != NULL && a->phase != LOSS_OPEN,
         .snd_mss = c->mss,
         .rcv_mss = c->rcv_mss,

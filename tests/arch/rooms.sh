@@ -11,6 +11,8 @@ find src include -name '*.[ch]' | sort | xargs awk '
             for (i = 2; i <= NF; i++) header[$i] = 1
         else if ($1 == "libtern")
             for (i = 2; i <= NF; i++) libtern[$i] = 1
+        else if ($1 == "above")
+            for (i = 2; i <= NF; i++) above["include/tern/" $i] = 1
         else if ($1 !~ /^#/ && NF) {
             room[$1] = allowed[$1, $1] = allowed[$1, "tern"] = 1
             for (i = 2; i <= NF; i++) allowed[$1, $i] = 1
@@ -31,8 +33,10 @@ find src include -name '*.[ch]' | sort | xargs awk '
         name = substr(target, 2, match(substr(target, 2), /[">]/) - 1)
         split(name, to, "/")
         if (target ~ /^</) {
-            if ((here in libtern || here == "tern") && !(name in header))
+            if ((here in libtern || here == "tern") && !(FILENAME in above) && !(name in header))
                 bad("libtern may not use <" name ">")
+        } else if (here in libtern && ("include/" name) in above) {
+            bad("libtern may not use " name)
         } else if (here == "tern") {
             if (to[1] != "tern")
                 bad("a public header includes " name)

@@ -42,6 +42,8 @@ echo '#include "stack/stack.h"' >"$copy/src/cmd/planted.h"
 finds "cmd includes stack" rooms
 echo '#include <stdio.h>' >"$copy/src/base/planted.h"
 finds "libtern includes stdio" rooms
+echo '#include "tern/socket.h"' >"$copy/src/base/planted.h"
+finds "libtern includes a header of the rooms above" rooms
 echo '#include "base/util.h"' >>"$copy/include/tern/tern.h"
 finds "a public header includes a private one" rooms
 mkdir "$copy/src/attic"

@@ -1,0 +1,312 @@
+/* connect.c - connect, listen, accept, shutdown, and the names of both ends. */
+#include "posix/posix.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+/* ---- connect --------------------------------------------------------------------------------- */
+
+static int connect_errno(int err)
+{
+    switch (err) {
+    case TERN_EINVAL: /* nobody can be at this address: no route leads there */
+        return -ENETUNREACH;
+    case TERN_EADDRINUSE: /* the whole tuple is taken */
+        return -EADDRNOTAVAIL;
+    default:
+        return -posix_errno(err);
+    }
+}
+
+/* The SYN leaves with the stack's next output. */
+static int begin(struct sock *sk, const void *addr, socklen_t len)
+{
+    tern *s = sk->p->conf.stack;
+    tern_addr peer, local = sk->local;
+    int err = addr_read(sk, &peer, addr, len, ADDR_CONNECT);
+
+    if (err != 0)
+        return err;
+    if (sk->k.id != 0) /* of an attempt that failed */
+        sock_disconnect(sk);
+    if (peer.port == 0)
+        return -ECONNREFUSED; /* nobody listens there: no socket can be bound to it */
+    err = tern_connect(s, &sk->k, &local, &peer, sock_user(sk));
+    if (err < 0) {
+        sk->k.id = 0;
+        return connect_errno(err);
+    }
+    sk->err = 0;
+    sk->peer = peer;
+    sk->gone = sk->done = false;
+    (void)tern_names(s, sk->k, &sk->local, NULL);
+    opts_apply(sk);
+    return 0;
+}
+
+/* Waits for the handshake to end: 0, -EAGAIN (time is up), or what the owner says. */
+static int await(struct sock *sk, int flags)
+{
+    uint64_t limit = sk->opts.sndtimeo;
+    uint64_t until = limit == TERN_NEVER ? TERN_NEVER : sk->p->now + limit;
+
+    while (STATE_IN(sock_state(sk, NULL), S(SYN_SENT) | S(SYN_RECV))) {
+        int err = flags & O_NONBLOCK ? -EAGAIN : posix_wait(sk->p, until);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static int failed(struct sock *sk)
+{
+    int err = sock_error(sk);
+    sock_disconnect(sk);
+    sk->err = 0;
+    return err != 0 ? err : -ECONNABORTED;
+}
+
+int sock_connect(struct sock *sk, const void *addr, socklen_t len, int flags)
+{
+    sa_family_t family;
+    int err = -EINPROGRESS;
+
+    if (len < sizeof family)
+        return -EINVAL;
+    memcpy(&family, addr, sizeof family);
+    if (family == AF_UNSPEC) {
+        sock_disconnect(sk);
+        return 0;
+    }
+    switch (sk->phase) {
+    case SOCK_CONNECTED:
+        return -EISCONN;
+    case SOCK_CONNECTING:
+        err = -EALREADY;
+        break;
+    case SOCK_UNCONNECTED:
+        if (sock_state(sk, NULL) != LINUX_CLOSE)
+            return -EISCONN;
+        int begun = begin(sk, addr, len);
+        if (begun != 0)
+            return begun;
+        sk->phase = SOCK_CONNECTING;
+        break;
+    default:
+        return -EINVAL;
+    }
+    int waited = await(sk, flags);
+    if (waited == -EAGAIN)
+        return err;
+    if (waited != 0)
+        return waited;
+    if (sock_state(sk, NULL) == LINUX_CLOSE)
+        return failed(sk);
+    sk->phase = SOCK_CONNECTED;
+    return 0;
+}
+
+int tern_socket_connect(tern_sockets *p, int fd, const void *addr, socklen_t len)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    err = -EINVAL;
+    if ((int)len >= 0 && len <= sizeof(struct sockaddr_storage))
+        err = sock_connect(sk, addr, len, sk->file.flags);
+    sock_put(sk);
+    return err;
+}
+
+/* ---- listen ---------------------------------------------------------------------------------- */
+
+static int listen_begin(struct sock *sk, uint32_t backlog)
+{
+    int err = bind_auto(sk);
+    if (err != 0)
+        return err;
+    sk->listening = true; /* a bound socket may coexist with others where a listener may not */
+    if (bind_conflict(sk, &sk->local)) {
+        sk->listening = false;
+        return -EADDRINUSE;
+    }
+    tern_listen_args args = {.local = sk->local, .backlog = backlog, .user = sock_user(sk)};
+    if (sk->domain == AF_INET6 && sk->opts.v6only)
+        args.flags |= TERN_LISTEN_IP6_ONLY;
+    err = tern_listen(sk->p->conf.stack, &sk->k, &args);
+    if (err < 0) {
+        sk->k.id = 0;
+        sk->listening = false;
+        return -posix_errno(err);
+    }
+    sk->gone = sk->done = false;
+    opts_apply(sk);
+    return 0;
+}
+
+int tern_socket_listen(tern_sockets *p, int fd, int backlog)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    uint32_t most = p->tune.somaxconn, n = (uint32_t)backlog;
+    n = (n < most ? n : most) + 1; /* Linux takes one more than it is asked for */
+    if (sk->listening)
+        err = tern_backlog(p->conf.stack, sk->k, n) < 0 ? -EINVAL : 0;
+    else if (sk->phase != SOCK_UNCONNECTED || sock_state(sk, NULL) != LINUX_CLOSE)
+        err = -EINVAL;
+    else
+        err = listen_begin(sk, n);
+    sock_put(sk);
+    return err;
+}
+
+/* ---- accept ---------------------------------------------------------------------------------- */
+
+static struct sock *child(struct sock *sk, int flags)
+{
+    struct sock *c = sock_new(sk->p, flags);
+    if (c == NULL)
+        return NULL;
+    c->domain = sk->domain;
+    c->protocol = sk->protocol;
+    c->opts = sk->opts;
+    c->phase = SOCK_CONNECTED;
+    c->addr_locked = sk->addr_locked;
+    return c;
+}
+
+static int take(struct sock *sk, struct sock *c)
+{
+    tern *s = sk->p->conf.stack;
+    uint64_t limit = sk->opts.rcvtimeo;
+    uint64_t until = limit == TERN_NEVER ? TERN_NEVER : sk->p->now + limit;
+
+    for (;;) {
+        if (!sk->listening)
+            return -EINVAL;
+        int err = tern_accept(s, sk->k, &c->k, &c->peer, sock_user(c));
+        if (err == 0)
+            break;
+        c->k.id = 0;
+        if (err != TERN_EAGAIN)
+            return -posix_errno(err);
+        err = file_blocks(&sk->file, 0) ? posix_wait(sk->p, until) : -EAGAIN;
+        if (err != 0)
+            return err;
+    }
+    tern_tcp_info info;
+    sock_state(c, &info); /* what happened while it waited in the queue */
+    c->done = info.eof;
+    sock_fail(c, info.err);
+    (void)tern_names(s, c->k, &c->local, NULL);
+    tern_arm(s, c->k, TERN_EV_READ);
+    opts_apply(c);
+    return 0;
+}
+
+static int accept_from(struct sock *sk, void *addr, socklen_t *len, int flags)
+{
+    tern_sockets *p = sk->p;
+    int fd = fd_reserve(p);
+    if (fd < 0)
+        return fd;
+    struct sock *c = child(sk, flags);
+    int err = c != NULL ? take(sk, c) : -ENFILE;
+    if (err == 0 && addr != NULL)
+        err = addr_write(c, &c->peer, addr, len);
+    if (err == 0) {
+        fd_install(p, fd, &c->file, (flags & SOCK_CLOEXEC) != 0);
+        return fd;
+    }
+    fd_unreserve(p, fd);
+    if (c != NULL)
+        sock_put(c);
+    return err;
+}
+
+int tern_socket_accept4(tern_sockets *p, int fd, void *addr, socklen_t *len, int flags)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    err = -EINVAL;
+    if (!(flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)))
+        err = accept_from(sk, addr, len, flags);
+    sock_put(sk);
+    return err;
+}
+
+int tern_socket_accept(tern_sockets *p, int fd, void *addr, socklen_t *len)
+{
+    return tern_socket_accept4(p, fd, addr, len, 0);
+}
+
+/* ---- shutdown -------------------------------------------------------------------------------- */
+
+static int shut(struct sock *sk, uint8_t how)
+{
+    tern *s = sk->p->conf.stack;
+    int state = sock_state(sk, NULL);
+
+    if (sk->phase == SOCK_CONNECTING) {
+        bool early = STATE_IN(state, S(SYN_SENT) | S(SYN_RECV) | S(CLOSE));
+        sk->phase = early ? SOCK_DISCONNECTING : SOCK_CONNECTED;
+    }
+    if (sk->listening ? (how & SHUT_RCV) != 0 : state == LINUX_SYN_SENT) {
+        sock_disconnect(sk);
+        return 0;
+    }
+    if (sk->listening)
+        return 0;
+    sk->shut |= how;
+    if (how & SHUT_RCV && sk->k.id != 0)
+        (void)tern_recv_shutdown(s, sk->k);
+    if (how & SHUT_SND && STATE_IN(state, S(ESTABLISHED) | S(SYN_RECV) | S(CLOSE_WAIT))) {
+        sk->more = false;
+        (void)tern_option_set(s, sk->k, TERN_OPT_CORK, 0);
+        (void)tern_shutdown(s, sk->k);
+    }
+    file_wake(&sk->file, 0);
+    return state == LINUX_CLOSE ? -ENOTCONN : 0;
+}
+
+int tern_socket_shutdown(tern_sockets *p, int fd, int how)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    err = how < SHUT_RD || how > SHUT_RDWR ? -EINVAL : shut(sk, (uint8_t)(how + 1));
+    sock_put(sk);
+    return err;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+int tern_socket_getsockname(tern_sockets *p, int fd, void *addr, socklen_t *len)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    err = addr_write(sk, &sk->local, addr, len);
+    sock_put(sk);
+    return err;
+}
+
+int tern_socket_getpeername(tern_sockets *p, int fd, void *addr, socklen_t *len)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    err = -ENOTCONN;
+    if (sk->peer.port != 0 && !STATE_IN(sock_state(sk, NULL), S(CLOSE) | S(SYN_SENT)))
+        err = addr_write(sk, &sk->peer, addr, len);
+    sock_put(sk);
+    return err;
+}

@@ -1,0 +1,349 @@
+/* opts.c - getsockopt() and setsockopt(): the kernel's order of checks around the table of rows,
+ * and the options that are structures. */
+#include "posix/opts.h"
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "posix/tcpinfo.h"
+
+enum {
+    SNDBUF_LEAST = 4608, /* SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF */
+    RCVBUF_LEAST = 2304,
+};
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+const struct posix_option *opts_find(int level, int name)
+{
+    for (size_t i = 0; i < posix_options_count; i++)
+        if (posix_options[i].level == level && posix_options[i].name == name)
+            return &posix_options[i];
+    return NULL;
+}
+
+int *opts_value(struct sock_opts *o, const struct posix_option *opt)
+{
+    return (int *)(void *)((char *)o + opt->offset);
+}
+
+void opts_init(const tern_sockets *p, struct sock_opts *o, int domain)
+{
+    *o = (struct sock_opts){
+        .rcvlowat = 1,
+        .linger_s = -1,
+        .rcvtimeo = TERN_NEVER,
+        .sndtimeo = TERN_NEVER,
+        .syncnt = (int)p->tune.tcp_syn_retries,
+        .ttl = -1,
+        .hops = -1,
+        .mtu_discover = 1,
+        .mtu6_discover = 1,
+        .incoming_cpu = -1,
+        .v6only = domain == AF_INET6 && p->tune.bindv6only,
+    };
+    (void)snprintf(o->congestion, sizeof o->congestion, "%s", p->conf.congestion);
+}
+
+void opts_apply(struct sock *sk)
+{
+    struct sock_opts untouched;
+
+    opts_init(sk->p, &untouched, sk->domain);
+    for (size_t i = 0; i < posix_options_count; i++) {
+        const struct posix_option *opt = &posix_options[i];
+        if (opt->apply == NULL)
+            continue;
+        /* options without a number of their own tell only what was set */
+        if (opt->offset == 0 || *opts_value(&sk->opts, opt) != *opts_value(&untouched, opt))
+            opt->apply(sk);
+    }
+}
+
+/* ---- buffers --------------------------------------------------------------------------------- */
+
+static int doubled(int value, uint32_t most, int least)
+{
+    int64_t n = value < 0 || (uint32_t)value > most ? (int64_t)most : value;
+    n = n > INT_MAX / 2 ? INT_MAX / 2 : n;
+    return 2 * n > least ? (int)(2 * n) : least;
+}
+
+int opts_set_sndbuf(struct sock *sk, int value)
+{
+    sk->opts.sndbuf = doubled(value, sk->p->tune.wmem_max, SNDBUF_LEAST);
+    return 0;
+}
+
+int opts_set_rcvbuf(struct sock *sk, int value)
+{
+    sk->opts.rcvbuf = doubled(value, sk->p->tune.rmem_max, RCVBUF_LEAST);
+    return 0;
+}
+
+int opts_force_sndbuf(struct sock *sk, int value)
+{
+    sk->opts.sndbuf = doubled(value < 0 ? 0 : value, INT_MAX, SNDBUF_LEAST);
+    return 0;
+}
+
+int opts_force_rcvbuf(struct sock *sk, int value)
+{
+    sk->opts.rcvbuf = doubled(value < 0 ? 0 : value, INT_MAX, RCVBUF_LEAST);
+    return 0;
+}
+
+int opts_get_sndbuf(struct sock *sk, int *value)
+{
+    tern_tcp_info info;
+
+    *value = sk->opts.sndbuf != 0 ? sk->opts.sndbuf : (int)sk->p->tune.tcp_wmem[1];
+    if (sk->opts.sndbuf == 0 && sock_state(sk, &info) != LINUX_CLOSE && !sk->listening)
+        *value = (int)info.sndbuf;
+    return 0;
+}
+
+int opts_get_rcvbuf(struct sock *sk, int *value)
+{
+    tern_tcp_info info;
+
+    *value = sk->opts.rcvbuf != 0 ? sk->opts.rcvbuf : (int)sk->p->tune.tcp_rmem[1];
+    if (sk->opts.rcvbuf == 0 && sock_state(sk, &info) != LINUX_CLOSE && !sk->listening)
+        *value = (int)(2 * info.rcvbuf);
+    return 0;
+}
+
+/* ---- computed when asked --------------------------------------------------------------------- */
+
+int opts_get_error(struct sock *sk, int *value)
+{
+    *value = -sock_error(sk);
+    return 0;
+}
+
+int opts_get_maxseg(struct sock *sk, int *value)
+{
+    tern_tcp_info info;
+    int state = sock_state(sk, &info);
+
+    *value = info.snd_mss != 0 && !sk->listening ? info.snd_mss : 536;
+    if (sk->opts.maxseg != 0 && STATE_IN(state, S(CLOSE) | S(LISTEN)))
+        *value = sk->opts.maxseg;
+    return 0;
+}
+
+int opts_get_mtu(struct sock *sk, int *value)
+{
+    struct tern_linux_tcp_info info;
+
+    if (sock_state(sk, NULL) == LINUX_CLOSE || sk->listening)
+        return -ENOTCONN;
+    tcpinfo_fill(sk, &info);
+    *value = (int)info.tcpi_pmtu;
+    return 0;
+}
+
+/* ---- structures ------------------------------------------------------------------------------ */
+
+static int set_linger(struct sock *sk, const void *value, socklen_t len)
+{
+    struct linger l;
+
+    if (len < sizeof l)
+        return -EINVAL;
+    memcpy(&l, value, sizeof l);
+    sk->opts.linger_s = l.l_onoff ? l.l_linger & INT_MAX : -1;
+    return 0;
+}
+
+static int set_timeout(uint64_t *out, const void *value, socklen_t len)
+{
+    struct timeval t;
+
+    if (len < sizeof t)
+        return -EINVAL;
+    memcpy(&t, value, sizeof t);
+    if (t.tv_usec < 0 || t.tv_usec >= 1000000)
+        return -EDOM;
+    *out = TERN_NEVER;
+    if (t.tv_sec < 0)
+        *out = 0;
+    else if (t.tv_sec != 0 || t.tv_usec != 0)
+        *out = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_usec * NS_PER_US;
+    return 0;
+}
+
+static int set_congestion(struct sock *sk, const void *value, socklen_t len)
+{
+    char name[16] = "";
+
+    if (len < 1)
+        return -EINVAL;
+    memcpy(name, value, len < sizeof name - 1 ? len : sizeof name - 1);
+    /* any other: as if there were no such module */
+    return strcmp(name, sk->opts.congestion) == 0 ? 0 : -ENOENT;
+}
+
+static int set_own(struct sock *sk, const struct posix_option *opt, const void *value,
+                   socklen_t len)
+{
+    if (opt->level == SOL_SOCKET && opt->name == SO_LINGER)
+        return set_linger(sk, value, len);
+    if (opt->level == SOL_SOCKET && opt->name == SO_RCVTIMEO)
+        return set_timeout(&sk->opts.rcvtimeo, value, len);
+    if (opt->level == SOL_SOCKET && opt->name == SO_SNDTIMEO)
+        return set_timeout(&sk->opts.sndtimeo, value, len);
+    if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
+        return set_congestion(sk, value, len);
+    return -ENOPROTOOPT;
+}
+
+/* Copies as much as fits, and says how much that was. */
+static int give(void *to, socklen_t *len, const void *value, size_t size)
+{
+    size_t room = *len;
+
+    if ((int)*len < 0)
+        return -EINVAL;
+    if (room > size)
+        room = size;
+    if (room != 0)
+        memcpy(to, value, room);
+    *len = (socklen_t)room;
+    return 0;
+}
+
+static int get_timeout(uint64_t ns, void *to, socklen_t *len)
+{
+    struct timeval t = {0};
+
+    if (ns != TERN_NEVER) {
+        t.tv_sec = (time_t)(ns / NS_PER_S);
+        t.tv_usec = (suseconds_t)(ns % NS_PER_S / NS_PER_US);
+    }
+    return give(to, len, &t, sizeof t);
+}
+
+static int get_own(struct sock *sk, const struct posix_option *opt, void *to, socklen_t *len)
+{
+    struct linger l = {sk->opts.linger_s >= 0, sk->opts.linger_s >= 0 ? sk->opts.linger_s : 0};
+    struct tern_linux_tcp_info info;
+
+    if (opt->level == SOL_SOCKET && opt->name == SO_LINGER)
+        return give(to, len, &l, sizeof l);
+    if (opt->level == SOL_SOCKET && opt->name == SO_RCVTIMEO)
+        return get_timeout(sk->opts.rcvtimeo, to, len);
+    if (opt->level == SOL_SOCKET && opt->name == SO_SNDTIMEO)
+        return get_timeout(sk->opts.sndtimeo, to, len);
+    if (opt->level == SOL_SOCKET && opt->name == SO_COOKIE)
+        return *len < sizeof sk->k.id ? -EINVAL : give(to, len, &sk->k.id, sizeof sk->k.id);
+    if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
+        return give(to, len, sk->opts.congestion, sizeof sk->opts.congestion);
+    if (opt->level == IPPROTO_TCP && opt->name == TCP_INFO) {
+        tcpinfo_fill(sk, &info);
+        return give(to, len, &info, sizeof info);
+    }
+    return -ENOPROTOOPT;
+}
+
+/* ---- setsockopt() ---------------------------------------------------------------------------- */
+
+static int set_number(struct sock *sk, const struct posix_option *opt, int value)
+{
+    int err = 0;
+
+    if (opt->set != NULL)
+        err = opt->set(sk, value);
+    else if (value < opt->min || value > opt->max)
+        err = -EINVAL;
+    else
+        *opts_value(&sk->opts, opt) = opt->kind == OPT_BOOL ? value != 0 : value;
+    if (err == 0 && opt->apply != NULL)
+        opt->apply(sk);
+    return err;
+}
+
+static int set_option(struct sock *sk, const struct posix_option *opt, const void *value,
+                      socklen_t len)
+{
+    int number = 0;
+
+    if (opt->kind == OPT_OWN)
+        return set_own(sk, opt, value, len);
+    if (opt->kind == OPT_READ)
+        return -ENOPROTOOPT;
+    if (len >= sizeof number)
+        memcpy(&number, value, sizeof number);
+    else if (opt->level == IPPROTO_IP && len >= 1)
+        number = *(const uint8_t *)value; /* IP's may come as one byte */
+    else
+        return -EINVAL;
+    if (opt->kind == OPT_DENY)
+        return number != 0 ? -EPERM : 0;
+    return set_number(sk, opt, number);
+}
+
+int tern_socket_setsockopt(tern_sockets *p, int fd, int level, int name, const void *value,
+                           socklen_t len)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    const struct posix_option *opt = opts_find(level, name);
+    bool foreign = level == IPPROTO_IPV6 && sk->domain == AF_INET;
+    err = -EINVAL;
+    if ((int)len >= 0) {
+        err = opt == NULL || foreign ? -ENOPROTOOPT : set_option(sk, opt, value, len);
+    }
+    sock_put(sk);
+    return err;
+}
+
+/* ---- getsockopt() ---------------------------------------------------------------------------- */
+
+static int get_option(struct sock *sk, const struct posix_option *opt, void *to, socklen_t *len)
+{
+    int number = 0, err = 0;
+
+    if (opt->kind == OPT_OWN)
+        return get_own(sk, opt, to, len);
+    if (opt->get != NULL)
+        err = opt->get(sk, &number);
+    else if (opt->offset == 0 && opt->kind != OPT_DENY)
+        err = -ENOPROTOOPT;
+    else if (opt->kind != OPT_DENY)
+        number = *opts_value(&sk->opts, opt);
+    if (err != 0)
+        return err;
+    /* IP's small numbers fit into one byte for who has no more room */
+    if (opt->level == IPPROTO_IP && *len > 0 && *len < sizeof number && number >= 0 &&
+        number <= 255) {
+        *(uint8_t *)to = (uint8_t)number;
+        *len = 1;
+        return 0;
+    }
+    return give(to, len, &number, sizeof number);
+}
+
+int tern_socket_getsockopt(tern_sockets *p, int fd, int level, int name, void *value,
+                           socklen_t *len)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    const struct posix_option *opt = opts_find(level, name);
+    if (level == IPPROTO_IPV6 && sk->domain == AF_INET)
+        err = -EOPNOTSUPP;
+    else if (opt == NULL)
+        err = -ENOPROTOOPT;
+    else
+        err = (int)*len < 0 ? -EINVAL : get_option(sk, opt, value, len);
+    sock_put(sk);
+    return err;
+}

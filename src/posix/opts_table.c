@@ -1,0 +1,236 @@
+/* opts_table.c - one row for each socket option; docs/SOCKETS.md is made of them. */
+#include <limits.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+
+#include "posix/opts.h"
+
+/* Newer than some systems' headers. */
+#ifndef SO_PREFER_BUSY_POLL
+#define SO_PREFER_BUSY_POLL 69
+#endif
+
+/* ---- small setters and getters --------------------------------------------------------------- */
+
+static int get_type(struct sock *sk, int *value)
+{
+    (void)sk;
+    *value = SOCK_STREAM;
+    return 0;
+}
+
+static int get_domain(struct sock *sk, int *value)
+{
+    *value = sk->domain;
+    return 0;
+}
+
+static int get_protocol(struct sock *sk, int *value)
+{
+    *value = sk->protocol;
+    return 0;
+}
+
+static int get_acceptconn(struct sock *sk, int *value)
+{
+    *value = sk->listening;
+    return 0;
+}
+
+static int get_one(struct sock *sk, int *value)
+{
+    (void)sk;
+    *value = 1;
+    return 0;
+}
+
+static int set_rcvlowat(struct sock *sk, int value)
+{
+    sk->opts.rcvlowat = value < 0 ? INT_MAX : value != 0 ? value : 1;
+    return 0;
+}
+
+static int set_maxseg(struct sock *sk, int value)
+{
+    if (value != 0 && (value < 88 || value > 32767))
+        return -EINVAL;
+    sk->opts.maxseg = value;
+    return 0;
+}
+
+/* The two low bits are ECN's, and TCP's own. */
+static int set_tos(struct sock *sk, int value)
+{
+    sk->opts.tos = (value & 0xfc) | (sk->opts.tos & 3);
+    return 0;
+}
+
+static int set_tclass(struct sock *sk, int value)
+{
+    if (value < -1 || value > 255)
+        return -EINVAL;
+    sk->opts.tclass = value < 0 ? 0 : (value & 0xfc) | (sk->opts.tclass & 3);
+    return 0;
+}
+
+static int set_ttl(struct sock *sk, int value)
+{
+    if (value != -1 && (value < 1 || value > 255))
+        return -EINVAL;
+    sk->opts.ttl = value;
+    return 0;
+}
+
+static int get_ttl(struct sock *sk, int *value)
+{
+    *value = sk->opts.ttl < 0 ? (int)sk->p->tune.ip_default_ttl : sk->opts.ttl;
+    return 0;
+}
+
+static int get_hops(struct sock *sk, int *value)
+{
+    *value = sk->opts.hops < 0 ? (int)sk->p->tune.ip_default_ttl : sk->opts.hops;
+    return 0;
+}
+
+static int set_v6only(struct sock *sk, int value)
+{
+    if (sk->local.port != 0)
+        return -EINVAL;
+    sk->opts.v6only = value != 0;
+    return 0;
+}
+
+/* ---- telling the stack ----------------------------------------------------------------------- */
+
+static void tell(struct sock *sk, enum tern_opt option, int64_t value)
+{
+    if (sk->k.id != 0)
+        (void)tern_option_set(sk->p->conf.stack, sk->k, option, value);
+}
+
+static void apply_nodelay(struct sock *sk) { tell(sk, TERN_OPT_NODELAY, sk->opts.nodelay); }
+static void apply_cork(struct sock *sk)
+{
+    sk->more = false;
+    tell(sk, TERN_OPT_CORK, sk->opts.cork);
+}
+static void apply_maxseg(struct sock *sk) { tell(sk, TERN_OPT_MSS, sk->opts.maxseg); }
+static void apply_syncnt(struct sock *sk) { tell(sk, TERN_OPT_SYN_RETRIES, sk->opts.syncnt); }
+static void apply_user_timeout(struct sock *sk)
+{
+    tell(sk, TERN_OPT_USER_TIMEOUT, (int64_t)sk->opts.user_timeout_ms * (int64_t)NS_PER_MS);
+}
+static bool speaks_ip4(const struct sock *sk) { return addr_is4(&sk->local); }
+static void apply_tos(struct sock *sk)
+{
+    int tos = speaks_ip4(sk) ? sk->opts.tos : sk->opts.tclass;
+    tell(sk, TERN_OPT_DSCP, (tos & 0xff) >> 2);
+}
+static void apply_ttl(struct sock *sk)
+{
+    int ttl = speaks_ip4(sk) ? sk->opts.ttl : sk->opts.hops;
+    tell(sk, TERN_OPT_TTL, ttl > 0 ? ttl : (int)sk->p->tune.ip_default_ttl);
+}
+static void apply_sndbuf(struct sock *sk)
+{
+    if (sk->opts.sndbuf != 0)
+        tell(sk, TERN_OPT_SNDBUF, sk->opts.sndbuf);
+}
+/* Half of what Linux counts in is its bookkeeping. */
+static void apply_rcvbuf(struct sock *sk)
+{
+    if (sk->opts.rcvbuf != 0)
+        tell(sk, TERN_OPT_RCVBUF, sk->opts.rcvbuf / 2);
+}
+/* ---- the rows -------------------------------------------------------------------------------- */
+
+#define AT(field) offsetof(struct sock_opts, field)
+#define ROW(lvl, opt, what) .level = lvl, .name = opt, .text = #opt, .note = what
+#define FLAG(lvl, opt, field, what)                                                                \
+    ROW(lvl, opt, what), .kind = OPT_BOOL, .offset = AT(field), .min = INT_MIN, .max = INT_MAX
+#define NUMBER(lvl, opt, field, lo, hi, what)                                                      \
+    ROW(lvl, opt, what), .kind = OPT_INT, .offset = AT(field), .min = lo, .max = hi
+#define READ(lvl, opt, how, what) ROW(lvl, opt, what), .kind = OPT_READ, .get = how
+#define OWN(lvl, opt, what) ROW(lvl, opt, what), .kind = OPT_OWN
+
+#define SOL SOL_SOCKET
+#define TCP IPPROTO_TCP
+#define IP4 IPPROTO_IP
+#define IP6 IPPROTO_IPV6
+
+const struct posix_option posix_options[] = {
+    {FLAG(SOL, SO_REUSEADDR, reuse_addr, "bind() beside connections on their way out")},
+    {FLAG(SOL, SO_REUSEPORT, reuse_port, "bind() beside sockets that have it too")},
+    {READ(SOL, SO_TYPE, get_type, "SOCK_STREAM")},
+    {READ(SOL, SO_DOMAIN, get_domain, "AF_INET or AF_INET6")},
+    {READ(SOL, SO_PROTOCOL, get_protocol, "IPPROTO_TCP")},
+    {READ(SOL, SO_ERROR, opts_get_error, "the pending error, which is none after that")},
+    {READ(SOL, SO_ACCEPTCONN, get_acceptconn, "whether it listens")},
+    {READ(SOL, SO_SNDLOWAT, get_one, "always 1")},
+    {ROW(SOL, SO_SNDBUF, "send buffer: doubled, at most twice wmem_max"), .kind = OPT_INT,
+     .set = opts_set_sndbuf, .get = opts_get_sndbuf, .apply = apply_sndbuf},
+    {ROW(SOL, SO_RCVBUF, "receive buffer: doubled, at most twice rmem_max; no autotuning then"),
+     .kind = OPT_INT, .set = opts_set_rcvbuf, .get = opts_get_rcvbuf, .apply = apply_rcvbuf},
+    {ROW(SOL, SO_SNDBUFFORCE, "SO_SNDBUF without its limit"), .kind = OPT_INT,
+     .set = opts_force_sndbuf, .apply = apply_sndbuf},
+    {ROW(SOL, SO_RCVBUFFORCE, "SO_RCVBUF without its limit"), .kind = OPT_INT,
+     .set = opts_force_rcvbuf, .apply = apply_rcvbuf},
+    {ROW(SOL, SO_RCVLOWAT, "bytes that make a socket readable"), .kind = OPT_INT,
+     .offset = AT(rcvlowat), .set = set_rcvlowat},
+    {OWN(SOL, SO_LINGER, "close() waits, or resets")},
+    {OWN(SOL, SO_RCVTIMEO, "how long a read or accept() waits")},
+    {OWN(SOL, SO_SNDTIMEO, "how long a write or connect() waits")},
+    {OWN(SOL, SO_COOKIE, "the stack's number of the connection")},
+    {FLAG(SOL, SO_BROADCAST, broadcast, "kept; means nothing to a stream")},
+    {FLAG(SOL, SO_DONTROUTE, dont_route, "kept; every host of a stack is on a link")},
+    {NUMBER(SOL, SO_PRIORITY, priority, 0, 6, "kept; there is one queue")},
+    {NUMBER(SOL, SO_MARK, mark, INT_MIN, INT_MAX, "kept; routes do not look at it")},
+    {FLAG(SOL, SO_NO_CHECK, no_check, "kept; TCP always has a checksum, as in Linux")},
+    {NUMBER(SOL, SO_INCOMING_CPU, incoming_cpu, INT_MIN, INT_MAX, "kept")},
+    {NUMBER(SOL, SO_BUSY_POLL, busy_poll, 0, INT_MAX, "kept; nothing is polled behind one's back")},
+
+    {FLAG(TCP, TCP_NODELAY, nodelay, "Nagle's algorithm is off"), .apply = apply_nodelay},
+    {FLAG(TCP, TCP_CORK, cork, "partial segments wait until it is taken off"), .apply = apply_cork},
+    {ROW(TCP, TCP_MAXSEG, "bounds the MSS sent and offered"), .kind = OPT_INT, .offset = AT(maxseg),
+     .set = set_maxseg, .get = opts_get_maxseg, .apply = apply_maxseg},
+    {NUMBER(TCP, TCP_SYNCNT, syncnt, 1, 127, "SYNs sent again before ETIMEDOUT"),
+     .apply = apply_syncnt},
+    {NUMBER(TCP, TCP_USER_TIMEOUT, user_timeout_ms, 0, INT_MAX, "ms without progress allowed"),
+     .apply = apply_user_timeout},
+    {NUMBER(TCP, TCP_NOTSENT_LOWAT, notsent_lowat, INT_MIN, INT_MAX,
+            "writable only with fewer unsent bytes")},
+    {NUMBER(TCP, TCP_INQ, inq, 0, 1, "bytes still waiting, as a control message of recvmsg()")},
+    {OWN(TCP, TCP_CONGESTION, "the algorithm's name")},
+    {OWN(TCP, TCP_INFO, "struct tcp_info")},
+    {ROW(TCP, TCP_REPAIR, "EPERM"), .kind = OPT_DENY},
+
+    {ROW(IP4, IP_TOS, "the DSCP; ECN's bits are TCP's"), .kind = OPT_INT, .offset = AT(tos),
+     .set = set_tos, .apply = apply_tos},
+    {ROW(IP4, IP_TTL, "the hop limit; -1: the default"), .kind = OPT_INT, .offset = AT(ttl),
+     .set = set_ttl, .get = get_ttl, .apply = apply_ttl},
+    {NUMBER(IP4, IP_MTU_DISCOVER, mtu_discover, 0, 5, "kept; DF is always set")},
+    {FLAG(IP4, IP_FREEBIND, freebind, "bind() to an address that is not local (yet)")},
+    {FLAG(IP4, IP_BIND_ADDRESS_NO_PORT, bind_no_port, "bind() leaves the port to connect()")},
+    {READ(IP4, IP_MTU, opts_get_mtu, "the path MTU of a connection")},
+    {FLAG(IP4, IP_RECVTOS, recvtos, "kept; means nothing to a stream")},
+    {FLAG(IP4, IP_RECVTTL, recvttl, "kept; means nothing to a stream")},
+    {FLAG(IP4, IP_PKTINFO, pktinfo, "kept; means nothing to a stream")},
+    {ROW(IP4, IP_TRANSPARENT, "EPERM"), .kind = OPT_DENY},
+
+    {ROW(IP6, IPV6_V6ONLY, "no IPv4 on this socket"), .kind = OPT_BOOL, .offset = AT(v6only),
+     .set = set_v6only},
+    {ROW(IP6, IPV6_TCLASS, "the DSCP; ECN's bits are TCP's"), .kind = OPT_INT, .offset = AT(tclass),
+     .set = set_tclass, .apply = apply_tos},
+    {NUMBER(IP6, IPV6_UNICAST_HOPS, hops, -1, 255, "the hop limit; -1: the default"),
+     .get = get_hops, .apply = apply_ttl},
+    {NUMBER(IP6, IPV6_MTU_DISCOVER, mtu6_discover, 0, 5, "kept; routers never fragment")},
+    {READ(IP6, IPV6_MTU, opts_get_mtu, "the path MTU of a connection")},
+    {FLAG(IP6, IPV6_RECVTCLASS, recvtclass, "kept; means nothing to a stream")},
+    {FLAG(IP6, IPV6_RECVHOPLIMIT, recvhoplimit, "kept; means nothing to a stream")},
+    {FLAG(IP6, IPV6_RECVPKTINFO, recvpktinfo, "kept; means nothing to a stream")},
+    {FLAG(IP6, IPV6_DONTFRAG, dontfrag, "kept; TCP never sends fragments")},
+    {ROW(IP6, IPV6_TRANSPARENT, "EPERM"), .kind = OPT_DENY},
+};
+const size_t posix_options_count = sizeof posix_options / sizeof posix_options[0];

@@ -1,0 +1,194 @@
+/* send.c - everything that writes to a socket. */
+#include "posix/posix.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "posix/msg.h"
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* When a send gives up waiting: now, after SO_SNDTIMEO, or never. */
+static uint64_t deadline(const struct sock *sk, int flags)
+{
+    if (!file_blocks(&sk->file, flags))
+        return sk->p->now;
+    return sk->opts.sndtimeo == TERN_NEVER ? TERN_NEVER : sk->p->now + sk->opts.sndtimeo;
+}
+
+/* Until the handshake is over: 0, or why nothing can be sent. */
+static int await_open(struct sock *sk, uint64_t until)
+{
+    int state;
+
+    while (!STATE_IN((state = sock_state(sk, NULL)), S(ESTABLISHED) | S(CLOSE_WAIT))) {
+        int err = sock_error(sk);
+        if (err != 0)
+            return err;
+        if (!STATE_IN(state, S(SYN_SENT) | S(SYN_RECV)))
+            return -EPIPE;
+        err = posix_wait(sk->p, until);
+        if (err != 0)
+            return err;
+    }
+    return 0;
+}
+
+static bool broken(const struct sock *sk)
+{
+    return sk->err != 0 || sock_shut(sk, sock_state(sk, NULL)) & SHUT_SND;
+}
+
+static int broken_errno(struct sock *sk)
+{
+    int err = sock_error(sk);
+    return err != 0 ? err : -EPIPE;
+}
+
+/* Until there is enough room to go on, as Linux sees it. */
+static int await_room(struct sock *sk, uint64_t until)
+{
+    for (;;) {
+        int err = posix_wait(sk->p, until);
+        if (err != 0)
+            return err;
+        if (broken(sk))
+            return broken_errno(sk);
+        if (sock_poll(sk) & EPOLLOUT)
+            return 0;
+    }
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+/* How much of `len` may be queued now: all of it, unless TCP_NOTSENT_LOWAT is set. Its limit is
+ * looked at before each packet-sized piece; what cwnd and the window let go at once is as good as
+ * sent, as it will be by the time anybody looks. */
+static size_t allowance(const struct sock *sk, size_t len)
+{
+    enum { PIECE = 65536 };
+    tern_tcp_info info;
+
+    if (sk->opts.notsent_lowat == 0)
+        return len;
+    sock_state(sk, &info);
+    uint32_t flight = info.snd_nxt - info.snd_una;
+    uint32_t limit = info.cwnd < info.snd_wnd ? info.cwnd : info.snd_wnd;
+    uint32_t goes = limit > flight ? limit - flight : 0;
+    uint32_t stays = info.tx_unsent > goes ? info.tx_unsent - goes : 0;
+    if (stays >= (uint32_t)sk->opts.notsent_lowat)
+        return 0;
+    return len < PIECE ? len : PIECE;
+}
+
+static ptrdiff_t queue(struct sock *sk, const void *buf, size_t len)
+{
+    size_t n = allowance(sk, len);
+    if (n == 0) {
+        tern_arm(sk->p->conf.stack, sk->k, TERN_EV_WRITE);
+        return TERN_EAGAIN;
+    }
+    return tern_send(sk->p->conf.stack, sk->k, buf, n);
+}
+
+/* Sends one piece of memory: bytes taken, or -errno if none. */
+static ssize_t send_piece(struct sock *sk, const uint8_t *buf, size_t len, uint64_t until)
+{
+    size_t done = 0;
+    int err = 0;
+
+    while (done < len && err == 0) {
+        if (broken(sk)) {
+            err = done != 0 ? -EPIPE : broken_errno(sk);
+            break;
+        }
+        ptrdiff_t n = queue(sk, buf + done, len - done);
+        if (n >= 0)
+            done += (size_t)n;
+        else if (n == TERN_EAGAIN || n == TERN_ELIMIT || n == TERN_ENOMEM)
+            err = await_room(sk, until);
+        else
+            err = -posix_errno((int)n);
+    }
+    return done != 0 ? (ssize_t)done : err;
+}
+
+/* MSG_MORE is TCP_CORK for this call; the next one without it lets go. */
+static void cork(struct sock *sk, bool more)
+{
+    if (more == sk->more || sk->opts.cork)
+        return;
+    sk->more = more;
+    (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_CORK, more);
+}
+
+static ssize_t send_all(struct sock *sk, const struct msghdr *msg, int flags, uint64_t until)
+{
+    ssize_t done = 0;
+
+    if (flags & MSG_MORE)
+        cork(sk, true);
+    for (size_t i = 0; i < msg->msg_iovlen; i++) {
+        const struct iovec *v = &msg->msg_iov[i];
+        if (v->iov_len == 0)
+            continue;
+        ssize_t n = send_piece(sk, v->iov_base, v->iov_len, until);
+        if (n < 0) {
+            done = done != 0 ? done : n;
+            break;
+        }
+        done += n;
+        if ((size_t)n < v->iov_len)
+            break;
+    }
+    if (!(flags & MSG_MORE))
+        cork(sk, false);
+    return done;
+}
+
+ssize_t sock_send(struct sock *sk, const struct msghdr *msg, int flags)
+{
+    uint64_t until = deadline(sk, flags);
+    ssize_t err = msg_send_control(sk, msg);
+
+    if (err != 0)
+        return err;
+    if (flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    err = await_open(sk, until);
+    if (err == 0 && broken(sk))
+        err = broken_errno(sk);
+    return err != 0 ? err : send_all(sk, msg, flags, until);
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+ssize_t tern_socket_sendmsg(tern_sockets *p, int fd, const struct msghdr *msg, int flags)
+{
+    int err;
+    struct sock *sk = sock_get(p, fd, &err);
+    if (sk == NULL)
+        return err;
+    ssize_t n = iov_length(msg->msg_iov, msg->msg_iovlen);
+    if (msg->msg_iovlen > 1024)
+        n = -EMSGSIZE;
+    if (n >= 0)
+        n = sock_send(sk, msg, flags);
+    sock_put(sk);
+    return n;
+}
+
+ssize_t tern_socket_sendto(tern_sockets *p, int fd, const void *buf, size_t len,
+                           const struct tern_sendto *more)
+{
+    struct iovec v = {(void *)(uintptr_t)buf, len};
+    struct msghdr msg = {.msg_name = more->addr, .msg_iov = &v, .msg_iovlen = 1};
+    if (more->addr != NULL)
+        msg.msg_namelen = more->len;
+    return tern_socket_sendmsg(p, fd, &msg, more->flags);
+}
+
+ssize_t tern_socket_send(tern_sockets *p, int fd, const void *buf, size_t len, int flags)
+{
+    return tern_socket_sendto(p, fd, buf, len, &(struct tern_sendto){.flags = flags});
+}

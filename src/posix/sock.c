@@ -1,0 +1,294 @@
+/* sock.c - a socket's life: made, its state, what the stack tells of it, its end. */
+#include "posix/posix.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+enum { SLOTS_FIRST = 16 };
+
+/* A free slot; false: no memory. */
+static bool take_slot(tern_sockets *p, uint32_t *slot)
+{
+    for (uint32_t i = 0; i < p->socks_size; i++) {
+        if (p->socks[i] == NULL) {
+            *slot = i;
+            return true;
+        }
+    }
+    uint32_t size = p->socks_size != 0 ? 2 * p->socks_size : SLOTS_FIRST;
+    struct sock **socks = realloc(p->socks, size * sizeof(struct sock *));
+    if (socks == NULL)
+        return false;
+    memset(socks + p->socks_size, 0, (size - p->socks_size) * sizeof(struct sock *));
+    *slot = p->socks_size;
+    p->socks = socks;
+    p->socks_size = size;
+    return true;
+}
+
+void *sock_user(const struct sock *sk) { return (void *)((uintptr_t)sk->slot + 1); }
+
+struct sock *sock_of_slot(const tern_sockets *p, const void *user, tern_sock k)
+{
+    uintptr_t slot = (uintptr_t)user - 1;
+    struct sock *sk = slot < p->socks_size ? p->socks[slot] : NULL;
+    return sk != NULL && sk->k.id == k.id ? sk : NULL;
+}
+
+/* ---- made ------------------------------------------------------------------------------------ */
+
+struct sock *sock_new(tern_sockets *p, int flags)
+{
+    struct sock *sk = calloc(1, sizeof *sk);
+    if (sk == NULL || !take_slot(p, &sk->slot)) {
+        free(sk);
+        return NULL;
+    }
+    file_init(&sk->file, FILE_SOCKET, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0));
+    sk->p = p;
+    p->socks[sk->slot] = sk;
+    return sk;
+}
+
+int tern_socket(tern_sockets *p, int domain, int type, int protocol)
+{
+    int flags = type & ~0xf;
+
+    if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+        return -EINVAL;
+    if (domain != AF_INET && domain != AF_INET6)
+        return -EAFNOSUPPORT;
+    if ((type & 0xf) > SOCK_PACKET)
+        return -EINVAL;
+    if ((type & 0xf) != SOCK_STREAM)
+        return -ESOCKTNOSUPPORT;
+    if (protocol < 0 || protocol > 262)
+        return -EINVAL;
+    if (protocol != 0 && protocol != IPPROTO_TCP)
+        return -EPROTONOSUPPORT;
+    struct sock *sk = sock_new(p, flags);
+    if (sk == NULL)
+        return -ENOBUFS;
+    sk->domain = domain;
+    sk->protocol = IPPROTO_TCP;
+    if (domain == AF_INET) /* an IPv4 socket's "any" is ::ffff:0.0.0.0 */
+        sk->local.ip[10] = sk->local.ip[11] = 0xff;
+    opts_init(p, &sk->opts, domain);
+    return fd_new(p, &sk->file, 0, (flags & SOCK_CLOEXEC) != 0);
+}
+
+struct sock *sock_get(tern_sockets *p, int fd, int *err)
+{
+    struct file *f = fd_get(p, fd);
+
+    *err = -EBADF;
+    if (f == NULL)
+        return NULL;
+    *err = -ENOTSOCK;
+    if (f->kind == FILE_SOCKET)
+        return (struct sock *)f;
+    file_put(p, f);
+    return NULL;
+}
+
+tern_sock tern_sockets_handle(const tern_sockets *p, int fd)
+{
+    const struct file *f = fd >= 0 && fd < p->fds_size ? p->fds[fd].file : NULL;
+    return f != NULL && f->kind == FILE_SOCKET ? ((const struct sock *)f)->k : (tern_sock){0};
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+/* A connection in TIME-WAIT is closed for its owner: Linux keeps the wait apart from the socket. */
+static const uint8_t linux_state[TERN_STATE_COUNT] = {
+    [TERN_CLOSED] = LINUX_CLOSE,
+    [TERN_LISTEN] = LINUX_LISTEN,
+    [TERN_SYN_SENT] = LINUX_SYN_SENT,
+    [TERN_SYN_RECEIVED] = LINUX_SYN_RECV,
+    [TERN_ESTABLISHED] = LINUX_ESTABLISHED,
+    [TERN_FIN_WAIT_1] = LINUX_FIN_WAIT1,
+    [TERN_FIN_WAIT_2] = LINUX_FIN_WAIT2,
+    [TERN_CLOSE_WAIT] = LINUX_CLOSE_WAIT,
+    [TERN_CLOSING] = LINUX_CLOSING,
+    [TERN_LAST_ACK] = LINUX_LAST_ACK,
+    [TERN_TIME_WAIT] = LINUX_CLOSE,
+};
+
+int sock_state(const struct sock *sk, tern_tcp_info *info)
+{
+    tern_tcp_info own;
+
+    if (info == NULL)
+        info = &own;
+    if (sk->k.id == 0 || tern_info(sk->p->conf.stack, sk->k, info, sizeof *info) < 0) {
+        memset(info, 0, sizeof *info);
+        return LINUX_CLOSE;
+    }
+    return linux_state[info->state];
+}
+
+uint8_t sock_shut(const struct sock *sk, int state)
+{
+    if (sk->k.id != 0 && state == LINUX_CLOSE)
+        return SHUT_BOTH;
+    return (uint8_t)(sk->shut | (sk->done ? SHUT_RCV : 0));
+}
+
+int sock_error(struct sock *sk)
+{
+    int err = sk->err;
+    sk->err = 0;
+    return -err;
+}
+
+void sock_fail(struct sock *sk, int tern_err)
+{
+    if (sk->gone || tern_err == 0)
+        return;
+    sk->gone = true;
+    sk->err = posix_errno(tern_err);
+    if (sk->err == ECONNRESET && sk->done && !(sk->shut & SHUT_SND))
+        sk->err = EPIPE; /* reset in CLOSE-WAIT */
+    if (sk->err == ETIMEDOUT && sk->err_soft != 0)
+        sk->err = sk->err_soft;
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+enum {
+    WAKE_READ = EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND,
+    WAKE_WRITE = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND,
+    WAKE_STATE = TERN_EV_OPEN | TERN_EV_EOF | TERN_EV_ERROR | TERN_EV_SENT | TERN_EV_CLOSED,
+};
+
+void sock_event(struct sock *sk, const tern_event *ev)
+{
+    if (ev->mask & TERN_EV_EOF)
+        sk->done = true;
+    if (ev->mask & TERN_EV_ERROR)
+        sock_fail(sk, ev->err);
+    if (ev->mask & (TERN_EV_READ | TERN_EV_ACCEPT)) {
+        tern_arm(sk->p->conf.stack, sk->k, TERN_EV_READ | TERN_EV_ACCEPT);
+        file_wake(&sk->file, WAKE_READ);
+    }
+    if (ev->mask & TERN_EV_WRITE)
+        file_wake(&sk->file, WAKE_WRITE);
+    if (ev->mask & WAKE_STATE)
+        file_wake(&sk->file, 0);
+}
+
+/* Linux takes a socket for writable when a third of its buffer is free. */
+static bool writable(const struct sock *sk, const tern_tcp_info *info)
+{
+    uint32_t room = info->sndbuf > info->tx_queued ? info->sndbuf - info->tx_queued : 0;
+
+    if (sk->k.id == 0)
+        return true;
+    if (sk->opts.notsent_lowat != 0 && info->tx_unsent >= (uint32_t)sk->opts.notsent_lowat)
+        return false;
+    return room != 0 && room >= info->tx_queued / 2;
+}
+
+static uint32_t poll_listener(struct sock *sk)
+{
+    tern_tcp_info info;
+
+    sock_state(sk, &info);
+    return info.rx_queued != 0 ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+uint32_t sock_poll(struct sock *sk)
+{
+    tern_tcp_info info;
+    uint32_t mask = 0;
+
+    if (sk->listening)
+        return poll_listener(sk);
+    int state = sock_state(sk, &info);
+    uint8_t shut = sock_shut(sk, state);
+    if (shut == SHUT_BOTH || state == LINUX_CLOSE)
+        mask |= EPOLLHUP;
+    if (shut & SHUT_RCV)
+        mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+    if (!STATE_IN(state, S(SYN_SENT) | S(SYN_RECV))) {
+        uint32_t lowat = sk->opts.rcvlowat > 1 ? (uint32_t)sk->opts.rcvlowat : 1;
+        if (info.rx_queued >= lowat)
+            mask |= EPOLLIN | EPOLLRDNORM;
+        if (shut & SHUT_SND || writable(sk, &info))
+            mask |= EPOLLOUT | EPOLLWRNORM;
+        else
+            tern_arm(sk->p->conf.stack, sk->k, TERN_EV_WRITE);
+    }
+    if (sk->err != 0)
+        mask |= EPOLLERR;
+    return mask;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* Ends the connection as it is to be ended, and knows it no more. */
+static void drop_handle(struct sock *sk, bool abort)
+{
+    if (sk->k.id == 0)
+        return;
+    if (abort)
+        (void)tern_abort(sk->p->conf.stack, sk->k);
+    else
+        (void)tern_close(sk->p->conf.stack, sk->k);
+    sk->k.id = 0;
+}
+
+int sock_linger(struct sock *sk)
+{
+    tern_sockets *p = sk->p;
+    tern_tcp_info info;
+    int state = sock_state(sk, &info);
+
+    if (sk->opts.linger_s <= 0 || info.rx_queued != 0 ||
+        !STATE_IN(state, S(ESTABLISHED) | S(CLOSE_WAIT) | S(FIN_WAIT1) | S(CLOSING) | S(LAST_ACK)))
+        return 0;
+    (void)tern_recv_shutdown(p->conf.stack, sk->k);
+    (void)tern_shutdown(p->conf.stack, sk->k);
+    uint64_t until = p->now + (uint64_t)sk->opts.linger_s * NS_PER_S;
+    while (STATE_IN(sock_state(sk, NULL), S(FIN_WAIT1) | S(CLOSING) | S(LAST_ACK)))
+        if (posix_wait(p, until) != 0)
+            break;
+    return 0;
+}
+
+void sock_free(struct sock *sk)
+{
+    drop_handle(sk, sk->opts.linger_s == 0);
+    sk->p->socks[sk->slot] = NULL;
+    free(sk);
+}
+
+/* States of which the peer must be told by RST. */
+static bool needs_reset(const struct sock *sk, int state)
+{
+    return !sk->listening && STATE_IN(state, S(ESTABLISHED) | S(CLOSE_WAIT) | S(FIN_WAIT1) |
+                                                 S(FIN_WAIT2) | S(SYN_RECV) | S(SYN_SENT));
+}
+
+void sock_disconnect(struct sock *sk)
+{
+    if (needs_reset(sk, sock_state(sk, NULL)))
+        sk->err = ECONNRESET;
+    drop_handle(sk, !sk->listening);
+    sk->listening = sk->gone = sk->done = sk->more = false;
+    sk->shut = 0;
+    sk->err_soft = 0;
+    sk->peer = (tern_addr){0};
+    sk->phase = SOCK_UNCONNECTED;
+    uint16_t port = sk->port_locked ? sk->local.port : 0;
+    if (!sk->addr_locked) {
+        sk->local = (tern_addr){0};
+        if (sk->domain == AF_INET)
+            sk->local.ip[10] = sk->local.ip[11] = 0xff;
+    }
+    sk->local.port = port;
+    file_wake(&sk->file, 0);
+}
