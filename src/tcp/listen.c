@@ -261,9 +261,6 @@ void halfopen_free(struct tcp *t, uint32_t ix)
 static void hold_ends(struct tcp *t, uint32_t ix)
 {
     struct halfopen *h = halfopen_at(t, ix);
-    struct tcp_tuple tuple;
-    halfopen_tuple(t, h, &tuple);
-    trace_state(t, &tuple, TERN_SYN_RECEIVED, TERN_CLOSED);
     if (h->flags & HALFOPEN_TOLD && !(h->flags & HALFOPEN_EVENT) &&
         !listener_at(t, h->listener)->closed) {
         h->flags |= HALFOPEN_EVENT;
@@ -350,14 +347,14 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struc
     take_syn(t, h, seg);
     h->listener = (uint16_t)listener;
     l->halfopen++;
-    trace_state(t, &seg->tuple, TERN_LISTEN, TERN_SYN_RECEIVED);
-    if (l->hold) {
+    if (l->hold) { /* in no state yet: nothing has been answered */
         h->flags |= HALFOPEN_HELD | HALFOPEN_EVENT;
         count(t, TERN_COUNT_HOLDS);
         event_append(t, ref_make(REF_HALFOPEN, ix));
         halfopen_set(t, ix, t->cfg->hold);
         return TERN_DROP_NONE;
     }
+    trace_state(t, &seg->tuple, TERN_LISTEN, TERN_SYN_RECEIVED);
     h->iss = keyed_isn(t, &seg->tuple);
     if (iss_floor != NULL && !seq_gt(h->iss, *iss_floor))
         h->iss = *iss_floor + 1; /* RFC 1122 4.2.2.13 */
@@ -534,6 +531,8 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
 
 int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out)
 {
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, halfopen_at(t, ix), &tuple);
     struct conn *c = promote(t, ix);
     if (c == NULL)
         return TERN_ELIMIT;
@@ -543,6 +542,7 @@ int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out)
     }
     c->user = user;
     c->flags |= CONN_HELD | CONN_SYN_DUE; /* the ISN is chosen when the SYN-ACK leaves */
+    trace_state(t, &tuple, TERN_LISTEN, TERN_SYN_RECEIVED);
     conn_ready(t, c);
     *out = c;
     return 0;
@@ -569,9 +569,6 @@ int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code)
 
 int hold_drop(struct tcp *t, uint32_t ix)
 {
-    struct tcp_tuple tuple;
-    halfopen_tuple(t, halfopen_at(t, ix), &tuple);
-    trace_state(t, &tuple, TERN_SYN_RECEIVED, TERN_CLOSED);
     halfopen_free(t, ix);
     return 0;
 }
