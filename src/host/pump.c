@@ -16,10 +16,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "host/run_errno.h"
+#include "host/views.h"
 
 enum {
     VIEWS = 16,
@@ -28,8 +28,6 @@ enum {
 };
 
 #define REST_NS 5000000u
-
-_Static_assert(sizeof(tern_iov) == sizeof(struct iovec), "views are passed to readv()");
 
 /* ---- the set --------------------------------------------------------------------------------- */
 
@@ -181,27 +179,6 @@ static void owed_update(struct pump *p)
 
 /* ---- descriptor to stack --------------------------------------------------------------------- */
 
-static size_t total(const tern_iov *iov, size_t n)
-{
-    size_t sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += iov[i].len;
-    return sum;
-}
-
-/* Shortens the views to `max` bytes; returns how many are left. */
-static size_t shorten(tern_iov *iov, size_t n, size_t max)
-{
-    size_t i = 0;
-
-    for (; i < n && max > 0; i++) {
-        iov[i].len = iov[i].len < max ? iov[i].len : max;
-        max -= iov[i].len;
-    }
-    return i;
-}
-
 static size_t pending_in(const struct pump *p)
 {
     int n = 0;
@@ -242,7 +219,7 @@ static size_t up_once(struct pump *p)
     }
     if (views <= 0)
         return 0; /* full, and WRITE follows; or over, and ERROR follows */
-    size_t n = shorten(iov, (size_t)views, want), room = total(iov, n);
+    size_t n = views_shorten(iov, (size_t)views, want), room = views_total(iov, n);
     ssize_t got = readv(p->watch.fd, (const struct iovec *)iov, (int)n);
     int err = errno;
     (void)tern_send_commit(stack_of(p), p->args.sock, got > 0 ? (size_t)got : 0);
@@ -301,7 +278,7 @@ static void down_end(struct pump *p)
 static size_t down_write(struct pump *p, tern_iov *iov, size_t n)
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n};
-    size_t all = total(iov, n);
+    size_t all = views_total(iov, n);
 
     if (p->deaf)
         return all;

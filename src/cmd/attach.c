@@ -1,0 +1,244 @@
+/* attach.c - see attach.h. */
+#include "cmd/attach.h"
+
+#include "host/run_addr.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FLUSH_TURNS = 64 };
+
+const char *const attach_offloads[] = {"auto", "tso", "checksum", "none", NULL};
+static const enum tun_rung rung_of_offload[] = {TUN_RUNG_USO, TUN_RUNG_TSO, TUN_RUNG_CHECKSUM,
+                                                TUN_RUNG_NONE};
+
+static const char *parse(struct attach_addrs *list, const char *text)
+{
+    if (list->count == ATTACH_ADDRS)
+        return "given 8 times at most";
+    if (!netif_addr_parse(text, &list->at[list->count]))
+        return "an address with its network's size, such as 10.9.0.2/24 or fd00:9::2/64";
+    list->count++;
+    return NULL;
+}
+
+const char *attach_parse_address(void *values, const char *text)
+{
+    return parse(&((struct attach_values *)values)->ours, text);
+}
+
+const char *attach_parse_kernel(void *values, const char *text)
+{
+    return parse(&((struct attach_values *)values)->kernels, text);
+}
+
+/* ---- the stack ------------------------------------------------------------------------------- */
+
+/* Its addresses, and a route to everywhere in each of their families. */
+static int give_addresses(struct attached *a, const struct attach_values *v)
+{
+    tern *s = a->node.stack;
+    int id = a->tun.device.id, err = 0;
+    bool routed[2] = {false, false};
+
+    for (uint32_t i = 0; i < v->ours.count && err >= 0; i++) {
+        const struct netif_addr *at = &v->ours.at[i];
+        bool ip4 = netif_addr_is4(at);
+        tern_addr any = run_addr_wildcard(ip4 ? AF_INET : AF_INET6);
+        err = tern_iface_addr(s, id, at->ip, at->bits);
+        if (err >= 0 && !routed[ip4])
+            err = tern_route_add(s, any.ip, ip4 ? 96 : 0, NULL, id);
+        routed[ip4] = true;
+    }
+    return err;
+}
+
+static int start_stack(struct attached *a, const char *verb, const struct attach_values *v)
+{
+    tern_config cfg;
+    int err = loop_new(&a->loop);
+
+    if (!err)
+        err = node_config(&cfg);
+    if (!err)
+        err = node_start(&a->node, a->loop, &cfg);
+    if (!err)
+        err = node_device_add(&a->node, &a->tun.device);
+    if (err < 0)
+        return cmd_fail(verb, "%s", strerror(-err));
+    if (give_addresses(a, v) < 0)
+        return cmd_fail(verb,
+                        "the addresses do not go together with an MTU of %u: at least 1280 "
+                        "for IPv6",
+                        a->tun.device.iface.mtu);
+    return CMD_OK;
+}
+
+/* ---- the kernel's side ----------------------------------------------------------------------- */
+
+static int add_kernel_addr(const char *verb, const char *tun, const struct netif_addr *at)
+{
+    char text[NETIF_ADDR_TEXT_MAX];
+    int err = netif_addr_add(tun, at);
+
+    if (!err)
+        return CMD_OK;
+    netif_addr_text(at, true, text);
+    if (!netif_addr_is4(at) && (err == -EACCES || err == -EPERM || err == -EOPNOTSUPP) &&
+        geteuid() == 0)
+        return cmd_fail(verb,
+                        "%s: the kernel does not take %s: IPv6 is off; sysctl "
+                        "net.ipv6.conf.default.disable_ipv6=0, or its MTU is below 1280",
+                        tun, text);
+    return cmd_fail(verb, "%s: the kernel does not take %s: %s%s", tun, text, strerror(-err),
+                    err == -EPERM ? "; that needs CAP_NET_ADMIN (sudo)" : "");
+}
+
+/* Is one of the addresses before it in the same network? */
+static bool seen(const struct attach_addrs *list, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++)
+        if (netif_addr_together(&list->at[k], &list->at[i]))
+            return true;
+    return false;
+}
+
+static int add_default_addrs(const struct attached *a, const char *verb,
+                             const struct attach_values *v)
+{
+    struct netif_addr free_one;
+    char text[NETIF_ADDR_TEXT_MAX];
+    int status = CMD_OK;
+
+    for (uint32_t i = 0; i < v->ours.count && status == CMD_OK; i++) {
+        if (seen(&v->ours, i))
+            continue;
+        if (netif_addr_free(&v->ours.at[i], v->ours.at, v->ours.count, &free_one)) {
+            status = add_kernel_addr(verb, a->tun.name, &free_one);
+            continue;
+        }
+        netif_addr_text(&v->ours.at[i], true, text);
+        status = cmd_fail(verb,
+                          "%s: no other address in that network for the kernel; give tern's a "
+                          "larger one, or the kernel its own by --kernel-address",
+                          text);
+    }
+    return status;
+}
+
+/* An interface that tern has made is set up; another one is its owner's. */
+static int set_up_kernel(const struct attached *a, const char *verb, const struct attach_values *v)
+{
+    int status = CMD_OK;
+
+    if (a->tun.created || v->kernels.count > 0) {
+        int err = netif_up(a->tun.name);
+        if (err)
+            return cmd_fail(verb, "%s: cannot be brought up: %s", a->tun.name, strerror(-err));
+    } else if (!netif_is_up(a->tun.name)) {
+        fprintf(stderr,
+                "tern %s: %s is down, and nothing passes until somebody does this: sudo ip link "
+                "set %s up\n",
+                verb, a->tun.name, a->tun.name);
+    }
+    if (a->tun.created && v->kernels.count == 0)
+        return add_default_addrs(a, verb, v);
+    for (uint32_t i = 0; i < v->kernels.count && status == CMD_OK; i++)
+        status = add_kernel_addr(verb, a->tun.name, &v->kernels.at[i]);
+    return status;
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------- */
+
+static int missing(const char *verb, const struct attach_values *v)
+{
+    if (v->tun && v->ours.count > 0)
+        return CMD_OK;
+    cmd_fail(verb,
+             "%s; tern %s talks over a TUN interface of its own, for example: sudo tern %s --tun "
+             "tern0 --address 10.9.0.2/24",
+             v->tun ? "--address is missing" : "--tun is missing", verb, verb);
+    return CMD_USAGE;
+}
+
+static void on_signal(void *user, const struct signalfd_siginfo *info)
+{
+    struct attached *a = user;
+
+    a->signal = (int)info->ssi_signo;
+}
+
+int attach_open(struct attached *a, const char *verb, const struct attach_values *v)
+{
+    char error[TUN_ERROR_MAX];
+    struct tun_config cfg = {.name = v->tun,
+                             .highest = rung_of_offload[v->offload],
+                             .exactly = v->offload != 0,
+                             .mtu = (uint32_t)v->mtu};
+    sigset_t set;
+
+    *a = (struct attached){.tun.device.fd = -1};
+    int status = missing(verb, v);
+    if (status != CMD_OK)
+        return status;
+    if (tun_open(&a->tun, &cfg, error) < 0)
+        return cmd_fail(verb, "%s", error);
+    status = start_stack(a, verb, v);
+    if (status == CMD_OK)
+        status = set_up_kernel(a, verb, v);
+    if (status != CMD_OK) {
+        attach_close(a);
+        return status;
+    }
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    (void)loop_signals(a->loop, &set, on_signal, a);
+    return CMD_OK;
+}
+
+void attach_close(struct attached *a)
+{
+    node_stop(&a->node);
+    loop_free(a->loop);
+    tun_close(&a->tun);
+    a->loop = NULL;
+}
+
+int attach_run(struct attached *a, const char *verb, bool (*done)(void *user), void *user)
+{
+    while (!a->signal && !done(user)) {
+        int err = loop_turn(a->loop, LOOP_NEVER);
+        const struct device *lost = node_lost(&a->node);
+        if (err)
+            return cmd_fail(verb, "%s", strerror(-err));
+        if (lost && lost->err == -EBADFD)
+            return cmd_fail(verb, "%s: the interface was removed", a->tun.name);
+        if (lost)
+            return cmd_fail(verb, "%s: %s", a->tun.name, strerror(-lost->err));
+    }
+    return CMD_OK;
+}
+
+void attach_flush(struct attached *a)
+{
+    for (int i = 0; i < FLUSH_TURNS; i++)
+        if (loop_turn(a->loop, 0) || (node_quiet(&a->node) && i > 0))
+            return;
+}
+
+void attach_die(int sig)
+{
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+void attach_describe(const struct attached *a, FILE *f)
+{
+    fprintf(f, "%s, MTU %u, offload: %s", a->tun.name, a->tun.device.iface.mtu,
+            tun_rung_text(a->tun.rung));
+}
