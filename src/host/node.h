@@ -1,8 +1,8 @@
 /* node.h - a stack at work in an event loop: its devices, and the applications on its sockets.
  *
  * One turn of a node is a turn of the stack (tern.h): devices are read until they are empty, within
- * bounds; timers; events, each passed to the app its socket belongs to (app.h); the node's own hooks,
- * which do the work of applications that keep a time or have bytes to move; output.
+ * bounds; timers; events, each passed to the app its socket belongs to (app.h); the node's own
+ * hooks, which do the work of applications that keep a time or have bytes to move; output.
  */
 #ifndef TERN_HOST_NODE_H
 #define TERN_HOST_NODE_H

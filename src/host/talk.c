@@ -1,9 +1,10 @@
 /* talk.c - see talk.h.
  *
- * Standard input and output are often shared with other processes, so they are not made nonblocking.
- * Instead each read and write is preceded by a poll(): a read then does not wait, and neither does a
- * write to a pipe or a terminal of at most PIPE_BUF bytes. The loop watches both edge-triggered, to
- * learn when asking is worth it again; files, which cannot be watched, never make anyone wait.
+ * Standard input and output are often shared with other processes, so they are not made
+ * nonblocking. Instead each read and write is preceded by a poll(): a read then does not wait, and
+ * neither does a write to a pipe or a terminal of at most PIPE_BUF bytes. The loop watches both
+ * edge-triggered, to learn when asking is worth it again; files, which cannot be watched, never
+ * make anyone wait.
  */
 #include "host/talk.h"
 

@@ -1,5 +1,5 @@
-/* talk.h - one connection of a stack on two descriptors, in the manners of nc: what can be read from
- * `in` goes to the peer, what the peer sends to `out`.
+/* talk.h - one connection of a stack on two descriptors, in the manners of nc: what can be read
+ * from `in` goes to the peer, what the peer sends to `out`.
  *
  * The end of `in` is a FIN (half close), the peer's FIN the end of `out`, which is then replaced by
  * /dev/null, so that a pipe's reader sees it; the talk is over when both have been and ours is

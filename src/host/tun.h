@@ -1,9 +1,9 @@
-/* tun.h - a TUN interface of Linux as a device: what the kernel routes into it arrives here, what is
- * sent here the kernel takes in from it.
+/* tun.h - a TUN interface of Linux as a device: what the kernel routes into it arrives here, what
+ * is sent here the kernel takes in from it.
  *
- * Every packet has a header of virtio (IFF_VNET_HDR), by which checksums and segmentation are left to
- * the other side, in both directions: super-packets of 64 KB pass in one system call. How much of
- * that the kernel can do is probed from the top of a ladder (enum tun_rung) downwards.
+ * Every packet has a header of virtio (IFF_VNET_HDR), by which checksums and segmentation are left
+ * to the other side, in both directions: super-packets of 64 KB pass in one system call. How much
+ * of that the kernel can do is probed from the top of a ladder (enum tun_rung) downwards.
  */
 #ifndef TERN_HOST_TUN_H
 #define TERN_HOST_TUN_H
@@ -38,8 +38,8 @@ struct tun {
     uint8_t *arena; /* what arrived last */
 };
 
-/* Attaches to that interface, or creates it: 0, or a negative errno, and a sentence on what is wrong
- * and what to do about it. The interface is left as it is, up or down, but for a new MTU. */
+/* Attaches to that interface, or creates it: 0, or a negative errno, and a sentence on what is
+ * wrong and what to do about it. The interface is left as it is, up or down, but for a new MTU. */
 int tun_open(struct tun *t, const struct tun_config *cfg, char error[TUN_ERROR_MAX]);
 /* The same on a descriptor that is attached already (or stands for one). Takes it over. */
 int tun_adopt(struct tun *t, int fd, const struct tun_config *cfg);
