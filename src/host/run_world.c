@@ -297,12 +297,11 @@ static bool awaits_ack(uint8_t state) { return state == TERN_LAST_ACK || state =
 
 enum run_world_rest run_world_rest(const struct run_world *w)
 {
-    if (run_tern_busy(w->net) != 0 || gateway_owes(w->gateway))
+    if (run_tern_busy(w->net) != 0 || gateway_owes(w->gateway) ||
+        in_state(lab_world_tern(w->world, SERVER), awaits_ack))
         return RUN_WORLD_BUSY;
-    return in_state(lab_world_tern(w->world, CLIENT), awaits_fin) ||
-                   in_state(lab_world_tern(w->world, SERVER), awaits_ack)
-               ? RUN_WORLD_WAITING
-               : RUN_WORLD_QUIET;
+    return in_state(lab_world_tern(w->world, CLIENT), awaits_fin) ? RUN_WORLD_WAITING
+                                                                  : RUN_WORLD_QUIET;
 }
 
 bool run_world_empty(const struct run_world *w)

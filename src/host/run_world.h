@@ -48,8 +48,8 @@ int run_world_publish(struct run_world *w, const tern_addr *host, uint16_t port)
 /* What keeps a run from ending once its programs have. */
 enum run_world_rest {
     RUN_WORLD_QUIET,   /* nothing, but perhaps TIME-WAIT */
-    RUN_WORLD_WAITING, /* a FIN or the last ACK of the other end's, which may never come */
-    RUN_WORLD_BUSY,    /* data or a FIN that is to be delivered yet */
+    RUN_WORLD_WAITING, /* a FIN of the other end's, which may never come */
+    RUN_WORLD_BUSY,    /* data or a FIN, of either end, that is to be delivered yet */
 };
 enum run_world_rest run_world_rest(const struct run_world *w);
 /* Whether there is no connection in any state, at either end. */
