@@ -32,7 +32,7 @@ typedef struct tern_ack {
     uint64_t srtt_ns, min_rtt_ns;
     uint32_t acked;     /* newly acknowledged, cumulatively or by SACK */
     uint32_t lost;      /* newly marked lost */
-    uint32_t in_flight; /* after this ACK */
+    uint32_t in_flight; /* after this ACK; without what is taken for lost */
     uint32_t ce_marked; /* newly reported as congestion-experienced */
     uint32_t mss;
     uint32_t tx_in_flight, lost_since; /* of the sampled packet */
@@ -45,12 +45,21 @@ enum tern_cc_event {
     TERN_CC_RTO,       /* the retransmission timer fired; all in flight is taken for lost */
     TERN_CC_UNDO,      /* the last reduction was for nothing */
     TERN_CC_RECOVERED, /* all that was in flight at the loss is acknowledged */
-    TERN_CC_IDLE,      /* sending again after at least one RTO of silence */
+    TERN_CC_IDLE,      /* sending again after a silence of interval_ns, a round trip at least */
+};
+
+enum {
+    /* The algorithm has a model of the path and writes cwnd at all times. Without this flag it says
+     * in ssthresh to what a window is reduced (LOSS, ECN, RTO); the way there (PRR, RFC 9937),
+     * undoing and restarting after idle are done for it, and what it writes to cwnd on an event, or
+     * on an ACK with in_recovery, is not looked at. */
+    TERN_CC_OWN_CWND = 1,
 };
 
 typedef struct tern_cc_ops {
     const char *name;
     uint16_t state_size;                                   /* <= TERN_CC_STATE_MAX */
+    uint16_t flags;                                        /* TERN_CC_OWN_CWND */
     void (*init)(tern_cc *cc, uint32_t mss, uint64_t now); /* cwnd and ssthresh are already set */
     void (*on_ack)(tern_cc *cc, const tern_ack *ack);
     void (*on_event)(tern_cc *cc, enum tern_cc_event event, const tern_ack *ack);

@@ -95,6 +95,13 @@ enum tern_drop {
     X(TIMEOUTS, "retransmission timeouts")                                                         \
     X(FAST_RETRANSMITS, "recoveries started by acknowledgements")                                  \
     X(PROBES, "zero-window and tail-loss probes")                                                  \
+    X(PROBE_RECOVERIES, "losses that a tail-loss probe has repaired")                              \
+    X(UNDOS, "reductions of the congestion window that were undone")                               \
+    X(SPURIOUS_TIMEOUTS, "timeouts that F-RTO found to be spurious")                               \
+    X(DSACKS, "segments of ours that the peer has reported as duplicates")                         \
+    X(SACKS_INVALID, "SACK blocks outside of what is in flight")                                   \
+    X(RENEGED, "SACKs that the peer has taken back")                                               \
+    X(SCOREBOARD_STEPS, "records of segments looked at by loss detection")                         \
     X(OUT_OF_ORDER, "segments received out of order")                                              \
     X(DUPLICATE, "segments received again")                                                        \
     X(ACTIVE_OPENS, "connections opened by us")                                                    \

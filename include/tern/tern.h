@@ -167,6 +167,7 @@ typedef struct tern_config {
     uint8_t synack_retries; /* SYN-ACKs sent again before the entry is dropped */
     uint8_t data_retries;   /* R2, counted in retransmissions of one segment */
     uint8_t ttl;            /* hop limit of sent packets */
+    bool idle_restart;      /* a window that was not used lately shrinks (RFC 5681 4.1) */
     bool stats;             /* keep the full tern_info counters: 192 bytes a connection */
     bool isn_fixed;         /* for demonstration only: the first ISN is `isn`, ... */
     uint32_t isn;           /* ... as anyone can then forge segments */

@@ -38,6 +38,7 @@ void tern_config_default(tern_config *cfg)
         .syn_retries = 6,
         .synack_retries = 5,
         .data_retries = 15,
+        .idle_restart = true,
         .ttl = 64,
         .stats = true,
         .cc = &tern_cc_reno,

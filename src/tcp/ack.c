@@ -1,22 +1,56 @@
-/* ack.c - what an acknowledgement says: cumulative, selective, and how long the round trip was. */
+/* ack.c - what an acknowledgement says: cumulative, selective, and how long the round trip was.
+ *
+ * Everything it says is advice from outside: a SACK block counts only if it lies in what is in
+ * flight, records are split only where whole segments can end, and the records that may be
+ * looked at for one acknowledgement are limited (active.steps), so that no pattern of blocks
+ * buys more work than sending them costs. A block that does not get its turn will be said again.
+ */
 #include "tcp/tcp.h"
 
 /* ---- round-trip time (RFC 6298) -------------------------------------------------------------- */
 
-void rtt_sample(struct conn *c, uint32_t rtt_us)
+enum { MIN_RTT_S = 300 }; /* how long the least round trip is remembered */
+
+/* The least of the last five to ten minutes: two halves, of which the older one is dropped. */
+static void note_min_rtt(const struct tcp *t, struct conn *c, uint32_t rtt_us)
 {
-    rtt_us = max_u32(min_u32(rtt_us, 1u << 28), 1);
+    struct active *a = c->active;
+    if (a != NULL) {
+        if (a->min_rtt_next == 0)
+            a->min_rtt_tick = t->tick;
+        if (t->tick - a->min_rtt_tick > ticks_of(MIN_RTT_S * NS_PER_S)) {
+            a->min_rtt_tick = t->tick;
+            c->min_rtt_us = a->min_rtt_next;
+            a->min_rtt_next = rtt_us;
+        }
+        if (a->min_rtt_next == 0 || rtt_us < a->min_rtt_next)
+            a->min_rtt_next = rtt_us;
+    }
     c->min_rtt_us = min_u32(c->min_rtt_us, rtt_us);
+}
+
+static uint32_t rtt_clamp(uint64_t ns)
+{
+    return (uint32_t)max_u64(min_u64(ns / NS_PER_US, 1u << 28), 1);
+}
+
+void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns)
+{
+    uint32_t rtt_us = rtt_clamp(rtt_ns);
+    note_min_rtt(t, c, rtt_us);
     c->backoff = 0; /* Karn: a valid measurement ends the back-off */
     if (c->srtt_us8 == 0) {
         c->srtt_us8 = rtt_us * 8;
         c->rttvar_us4 = rtt_us * 2;
         return;
     }
-    uint32_t srtt = c->srtt_us8 / 8;
+    uint32_t srtt = c->srtt_us8 / 8, var = c->rttvar_us4 / 4;
     uint32_t delta = srtt > rtt_us ? srtt - rtt_us : rtt_us - srtt;
-    c->rttvar_us4 += delta - c->rttvar_us4 / 4; /* 3/4 RTTVAR + 1/4 |SRTT - R'| */
-    c->srtt_us8 += rtt_us - srtt;               /* 7/8 SRTT + 1/8 R' */
+    if (srtt > rtt_us && delta > var)
+        c->rttvar_us4 += (delta - var) / 8; /* a path that gets faster is no reason for doubt */
+    else
+        c->rttvar_us4 += delta - var; /* 3/4 RTTVAR + 1/4 |SRTT - R'| */
+    c->srtt_us8 += rtt_us - srtt;     /* 7/8 SRTT + 1/8 R' */
     c->srtt_us8 = max_u32(c->srtt_us8, 8);
 }
 
@@ -46,68 +80,212 @@ void rto_arm(struct tcp *t, struct conn *c)
         rto_restart(t, c);
 }
 
+/* ---- one record arrived ---------------------------------------------------------------------- */
+
+/* An acknowledgement of a segment sent twice may be the answer to the first copy. With timestamps
+ * the echo tells (its clock is ours, in milliseconds: what was sent within the same millisecond
+ * stays in doubt and passes); without, or in doubt, one that is faster than light is. */
+static bool ambiguous(const struct tcp *t, const struct conn *c, const struct sent *r,
+                      const struct ack_sample *s)
+{
+    if (s->echo && seq_lt(s->tsecr, (uint32_t)(r->time / NS_PER_MS) + c->ts_offset))
+        return true;
+    return (t->now - r->time) / NS_PER_US < c->min_rtt_us;
+}
+
+static inline bool sent_after(uint64_t time_a, uint32_t end_a, uint64_t time_b, uint32_t end_b)
+{
+    return time_a > time_b || (time_a == time_b && seq_gt(end_a, end_b));
+}
+
+/* It arrived: the latest one sent that did is what RACK (RFC 8985 6.2 step 2) and the delivery rate
+ * are measured by. */
+static void note_delivered(const struct tcp *t, const struct conn *c, const struct sent *r,
+                           struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (s->latest_sent == 0 || sent_after(r->time, r->hi, s->latest_sent, s->latest_end)) {
+        s->latest_sent = r->time;
+        s->latest_end = r->hi;
+        s->latest_flags = r->flags;
+        s->prior_delivered = r->delivered;
+        s->prior_lost = r->lost;
+        s->flight = r->flight;
+        s->since_ack = r->since_ack;
+        s->since_sent = r->since_sent;
+    }
+    if (UNLIKELY(r->flags & SENT_RETRANS) && ambiguous(t, c, r, s))
+        return;
+    if (sent_after(r->time, r->hi, a->rack_sent, a->rack_end)) {
+        a->rack_sent = r->time;
+        a->rack_end = r->hi;
+        a->rack_rtt_us = rtt_clamp(t->now - r->time);
+    }
+}
+
+/* What arrived without having been sent again was sent before what a SACK has reported: the path
+ * reorders, by that much (RFC 8985 6.2 step 3). */
+static void note_reordering(const struct conn *c, struct active *a, uint32_t seq, uint32_t high)
+{
+    if (!seq_lt(seq, high))
+        return;
+    uint32_t segs = (high - seq + c->mss - 1) / c->mss;
+    a->reordering = (uint16_t)max_u32(a->reordering, min_u32(segs, REORDERING_MAX));
+    a->reord_seen++;
+}
+
 /* ---- selective acknowledgement (RFC 2018, 2883) ---------------------------------------------- */
 
-static void note_delivered(const struct sent *r, struct ack_sample *s)
+static void sacked(struct tcp *t, struct conn *c, struct sent *r, struct ack_sample *s)
 {
-    if (r->time < s->latest_sent || (r->time == s->latest_sent && !seq_gt(r->hi, s->latest_end)))
-        return;
-    s->latest_sent = r->time;
-    s->latest_end = r->hi;
-    s->latest_retrans = (r->flags & SENT_RETRANS) != 0;
-    s->prior_delivered = r->delivered;
-}
-
-/* Marks the records inside [lo, hi), splitting those at its edges. */
-static void sack_range(struct tcp *t, struct conn *c, struct active *a, uint32_t lo, uint32_t hi,
-                       struct ack_sample *s)
-{
-    struct sent *r = a->sent_head;
-    while (r != NULL && seq_leq(r->hi, lo))
-        r = r->next;
-    for (; r != NULL && seq_lt(r->lo, hi); r = r->next) {
-        if (r->flags & SENT_SACKED)
-            continue;
-        if (seq_lt(r->lo, lo) && (r = sent_split(t, c, a, r, lo)) == NULL)
-            return; /* a device holds it, or no memory: the next SACK says it again */
-        if (seq_gt(r->hi, hi) && sent_split(t, c, a, r, hi) == NULL)
-            return;
-        note_delivered(r, s);
-        if (!(r->flags & SENT_RETRANS) && seq_lt(r->hi, a->sack_high) && a->sacked != 0)
-            a->reordered = true;
-        sent_unmark(a, r, SENT_LOST);
-        sent_mark(a, r, SENT_SACKED);
-        s->acked += sent_len(r);
-        s->sacked = true;
-        r = sent_merge(t, a, r);
+    struct active *a = c->active;
+    note_delivered(t, c, r, s);
+    if (!(r->flags & SENT_RETRANS)) {
+        if (seq_lt(r->lo, s->reordered))
+            s->reordered = r->lo;
+        if (seq_leq(r->hi, a->recover))
+            s->original = true;
+        if (s->sacked_first == 0)
+            s->sacked_first = r->time;
+        s->sacked_last = r->time;
     }
+    sent_mark(a, r, SENT_SACKED);
+    a->sacked_segs += (sent_len(r) + c->mss - 1) / c->mss;
+    s->acked += sent_len(r);
+    s->sacked = true;
 }
 
-/* A block counts when it lies in (SEG.ACK, SND.NXT]; both edges are measured from the same point,
- * so that no pair of far-away numbers can pass. One at or below SEG.ACK, or inside another one,
- * reports a duplicate (RFC 2883). */
-static void take_sacks(struct tcp *t, struct conn *c, struct active *a, const struct tcp_seg *seg,
-                       struct ack_sample *s)
+/* Where whole segments of a record may end: nowhere in its first half segment, so that blocks of
+ * single bytes cannot cut it into crumbs. */
+static bool may_split(const struct conn *c, const struct sent *r, uint32_t seq)
 {
-    const struct wire_tcp_options *opt = &seg->h.opt;
-    uint32_t una = seg->h.ack, flight = c->snd_nxt - una;
-    for (uint32_t i = 0; i < opt->sack_count; i++) {
-        uint32_t lo = opt->sack[i].lo - una, hi = opt->sack[i].hi - una;
-        if (lo < hi && hi <= flight && lo != 0) {
-            if (i == 0 && opt->sack_count > 1 && seq_geq(opt->sack[0].lo, opt->sack[1].lo) &&
-                seq_leq(opt->sack[0].hi, opt->sack[1].hi)) {
-                s->dsack = true;
+    return seq - r->lo >= (c->mss + 1u) / 2;
+}
+
+/* Marks the records inside [lo, hi), splitting those at its edges. false: not all of it, because a
+ * device holds a record, or for lack of steps or memory: the next SACK will say it again. */
+static bool sack_range(struct tcp *t, struct conn *c, struct wire_sack k, struct ack_sample *s)
+{
+    struct active *a = c->active;
+    bool all = true;
+    struct sent *before = NULL, *r = a->sack_at;
+    if (r == NULL || seq_gt(r->lo, k.lo))
+        r = a->sent_head;
+    for (; r != NULL && seq_lt(r->lo, k.hi); before = r, r = r->next) {
+        if (a->steps == 0)
+            return false;
+        a->steps--;
+        count(t, TERN_COUNT_SCOREBOARD_STEPS);
+        if (seq_leq(r->hi, k.lo) || r->flags & SENT_SACKED)
+            continue;
+        if (seq_lt(r->lo, k.lo)) {
+            if (!may_split(c, r, k.lo) || sent_split(t, c, a, r, k.lo) == NULL) {
+                all = false;
                 continue;
             }
-            sack_range(t, c, a, opt->sack[i].lo, opt->sack[i].hi, s);
-            if (a->sacked != 0 && seq_gt(opt->sack[i].hi, a->sack_high))
-                a->sack_high = opt->sack[i].hi;
-        } else if (i == 0 && seq_leq(opt->sack[0].hi, una) &&
-                   seq_lt(opt->sack[0].lo, opt->sack[0].hi) &&
-                   una - opt->sack[0].lo <= c->snd_wnd_max) {
-            s->dsack = true;
+            before = r;
+            r = r->next;
         }
+        if (seq_gt(r->hi, k.hi) && (!may_split(c, r, k.hi) || sent_split(t, c, a, r, k.hi) == NULL))
+            return false;
+        sacked(t, c, r, s);
+        if (before != NULL && sent_join(t, a, before))
+            r = before;
+        while (sent_join(t, a, r))
+            ;
+        a->sack_at = r;
     }
+    return all;
+}
+
+/* What a block of the last acknowledgement said is not looked for again: [lo, hi) shrinks. */
+static bool skip_seen(const struct active *a, struct wire_sack *k)
+{
+    for (unsigned i = 0; i < SACK_SEEN; i++) {
+        uint32_t lo = a->sack_seen[i].lo, len = a->sack_seen[i].hi - lo;
+        if (len == 0 || k->lo - lo > len)
+            continue;
+        if (k->hi - lo <= len)
+            return true;
+        k->lo = lo + len;
+    }
+    return false;
+}
+
+/* A duplicate was reported: one of our copies was for nothing (RFC 2883, RFC 3708). */
+static void take_dsack(struct tcp *t, struct conn *c, struct wire_sack k, struct ack_sample *s)
+{
+    struct active *a = c->active;
+    uint32_t len = k.hi - k.lo;
+    if (len == 0 || len > c->snd_wnd_max + c->mss)
+        return;
+    uint32_t segs = (len + c->mss - 1) / c->mss;
+    bool probe = a->tlp >= TLP_NEW && a->tlp_high == k.hi;
+    if (a->dsack_segs + segs > a->retrans_segs)
+        return; /* more than we have sent twice: the network did that, or it is a lie */
+    a->dsack_segs += segs;
+    if (a->reord_seen != 0 && !probe)
+        a->dsack_seen = true;
+    s->dsack = true;
+    s->dsack_probe |= probe && segs == 1;
+    count(t, TERN_COUNT_DSACKS);
+    if (a->undo && a->undo_segs > 0 && seq_gt(k.hi, a->undo_una))
+        a->undo_segs -= (int32_t)min_u32(segs, (uint32_t)a->undo_segs);
+}
+
+/* A block counts when it lies in (SND.UNA, SND.NXT]; both edges are measured from the same point,
+ * so that no pair of far-away numbers can pass. */
+static bool take_block(const struct conn *c, struct wire_sack k)
+{
+    uint32_t lo = k.lo - c->snd_una, hi = k.hi - c->snd_una;
+    return lo < hi && hi <= c->snd_nxt - c->snd_una && lo != 0;
+}
+
+/* The first block reports a duplicate when it lies below SEG.ACK or in the second (RFC 2883 4). */
+static bool is_dsack(const struct conn *c, const struct wire_tcp *h)
+{
+    const struct wire_sack *k = h->opt.sack;
+    if (!seq_lt(k[0].lo, k[0].hi))
+        return false;
+    if (seq_lt(k[0].lo, h->ack))
+        return seq_leq(k[0].hi, c->snd_una) && c->snd_una - k[0].lo <= c->snd_wnd_max + c->mss;
+    return h->opt.sack_count > 1 && seq_geq(k[0].lo, k[1].lo) && seq_leq(k[0].hi, k[1].hi) &&
+           take_block(c, k[0]);
+}
+
+static void take_sacks(struct tcp *t, struct conn *c, const struct wire_tcp *h,
+                       struct ack_sample *s)
+{
+    struct active *a = c->active;
+    struct wire_sack blocks[WIRE_SACK_MAX];
+    uint32_t n = 0, i = 0;
+    if (is_dsack(c, h)) {
+        take_dsack(t, c, h->opt.sack[0], s);
+        i = 1;
+    }
+    for (; i < h->opt.sack_count; i++) {
+        struct wire_sack k = h->opt.sack[i];
+        if (!take_block(c, k)) {
+            count(t, TERN_COUNT_SACKS_INVALID);
+            continue;
+        }
+        uint32_t at = n++; /* in the order of the records, for one walk */
+        for (; at > 0 && seq_gt(blocks[at - 1].lo, k.lo); at--)
+            blocks[at] = blocks[at - 1];
+        blocks[at] = k;
+    }
+    uint32_t high = a->sacked != 0 ? a->sack_high : c->snd_una;
+    struct wire_sack seen[SACK_SEEN] = {0};
+    for (i = 0; i < n; i++) {
+        struct wire_sack k = blocks[i];
+        if (skip_seen(a, &k) || sack_range(t, c, k, s))
+            seen[i] = blocks[i];
+    }
+    memcpy(a->sack_seen, seen, sizeof(seen));
+    if (a->sacked != 0 && n != 0)
+        a->sack_high = seq_max(high, blocks[n - 1].hi);
+    if (seq_lt(s->reordered, high))
+        note_reordering(c, a, s->reordered, high);
 }
 
 /* ---- cumulative acknowledgement -------------------------------------------------------------- */
@@ -117,86 +295,111 @@ struct rtt_ends {
     uint64_t again;       /* and of the last one that was sent again */
 };
 
-static void pop_records(struct tcp *t, struct conn *c, struct active *a, uint32_t ack,
-                        struct ack_sample *s, struct rtt_ends *ends)
+/* A record, or its part below `ack`, leaves the flight. */
+static void acked(struct tcp *t, struct conn *c, const struct sent *r, struct ack_sample *s,
+                  struct rtt_ends *ends)
 {
+    struct active *a = c->active;
+    if (UNLIKELY(r->flags & SENT_RETRANS)) {
+        ends->again = r->time;
+    } else if (LIKELY(!(r->flags & SENT_SACKED))) {
+        if (ends->first == 0)
+            ends->first = r->time;
+        ends->last = r->time;
+        if (seq_lt(r->lo, s->reordered))
+            s->reordered = r->lo;
+        if (seq_leq(r->hi, a->recover))
+            s->original = true;
+    }
+    if (LIKELY(!(r->flags & SENT_SACKED)))
+        note_delivered(t, c, r, s);
+}
+
+static void pop_records(struct tcp *t, struct conn *c, uint32_t ack, struct ack_sample *s,
+                        struct rtt_ends *ends)
+{
+    struct active *a = c->active;
     while (a->sent_head != NULL) {
         struct sent *r = a->sent_head;
         bool whole = seq_leq(r->hi, ack);
         if (!whole && seq_geq(r->lo, ack))
             break;
-        if (!(r->flags & (SENT_RETRANS | SENT_SACKED | SENT_LOST))) {
-            /* (one that a timeout took for lost measures the timer, not the path) */
-            if (ends->first == 0)
-                ends->first = r->time;
-            ends->last = r->time;
-            if (a->sacked != 0 && seq_lt(r->lo, a->sack_high))
-                a->reordered = true; /* it fills a hole without having been sent again */
-        } else if (r->flags & SENT_RETRANS) {
-            ends->again = r->time;
-        }
-        if (!(r->flags & SENT_SACKED)) {
-            note_delivered(r, s);
+        acked(t, c, r, s, ends);
+        if (!(r->flags & SENT_SACKED))
             s->acked += (whole ? r->hi : ack) - r->lo;
+        if (!whole) {
+            sent_cut(c, a, r, ack); /* part of a super-segment: the rest is a shorter record */
+            break;
         }
-        if (whole) {
-            s->fin |= (r->flags & SENT_FIN) != 0;
-            sent_remove(t, a, r);
-            continue;
-        }
-        /* part of a super-segment: what is left is a shorter record */
-        uint8_t marks = r->flags & (SENT_SACKED | SENT_LOST);
-        sent_unmark(a, r, SENT_SACKED);
-        sent_unmark(a, r, SENT_LOST);
-        r->lo = ack;
-        if (marks)
-            sent_mark(a, r, marks);
-        uint32_t offset = ack - c->iss - 1;
-        while (r->chunk != NULL && offset - r->chunk->seq >= r->chunk->len)
-            r->chunk = r->chunk->next;
-        break;
+        s->fin |= (r->flags & SENT_FIN) != 0;
+        sent_pop(t, a);
     }
 }
 
-static void take_rtt(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
-                     const struct rtt_ends *ends, struct ack_sample *s)
+/* Without SACK a partial acknowledgement fills one hole; the rest of it had sent its duplicate ACKs
+ * before, and was counted then. */
+static void eat_dupacks(const struct conn *c, struct active *a, struct ack_sample *s)
 {
-    if (ends->first != 0) {
-        rtt_sample(c, (uint32_t)min_u64((t->now - ends->first) / NS_PER_US, UINT32_MAX));
-        s->rtt_ns = max_u64(t->now - ends->last, 1);
-        uint32_t last_us = (uint32_t)min_u64(s->rtt_ns / NS_PER_US, UINT32_MAX);
-        c->min_rtt_us = max_u32(min_u32(c->min_rtt_us, last_us), 1);
-    } else if (ends->again != 0 && c->flags & CONN_TS && seg->h.opt.have & WIRE_OPT_TS) {
-        /* Only segments sent again. The echo tells whether it was the last copy that was answered
-         * (RFC 7323 4.1); an older one measures how long our retransmission took, not the path. */
+    uint32_t segs = (s->cumulative + c->mss - 1) / c->mss;
+    uint32_t counted = min_u32(a->dupacks * c->mss, s->acked);
+    s->acked = max_u32(s->acked - counted, min_u32(s->acked, c->mss));
+    a->dupacks -= min_u32(segs - 1, a->dupacks);
+}
+
+/* RFC 6298 with Karn's rule: nothing is measured by what was sent twice, except that the echoed
+ * timestamp tells which copy was answered (RFC 7323 4.1). A SACK measures as well. */
+static void take_rtt(struct tcp *t, struct conn *c, const struct rtt_ends *ends,
+                     struct ack_sample *s)
+{
+    uint64_t first = ends->again == 0 ? ends->first : 0;
+    uint64_t last = first != 0 ? ends->last : 0;
+    if (s->sacked_first != 0) {
+        first = first != 0 ? first : s->sacked_first;
+        last = s->sacked_last;
+    }
+    if (first != 0) {
+        s->rtt_ns = max_u64(t->now - last, 1);
+        note_min_rtt(t, c, rtt_clamp(s->rtt_ns));
+        rtt_sample(t, c, t->now - first);
+    } else if (ends->again != 0 && s->echo) {
         uint32_t copy = (uint32_t)(ends->again / NS_PER_MS) + c->ts_offset;
-        if (seq_geq(seg->h.opt.tsecr, copy) &&
-            seq_leq(seg->h.opt.tsecr, ts_clock(t) + c->ts_offset))
-            rtt_sample(c, (uint32_t)min_u64((t->now - ends->again) / NS_PER_US, UINT32_MAX));
+        if (seq_geq(s->tsecr, copy) && seq_leq(s->tsecr, ts_clock(t) + c->ts_offset))
+            rtt_sample(t, c, t->now - ends->again);
     }
 }
 
 void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ack_sample *s)
 {
     struct active *a = c->active;
-    uint32_t ack = seg->h.ack;
+    uint32_t ack = seq_max(seg->h.ack, c->snd_una);
     TERN_ASSERT(a != NULL || ack == c->snd_una);
+    *s = (struct ack_sample){.prior_una = c->snd_una, .cumulative = ack - c->snd_una};
     if (a == NULL)
         return;
     struct rtt_ends ends = {0};
+    uint32_t high = a->sacked != 0 ? a->sack_high : ack;
     s->advanced = ack != c->snd_una;
-    s->cumulative = ack - c->snd_una;
-    if (c->flags & CONN_SACK && seg->h.opt.have & WIRE_OPT_SACK)
-        take_sacks(t, c, a, seg, s);
+    s->reordered = c->snd_nxt;
+    s->echo = c->flags & CONN_TS && seg->h.opt.have & WIRE_OPT_TS && seg->h.opt.tsecr != 0;
+    s->tsecr = seg->h.opt.tsecr;
+    a->steps = min_u32(a->steps + STEPS_AN_ACK, STEPS_MAX);
+    if (UNLIKELY(c->flags & CONN_SACK && seg->h.opt.have & WIRE_OPT_SACK))
+        take_sacks(t, c, &seg->h, s);
     if (s->advanced) {
-        pop_records(t, c, a, ack, s, &ends);
+        s->reordered = c->snd_nxt;
+        pop_records(t, c, ack, s, &ends);
         c->snd_una = ack;
-        if (a->sacked == 0)
-            a->sack_high = ack;
+        if (UNLIKELY(a->sacked == 0))
+            a->sacked_segs = 0;
+        if (UNLIKELY(high != ack) && seq_lt(s->reordered, high))
+            note_reordering(c, a, s->reordered, high); /* a hole filled without our doing */
+        if (UNLIKELY(a->dupacks != 0))
+            eat_dupacks(c, a, s);
         c->retries = 0;
         a->stalled = t->now;
-        take_rtt(t, c, seg, &ends, s);
         output_release(t, c, a);
     }
+    if (s->advanced || s->sacked)
+        take_rtt(t, c, &ends, s);
     a->delivered += s->acked;
 }

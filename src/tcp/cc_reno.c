@@ -34,8 +34,7 @@ static void on_event(tern_cc *cc, enum tern_cc_event event, const tern_ack *ack)
     struct reno *s = cc->state;
     if (event != TERN_CC_LOSS && event != TERN_CC_ECN && event != TERN_CC_RTO)
         return;
-    cc->ssthresh = max_u32(ack->in_flight / 2, 2 * ack->mss); /* RFC 5681 (4) */
-    cc->cwnd = event == TERN_CC_RTO ? ack->mss : cc->ssthresh;
+    cc->ssthresh = max_u32(cc->cwnd / ack->mss / 2, 2) * ack->mss; /* RFC 5681 (4) */
     s->acked = 0;
 }
 

@@ -173,7 +173,7 @@ static void drop_send_queue(struct tcp *t, struct conn *c, struct active *a, boo
     if (a->txq_head == NULL)
         a->txq_tail = NULL;
     a->tx_cursor = NULL;
-    a->t_rto = a->t_reorder = 0;
+    a->t_rto = a->t_reorder = a->t_probe = 0;
 }
 
 static void free_active(struct tcp *t, struct conn *c)
@@ -267,7 +267,7 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
         a->cc.state = a->cc_state;
     uint32_t mss = c->mss;
     /* IW10 (RFC 6928) for a new connection; else what it had before it froze */
-    a->cc.cwnd = c->cwnd != 0 ? c->cwnd : min_u32(10 * mss, max_u32(2 * mss, 14600));
+    a->cc.cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(c);
     if (c->cwnd == 0 && c->flags & CONN_SYN_LOST)
         a->cc.cwnd = mss; /* RFC 5681 3.1 */
     a->cc.ssthresh = c->ssthresh;
@@ -299,7 +299,10 @@ struct active *conn_thaw(struct tcp *t, struct conn *c)
     a->quick = QUICK_ACKS;
     a->tune_seq = a->rx_read;
     a->tune_tick = a->used_tick = t->tick;
-    a->sack_high = a->recover = a->snd_small = c->snd_una;
+    a->sack_high = a->recover = a->snd_small = a->used_seq = c->snd_una;
+    a->reordering = DUPTHRESH;
+    a->reo_steps = 1;
+    a->limited_tick = t->tick;
     conn_cc_start(t, c, a);
     return a;
 }

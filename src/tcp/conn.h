@@ -22,6 +22,7 @@
 #include "base/wheel.h"
 #include "tern/cc.h"
 #include "tern/info.h"
+#include "wire/tcp.h"
 
 enum conn_flag {
     CONN_ORPHAN = 1u << 0,      /* its owner has closed it: no handle, no events */
@@ -114,7 +115,7 @@ struct conn {
 _Static_assert(sizeof(struct conn) == 256, "struct conn is four cache lines");
 
 /* QUICK_ACKS: segments acknowledged at once in the beginning and after a pause, as Linux does. */
-enum { QUICK_ACKS = 16, OOO_INLINE = 4, SACK_RECENT = 4, CC_INLINE = 64 };
+enum { QUICK_ACKS = 16, OOO_INLINE = 4, SACK_RECENT = 4, SACK_SEEN = 4, CC_INLINE = 64 };
 
 /* The working block. */
 struct active {
@@ -146,52 +147,119 @@ struct active {
     struct chunk *tx_reserved; /* CONN_RESERVED: the first chunk of which a view is lent */
     struct chunk *tx_before;   /* ... and the tail of before */
     struct sent *sent_head, *sent_tail; /* struct sent, in sequence order */
-    uint32_t sacked;                    /* bytes in records marked SACKED */
-    uint32_t lost;                      /* bytes in records marked LOST: not in flight */
-    uint32_t sack_high;                 /* right edge of the highest SACK */
-    uint32_t recover;                   /* snd_nxt when recovery began (RFC 6582) */
-    uint32_t dupacks;                   /* without SACK */
-    uint32_t t_rto;                     /* retransmission, persist or probe */
-    uint8_t phase;                      /* enum loss_phase */
-    bool persist;                       /* t_rto is the persist timer */
-    bool force;           /* the first retransmission of a recovery goes whatever cwnd says */
-    bool reordered;       /* segments have overtaken each other on this path */
+    struct sent *lost_from; /* no record before it is marked LOST; NULL: the head may be */
+    struct sent *sack_at;   /* the record last marked by a SACK; NULL: none is known */
+    struct sent *rack_at;   /* where RACK's walk, out of steps, goes on; NULL: at the head */
+    struct wire_sack sack_seen[SACK_SEEN]; /* of the last ACK, SACKed entirely; lo == hi: none */
+    uint32_t steps;                        /* records loss detection may look at now */
+    uint32_t sacked;                       /* bytes in records marked SACKED */
+    uint32_t sacked_segs;                  /* segments SACKed since nothing was */
+    uint32_t lost;                         /* bytes in records marked LOST: not in flight */
+    uint32_t retrans;     /* bytes in records marked AGAIN: sent again and in flight */
+    uint32_t sack_high;   /* right edge of the highest SACK */
+    uint32_t recover;     /* snd_nxt when recovery began (RFC 6582) */
+    uint32_t dupacks;     /* without SACK: segments that have left the network */
+    uint32_t t_rto;       /* retransmission, persist or probe */
+    uint32_t t_probe;     /* tail-loss probe */
+    uint32_t t_reorder;   /* RACK's reordering timer */
     uint32_t t_idle;      /* when to look whether to freeze */
     uint32_t t_starved;   /* when to look whether there is memory to send */
     uint32_t used_tick;   /* of the last segment in or out */
     uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
     uint32_t rack_end;    /* RACK.end_seq */
     uint32_t rack_rtt_us; /* RACK.rtt */
-    uint32_t t_reorder;   /* RACK's reordering timer */
-    uint64_t stalled;     /* since when the segment at snd_una is outstanding, ns */
-    uint64_t delivered;   /* bytes acknowledged in all since thaw */
+    uint32_t dsack_round; /* low bits of `delivered` when the reordering window last grew */
+    uint32_t dsack_segs;  /* duplicates reported, in segments */
+    uint32_t reord_seen;  /* how often segments have overtaken each other */
+    uint16_t reordering;  /* by how many segments, at most; 3 to begin with */
+    uint8_t phase;        /* enum loss_phase */
+    uint8_t frto;         /* enum frto */
+    uint8_t tlp;          /* enum tlp */
+    uint8_t reo_steps;    /* the reordering window in quarters of the least RTT */
+    uint8_t reo_persist;  /* recoveries until it shrinks again */
+    bool dsack_seen;      /* it is to grow */
+    bool persist;         /* t_rto is the persist timer */
+    bool force;           /* one retransmission goes whatever cwnd says */
+    bool undo;            /* undo_una and undo_segs are valid: a reduction may be undone */
+    bool app_limited;     /* the flight up to app_limit was not limited by cwnd */
+    uint32_t tlp_high;    /* snd_nxt when the outstanding probe was sent */
+    uint32_t undo_una;    /* snd_una when the reduction began */
+    int32_t undo_segs;    /* retransmitted since and not reported as duplicates; -1: none sent */
+    uint32_t prior_cwnd, prior_ssthresh; /* before the reduction; ssthresh 0: do not undo */
+    uint32_t retrans_ts;                 /* TSval of the first retransmission of an episode, ... */
+    bool retrans_any;                    /* ... if there was one */
+    uint32_t retrans_segs;               /* segments sent again, since thaw */
+    uint32_t prr_delivered, prr_out;     /* bytes, in this recovery (RFC 9937) */
+    uint32_t used_max;                   /* most bytes in flight until used_seq is acknowledged */
+    uint32_t used_seq;
+    uint32_t used_wnd;     /* most bytes in flight since limited_tick */
+    uint32_t limited_tick; /* when cwnd was last used up (RFC 2861) */
+    uint64_t stalled;      /* since when the segment at snd_una is outstanding, ns */
+    uint64_t delivered;    /* bytes acknowledged in all since thaw, */
+    uint64_t delivered_at; /* last at this time, */
+    uint64_t flight_sent;  /* by a record that was sent then: start of the send phase */
+    uint64_t app_limit;    /* `delivered` at the end of the flight that was app-limited */
+    uint64_t round_end;    /* `delivered` at the end of this round trip */
+    uint32_t lost_total;   /* bytes marked lost in all */
+    uint32_t rate_delivered, rate_us; /* the last delivery-rate sample */
+    uint32_t min_rtt_next;            /* least RTT since min_rtt_tick, us */
+    uint32_t min_rtt_tick;
     tern_cc cc;
     void *cc_state;     /* in slab cc_states, when it does not fit here */
     uint32_t snd_small; /* right edge of the last segment that was not full (Minshall) */
     uint64_t cc_inline[CC_INLINE / 8];
 };
-_Static_assert(sizeof(struct active) <= 512, "the working block is at most 512 bytes");
+_Static_assert(sizeof(struct active) <= 768, "the working block is at most 768 bytes");
 
-enum loss_phase { LOSS_OPEN, LOSS_RECOVERY, LOSS_RTO };
+/* Linux's names for these, which TCP_INFO shows: Open, Disorder, CWR, Recovery, Loss. */
+enum loss_phase {
+    LOSS_OPEN,     /* nothing is out of order */
+    LOSS_DISORDER, /* something was SACKed, or is being probed for, but nothing is lost yet */
+    LOSS_CWR,      /* cwnd is being reduced, for ECN or a loss a probe has repaired */
+    LOSS_RECOVERY, /* lost segments are sent again while cwnd is reduced */
+    LOSS_RTO,      /* the timer has taken all for lost */
+};
+
+/* RFC 5682: was the timeout spurious? */
+enum frto {
+    FRTO_OFF,
+    FRTO_ON,   /* the first retransmission is out */
+    FRTO_WAIT, /* it was acknowledged: new data is tried before more is sent again */
+};
+
+/* The outstanding tail-loss probe. */
+enum tlp {
+    TLP_NONE,
+    TLP_DUE,     /* to be sent */
+    TLP_NEW,     /* it was new data */
+    TLP_RETRANS, /* the last segment again */
+};
 
 enum sent_flag {
     SENT_SACKED = 1,
-    SENT_LOST = 2,    /* not in flight; to be sent again */
-    SENT_RETRANS = 4, /* was sent again: no RTT from it without timestamps (Karn) */
-    SENT_FIN = 8,     /* its last number is the FIN */
-    SENT_QUEUED = 16, /* in its connection's list (else only a device still holds it) */
+    SENT_LOST = 2,          /* not in flight; to be sent again */
+    SENT_RETRANS = 4,       /* was sent again: no RTT from it without timestamps (Karn) */
+    SENT_FIN = 8,           /* its last number is the FIN */
+    SENT_QUEUED = 16,       /* in its connection's list (else only a device still holds it) */
+    SENT_AGAIN = 32,        /* in flight as a retransmission */
+    SENT_IN_DEVICE = 64,    /* a device still holds an output packet of it */
+    SENT_APP_LIMITED = 128, /* sent when cwnd was not what limited */
+
+    SENT_MARKS = SENT_SACKED | SENT_LOST | SENT_AGAIN,
 };
 
-/* One transmitted segment or super-segment. */
+/* One transmitted segment or super-segment, and what the path looked like then. */
 struct sent {
-    struct sent *next, *prev;
+    struct sent *next;
+    struct chunk *chunk; /* where `lo` is; NULL: only the FIN is left of it */
     uint32_t lo, hi;     /* sequence numbers [lo, hi) */
     uint64_t time;       /* of its last transmission, ns */
-    struct chunk *chunk; /* where `lo` is; NULL: only the FIN is left of it */
-    uint32_t delivered;  /* active.delivered at transmission, low bits */
-    uint16_t in_device;  /* output packets that a device still holds */
-    uint8_t flags;       /* enum sent_flag */
-    uint8_t transmissions;
+    uint32_t delivered;  /* low bits of active.delivered then, */
+    uint32_t lost;       /* and of active.lost_total */
+    uint16_t flight;     /* bytes in flight with it (coarse, sent.c) */
+    uint16_t since_ack;  /* us from active.delivered_at to `time` (coarse), */
+    uint16_t since_sent; /* and from active.flight_sent */
+    uint16_t flags;      /* enum sent_flag */
 };
 _Static_assert(sizeof(struct sent) <= 48, "a record in flight is at most 48 bytes");
 

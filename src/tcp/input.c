@@ -106,7 +106,7 @@ static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
     if (c->retries != 0)
         c->flags |= CONN_SYN_LOST;
     else if (!(c->flags & CONN_SYN_AGAIN))
-        rtt_sample(c, (uint32_t)min_u64((t->now - a->stalled) / NS_PER_US, UINT32_MAX));
+        rtt_sample(t, c, t->now - a->stalled);
 }
 
 void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn)
@@ -122,7 +122,7 @@ void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
     if (a != NULL) {
         a->t_rto = 0;
         a->persist = false;
-        a->sack_high = a->recover = a->snd_small = c->snd_una;
+        a->sack_high = a->recover = a->snd_small = a->used_seq = c->snd_una;
         conn_cc_start(t, c, a);
     }
     if (c->flags & CONN_FIN_QUEUED)
@@ -309,22 +309,27 @@ static bool update_window(struct conn *c, const struct wire_tcp *h)
 }
 
 /* Something of ours was acknowledged, or the window moved: timers, congestion, what may go now. */
-static void after_ack(struct arrival *in, struct ack_sample *s, bool duplicate, bool window)
+static void after_ack(struct arrival *in, struct ack_sample *s, bool window)
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
     struct active *a = c->active;
     if (a == NULL)
         return;
-    if (s->advanced || s->sacked || duplicate || a->sacked != 0) {
-        loss_on_ack(t, c, s, duplicate);
-        if (s->acked != 0)
-            loss_cc_ack(t, c, s);
+    if (s->advanced && a->sent_head == NULL) {
+        a->t_rto = a->t_probe = a->t_reorder = 0;
+        a->tlp = a->tlp == TLP_DUE ? TLP_NONE : a->tlp;
     }
-    if (s->advanced && a->sent_head == NULL)
-        a->t_rto = 0;
-    else if (s->advanced)
+    if (s->advanced || s->sacked || s->dsack || s->duplicate || s->ece || a->phase != LOSS_OPEN) {
+        loss_on_ack(t, c, s);
+        if (s->acked != 0)
+            cwnd_on_ack(t, c, s);
+    }
+    if (s->advanced && a->sent_head != NULL && !s->timer_set) {
         rto_restart(t, c);
+        a->t_probe = 0;
+        tlp_arm(t, c);
+    }
     if (a->persist && window && c->snd_wnd != 0) {
         a->persist = false;
         a->t_rto = 0;
@@ -405,17 +410,17 @@ static enum step check_ack(struct arrival *in)
     note_timestamp(t, c, h);
     if (c->active != NULL && (c->active->persist || c->snd_nxt - c->snd_una > c->snd_wnd))
         c->retries = 0; /* it answers, but has no room: it lives (MUST-37, SHLD-17) */
-    struct ack_sample s = {0};
-    if (seq_lt(h->ack, c->snd_una))
-        return STEP_ON; /* old; its data may be news all the same */
+    struct ack_sample s;
     bool same_window = c->snd_wnd == (uint32_t)h->wnd << c->snd_wscale;
     bool duplicate = h->ack == c->snd_una && c->snd_nxt != c->snd_una && in->seg->len == 0 &&
                      !(h->flags & TCP_FIN) && same_window; /* RFC 5681 2 */
     tcp_ack(t, c, in->seg, &s);
-    bool window = update_window(c, h);
-    if (s.advanced || s.sacked || duplicate || window)
-        after_ack(in, &s, duplicate, window);
-    return fin_acked(in);
+    s.duplicate = duplicate && !s.dsack;
+    bool old = seq_lt(h->ack, c->snd_una); /* its SACKs may be news all the same, and its data */
+    bool window = !old && update_window(c, h);
+    if (s.advanced || s.sacked || s.dsack || duplicate || window)
+        after_ack(in, &s, window);
+    return old ? STEP_ON : fin_acked(in);
 }
 
 /* ---- seventh: text --------------------------------------------------------------------------- */
@@ -635,7 +640,7 @@ static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
     if (a == NULL || c->mss >= was)
         return;
     for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
-        if (!(r->flags & SENT_SACKED) && r->in_device == 0 && sent_len(r) > c->mss)
+        if (!(r->flags & (SENT_SACKED | SENT_LOST | SENT_IN_DEVICE)) && sent_len(r) > c->mss)
             sent_mark(a, r, SENT_LOST);
     }
     a->force = true;

@@ -456,7 +456,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     if (lost)
         c->flags |= CONN_SYN_LOST;
     if (once)
-        rtt_sample(c, (uint32_t)(((uint64_t)(t->tick - sent) << TICK_SHIFT) / NS_PER_US));
+        rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT);
     input_established(t, c, seg, false);
     c->ev_next = 0;
     if (l->queue_tail != 0)

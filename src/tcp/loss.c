@@ -1,230 +1,396 @@
-/* loss.c - which segments are lost, and what follows from it.
+/* loss.c - what follows from what the scoreboard shows: recoveries begin, end, and are undone.
  *
- * With SACK, time decides (RACK, RFC 8985 6): a segment is lost when one sent sufficiently later
- * has been delivered, "sufficiently" being a reordering window that is nil until the path has been
- * seen to reorder and three segments' worth has been SACKed. Without SACK, three duplicate
- * acknowledgements, and in recovery each partial acknowledgement, point at the segment at SND.UNA
- * (NewReno, RFC 6582). The retransmission timer takes all that is in flight for lost (RFC 6298).
+ * A connection is in one of five phases (enum loss_phase), which are Linux's. With SACK, RACK marks
+ * what is lost (rack.c). Without, three duplicate acknowledgements, and in recovery each partial
+ * acknowledgement, point at the segment at SND.UNA (NewReno, RFC 6582). The retransmission timer
+ * takes what is in flight for lost (RFC 6298) and tries to find out afterwards whether it was wrong
+ * (F-RTO, RFC 5682).
+ *
+ * A reduction is undone when it turns out that nothing was lost: the echoed timestamp is older than
+ * the first retransmission (Eifel, RFC 3522, 4015), every retransmission was reported as a
+ * duplicate (D-SACK, RFC 3708), or what was never sent again is acknowledged after a timeout.
+ * Never after an ECN mark.
  *
  * Marking is all that happens here; output.c sends what is marked as far as the congestion window
  * allows.
  */
 #include "tcp/tcp.h"
 
-enum { DUPTHRESH = 3 };
+/* ---- undo ------------------------------------------------------------------------------------ */
 
-static void fill_ack(const struct tcp *t, const struct conn *c, const struct active *a,
-                     const struct ack_sample *s, tern_ack *ack)
+static void undo_begin(struct conn *c, struct active *a)
 {
-    *ack = (tern_ack){.now = t->now,
-                      .delivered = a->delivered,
-                      .prior_delivered = s->prior_delivered,
-                      .rtt_ns = s->rtt_ns,
-                      .srtt_ns = c->srtt_us8 / 8 * NS_PER_US,
-                      .min_rtt_ns = c->min_rtt_us == UINT32_MAX ? 0 : c->min_rtt_us * NS_PER_US,
-                      .acked = s->acked,
-                      .lost = s->lost,
-                      .in_flight = in_flight(c, a),
-                      .mss = c->mss,
-                      .cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0,
-                      .in_recovery = a->phase == LOSS_RECOVERY};
+    a->undo = true;
+    a->undo_una = c->snd_una;
+    uint32_t out = a->retrans + (a->tlp == TLP_RETRANS ? c->mss : 0);
+    a->undo_segs = out != 0 ? (int32_t)((out + c->mss - 1) / c->mss) : -1;
 }
 
-static void tell_cc(struct tcp *t, struct conn *c, enum tern_cc_event event)
+/* The acknowledgement that moves SND.UNA answers what was sent before the first retransmission. */
+static bool delayed(const struct conn *c, const struct active *a, const struct ack_sample *s)
 {
-    struct active *a = c->active;
-    struct ack_sample none = {0};
-    tern_ack ack;
-    fill_ack(t, c, a, &none, &ack);
-    /* what was in flight before it was marked lost is what the reduction is taken from */
-    ack.in_flight = c->snd_nxt - c->snd_una - a->sacked;
-    t->cc[c->cc]->on_event(&a->cc, event, &ack);
-    if (event == TERN_CC_LOSS || event == TERN_CC_RTO)
-        tcp_trace(t, c,
-                  &(tern_trace){.kind = TERN_TRACE_CWND,
-                                .cwnd = a->cc.cwnd,
-                                .ssthresh = a->cc.ssthresh});
+    if (a->retrans_any)
+        return s->echo && seq_lt(s->tsecr, a->retrans_ts);
+    return c->flags & CONN_SACK || seq_lt(c->snd_una, a->recover);
 }
 
-void loss_cc_ack(struct tcp *t, struct conn *c, const struct ack_sample *s)
+static bool may_undo(const struct conn *c, const struct active *a, const struct ack_sample *s)
 {
-    struct active *a = c->active;
-    tern_ack ack;
-    fill_ack(t, c, a, s, &ack);
-    t->cc[c->cc]->on_ack(&a->cc, &ack);
+    return a->undo && (a->undo_segs == 0 || delayed(c, a, s));
 }
 
-static void enter_recovery(struct tcp *t, struct conn *c)
+static void undo(struct tcp *t, struct conn *c, bool found)
 {
     struct active *a = c->active;
-    tell_cc(t, c, TERN_CC_LOSS);
+    if (found) { /* nothing is lost after all */
+        for (struct sent *r = a->sent_head; a->lost != 0 && r != NULL; r = r->next)
+            if (r->flags & SENT_LOST)
+                sent_unmark(a, r);
+    }
+    cwnd_undo(t, c);
+    a->undo = false;
+    count(t, TERN_COUNT_UNDOS);
+}
+
+static bool undo_by_dsack(struct tcp *t, struct conn *c)
+{
+    struct active *a = c->active;
+    if (!a->undo || a->undo_segs != 0)
+        return false;
+    a->reo_persist = (uint8_t)min_u32(16, a->reo_persist + 1u);
+    undo(t, c, false);
+    return true;
+}
+
+/* ---- phases ---------------------------------------------------------------------------------- */
+
+static bool anything_again(const struct active *a)
+{
+    return a->retrans != 0 || (a->sent_head != NULL && a->sent_head->flags & SENT_RETRANS);
+}
+
+void loss_keep_open(struct conn *c, struct active *a)
+{
+    enum loss_phase to = LOSS_OPEN;
+    if (a->sacked != 0 || a->lost != 0 || a->dupacks != 0 || anything_again(a))
+        to = LOSS_DISORDER;
+    if (a->phase != to) {
+        a->phase = (uint8_t)to;
+        a->recover = c->snd_nxt;
+    }
+}
+
+static void to_open(struct active *a)
+{
+    a->phase = LOSS_OPEN;
+    a->frto = FRTO_OFF;
+    a->force = false;
+}
+
+void loss_enter_recovery(struct tcp *t, struct conn *c, bool ece)
+{
+    struct active *a = c->active;
+    if (!anything_again(a))
+        a->retrans_any = false;
+    a->prior_ssthresh = 0;
+    undo_begin(c, a);
+    if (!loss_reducing(a)) {
+        cwnd_reduce(t, c, TERN_CC_LOSS);
+        if (ece)
+            a->prior_ssthresh = 0;
+    }
     a->phase = LOSS_RECOVERY;
-    a->recover = c->snd_nxt;
     a->force = true;
     count(t, TERN_COUNT_FAST_RETRANSMITS);
 }
 
-static void mark_lost(struct active *a, struct sent *r, struct ack_sample *s)
+/* Without SACK, an acknowledgement of exactly `recover` may be followed by duplicates of what the
+ * recovery itself has sent twice: nothing new begins before something above it is acknowledged
+ * (RFC 6582 4.1). */
+static bool waits_for_more(const struct conn *c, struct active *a)
 {
-    sent_mark(a, r, SENT_LOST);
-    s->lost += sent_len(r);
+    if (c->flags & CONN_SACK || c->snd_una != a->recover)
+        return false;
+    if (!anything_again(a))
+        a->retrans_any = false;
+    return true;
 }
 
-/* ---- with SACK: RACK ------------------------------------------------------------------------- */
-
-/* RFC 8985 6.2 step 2: the send time of the latest segment that has arrived. A retransmission that
- * seems to have been acknowledged faster than light is the original's acknowledgement. */
-static void rack_update(struct tcp *t, const struct conn *c, struct active *a,
-                        const struct ack_sample *s)
-{
-    if (s->latest_sent == 0)
-        return;
-    uint64_t rtt_us = (t->now - s->latest_sent) / NS_PER_US;
-    if (s->latest_retrans && rtt_us < c->min_rtt_us)
-        return;
-    if (s->latest_sent > a->rack_sent ||
-        (s->latest_sent == a->rack_sent && seq_gt(s->latest_end, a->rack_end))) {
-        a->rack_sent = s->latest_sent;
-        a->rack_end = s->latest_end;
-        a->rack_rtt_us = (uint32_t)min_u64(rtt_us, UINT32_MAX);
-    }
-}
-
-/* Step 4: how much later is later. */
-static uint64_t rack_window(const struct conn *c, const struct active *a)
-{
-    if (!a->reordered && (a->phase != LOSS_OPEN || a->sacked >= DUPTHRESH * c->mss))
-        return 0;
-    return min_u32(c->min_rtt_us / 4, c->srtt_us8 / 8) * NS_PER_US;
-}
-
-/* Step 5. Records are in sequence order and those sent once have rising send times, so the first
- * such one that is too young ends the walk. */
-static void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
+/* All that was in flight at the loss is acknowledged. true: the phase is kept for now. */
+static bool recovered(struct tcp *t, struct conn *c, const struct ack_sample *s)
 {
     struct active *a = c->active;
-    uint64_t window = rack_window(c, a);
-    uint64_t wait = 0;
-    a->t_reorder = 0;
-    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
-        if (r->flags & (SENT_SACKED | SENT_LOST) || r->in_device != 0)
-            continue;
-        bool earlier =
-            r->time < a->rack_sent || (r->time == a->rack_sent && seq_lt(r->hi, a->rack_end));
-        if (!earlier) {
-            if (r->flags & SENT_RETRANS)
-                continue;
-            break;
-        }
-        uint64_t deadline = r->time + a->rack_rtt_us * NS_PER_US + window;
-        if (deadline <= t->now || window == 0)
-            mark_lost(a, r, s);
-        else
-            wait = max_u64(wait, deadline - t->now);
+    if (may_undo(c, a, s))
+        undo(t, c, false);
+    else if (a->reo_persist != 0)
+        a->reo_persist--;
+    if (waits_for_more(c, a))
+        return true;
+    to_open(a);
+    return false;
+}
+
+/* Phases that end when `recover` is acknowledged. true: there is nothing more to do. */
+static bool leave(struct tcp *t, struct conn *c, const struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (a->phase == LOSS_OPEN) {
+        a->retrans_any = false;
+        return false;
     }
-    if (wait != 0) {
-        a->t_reorder = tick_after(t, wait);
-        timer_arm(t, c, a->t_reorder);
+    if (seq_lt(c->snd_una, a->recover))
+        return false;
+    if (a->phase == LOSS_CWR && c->snd_una != a->recover) {
+        cwnd_reduced(t, c);
+        a->phase = LOSS_OPEN;
+    } else if (a->phase == LOSS_RECOVERY) {
+        if (!(c->flags & CONN_SACK))
+            a->dupacks = 0;
+        bool undone = may_undo(c, a, s);
+        if (recovered(t, c, s))
+            return true;
+        if (!undone)
+            cwnd_reduced(t, c);
     }
+    return false;
 }
 
 /* ---- without SACK: NewReno ------------------------------------------------------------------- */
 
-/* Marks the first segment in flight. */
-static void mark_first(struct tcp *t, struct conn *c, struct active *a, struct ack_sample *s)
+static void note_dupack(struct conn *c, struct active *a, struct ack_sample *s)
 {
-    struct sent *r = a->sent_head;
-    if (r == NULL)
+    if (!s->duplicate || c->flags & CONN_SACK)
         return;
-    uint32_t mss = c->mss;
-    if (r->flags & SENT_LOST || r->in_device != 0)
-        return;
-    if (sent_len(r) > mss && sent_split(t, c, a, r, r->lo + mss) == NULL)
-        return;
-    mark_lost(a, r, s);
-}
-
-static void newreno(struct tcp *t, struct conn *c, struct ack_sample *s, bool duplicate)
-{
-    struct active *a = c->active;
-    if (s->advanced) {
-        uint32_t mss = c->mss;
-        uint32_t left = s->cumulative / mss; /* these had sent their duplicate ACKs before */
-        a->dupacks = a->phase == LOSS_RECOVERY && a->dupacks > left ? a->dupacks - left : 0;
-        if (a->phase == LOSS_RECOVERY && seq_lt(c->snd_una, a->recover))
-            mark_first(t, c, a, s); /* a partial acknowledgement: RFC 6582 3.2 step 3 */
-        return;
-    }
-    if (!duplicate)
-        return;
+    uint32_t room = in_flight(c, a);
+    if (room < c->mss)
+        return; /* more of them than there are segments: not ours */
     a->dupacks++;
-    /* RFC 6582 4.1 asks whether the duplicates are echoes of our own retransmissions: after a
-     * timeout nothing below `recover` starts another recovery */
-    if (a->phase == LOSS_OPEN && a->dupacks >= DUPTHRESH)
-        mark_first(t, c, a, s);
+    s->acked += c->mss;
+    a->delivered += c->mss;
 }
 
-/* ---- what follows ---------------------------------------------------------------------------- */
-
-static void leave_recovery(struct tcp *t, struct conn *c)
+static void newreno_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
     struct active *a = c->active;
-    bool recovery = a->phase == LOSS_RECOVERY;
-    a->phase = LOSS_OPEN;
-    a->force = false;
-    a->dupacks = 0;
-    if (recovery)
-        tell_cc(t, c, TERN_CC_RECOVERED);
+    bool begins = a->phase < LOSS_RECOVERY && a->dupacks >= DUPTHRESH;
+    if (!begins && !(a->phase == LOSS_RECOVERY && s->advanced))
+        return;
+    struct sent *r = a->sent_head;
+    if (r->flags & (SENT_LOST | SENT_IN_DEVICE))
+        return;
+    if (sent_len(r) > c->mss && sent_split(t, c, a, r, r->lo + c->mss) == NULL)
+        return;
+    rack_lost(a, r, s);
 }
 
-void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s, bool duplicate)
+static void mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
     struct active *a = c->active;
-    if (a->phase != LOSS_OPEN && s->advanced && seq_geq(c->snd_una, a->recover))
-        leave_recovery(t, c);
-    if (c->flags & CONN_SACK) {
-        rack_update(t, c, a, s);
-        if (a->sacked != 0 || a->phase != LOSS_OPEN)
-            rack_mark(t, c, s);
-        else
-            a->t_reorder = 0;
-    } else {
-        newreno(t, c, s, duplicate);
+    if (a->sent_head == NULL)
+        return;
+    if (c->flags & CONN_SACK)
+        rack_mark(t, c, s);
+    else
+        newreno_mark(t, c, s);
+}
+
+/* ---- phases while they last ------------------------------------------------------------------ */
+
+/* A partial acknowledgement of what was only delayed. true: there is nothing more to do. */
+static bool undo_partial(struct tcp *t, struct conn *c, const struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (!a->undo || !delayed(c, a, s))
+        return false;
+    if (a->retrans != 0)
+        return true; /* the copies are still out: see first what becomes of them */
+    if (!anything_again(a))
+        a->retrans_any = false;
+    undo(t, c, true);
+    loss_keep_open(c, a);
+    return false;
+}
+
+static bool undo_timeout(struct tcp *t, struct conn *c, const struct ack_sample *s, bool frto)
+{
+    struct active *a = c->active;
+    if (!frto && !may_undo(c, a, s))
+        return false;
+    undo(t, c, true);
+    c->retries = 0;
+    if (frto)
+        count(t, TERN_COUNT_SPURIOUS_TIMEOUTS);
+    if (waits_for_more(c, a))
+        return true;
+    if (frto || c->flags & CONN_SACK)
+        to_open(a);
+    return true;
+}
+
+/* F-RTO, RFC 5682 3.1, with what SACK tells. true: the phase has ended. */
+static bool frto(struct tcp *t, struct conn *c, const struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (s->original && undo_timeout(t, c, s, true))
+        return true; /* step 3.b: what was not sent again arrives, so it was not lost */
+    a->frto = FRTO_ON;
+    if (seq_gt(c->snd_nxt, a->recover)) {
+        if (s->sacked || s->duplicate)
+            a->frto = FRTO_OFF; /* 3.a: the loss was real */
+    } else if (s->advanced && seq_lt(c->snd_una, a->recover)) {
+        a->recover = c->snd_nxt; /* 2.b: try new data */
+        bool more = c->snd_end != c->snd_nxt && c->snd_wnd > c->snd_nxt - c->snd_una;
+        a->frto = more ? FRTO_WAIT : FRTO_OFF;
     }
-    if (s->lost != 0 && a->phase == LOSS_OPEN)
-        enter_recovery(t, c);
+    return false;
 }
 
-void loss_on_reorder_timer(struct tcp *t, struct conn *c)
+/* In LOSS_RTO. */
+static void after_timeout(struct tcp *t, struct conn *c, struct ack_sample *s)
+{
+    struct active *a = c->active;
+    bool all = seq_geq(c->snd_una, a->recover);
+    if (s->advanced && undo_timeout(t, c, s, false))
+        return;
+    if (a->frto != FRTO_OFF && frto(t, c, s))
+        return;
+    if (a->frto == FRTO_WAIT)
+        return;
+    if (all) {
+        recovered(t, c, s);
+    } else if (!(c->flags & CONN_SACK)) {
+        if (seq_gt(c->snd_nxt, a->recover) && s->duplicate)
+            note_dupack(c, a, s);
+        else if (s->advanced)
+            a->dupacks = 0;
+    }
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static void begin_or_stay_open(struct tcp *t, struct conn *c, struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (a->lost != 0) {
+        loss_enter_recovery(t, c, s->ece);
+        return;
+    }
+    if (!anything_again(a))
+        a->retrans_any = false;
+    if (s->ece && a->phase < LOSS_CWR) {
+        a->undo = false;
+        cwnd_reduce(t, c, TERN_CC_ECN);
+    }
+    if (a->phase != LOSS_CWR)
+        loss_keep_open(c, a);
+}
+
+/* RFC 2018 8: the peer has taken SACKs back when what it had reported stands at SND.UNA. It is
+ * believed after a short while, in case the cumulative acknowledgement is only late. */
+static bool reneged(struct tcp *t, struct conn *c, struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (!s->advanced || a->sent_head == NULL || !(a->sent_head->flags & SENT_SACKED))
+        return false;
+    uint64_t wait = max_u64(c->srtt_us8 / 16 * NS_PER_US, 10 * NS_PER_MS);
+    a->t_rto = tick_after(t, min_u64(wait, rto_of(t, c)));
+    timer_arm(t, c, a->t_rto);
+    s->timer_set = true;
+    return true;
+}
+
+static void alert(struct tcp *t, struct conn *c, struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (s->ece)
+        a->prior_ssthresh = 0;
+    if (reneged(t, c, s))
+        return;
+    if (leave(t, c, s))
+        return;
+    if (a->phase == LOSS_RECOVERY) {
+        if (s->advanced) {
+            if (undo_partial(t, c, s))
+                return;
+        } else {
+            note_dupack(c, a, s);
+        }
+        if (a->phase == LOSS_RECOVERY && undo_by_dsack(t, c))
+            loss_keep_open(c, a);
+        mark(t, c, s);
+        if (a->phase != LOSS_RECOVERY && a->lost != 0)
+            loss_enter_recovery(t, c, s->ece);
+        return;
+    }
+    if (a->phase == LOSS_RTO) {
+        after_timeout(t, c, s);
+        mark(t, c, s);
+        if (a->phase != LOSS_OPEN && !s->lost_again)
+            return;
+    } else {
+        if (s->advanced && !(c->flags & CONN_SACK))
+            a->dupacks = 0;
+        note_dupack(c, a, s);
+        if (a->phase <= LOSS_DISORDER)
+            undo_by_dsack(t, c);
+        mark(t, c, s);
+    }
+    begin_or_stay_open(t, c, s);
+}
+
+void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
+{
+    struct active *a = c->active;
+    if (c->flags & CONN_SACK)
+        rack_update(a, s);
+    if (UNLIKELY(a->tlp >= TLP_NEW))
+        tlp_ack(t, c, s, c->snd_una);
+    if (UNLIKELY(a->phase != LOSS_OPEN || s->duplicate || s->sacked || s->dsack || s->ece))
+        alert(t, c, s);
+}
+
+/* RFC 6298 5.4, and what RACK knows to be too young is spared. The peer takes SACKs back if the
+ * first segment carries one: then none counts any more. */
+static void mark_all(struct tcp *t, struct active *a)
 {
     struct ack_sample s = {0};
-    struct active *a = c->active;
-    rack_mark(t, c, &s);
-    if (s.lost == 0)
-        return;
-    if (a->phase == LOSS_OPEN)
-        enter_recovery(t, c);
-    conn_ready(t, c);
+    const struct sent *head = a->sent_head;
+    bool renege = (head->flags & SENT_SACKED) != 0;
+    memset(a->sack_seen, 0, sizeof(a->sack_seen));
+    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
+        if (renege && r->flags & SENT_SACKED)
+            sent_unmark(a, r);
+        if (r->flags & (SENT_SACKED | SENT_LOST | SENT_IN_DEVICE))
+            continue;
+        if (r != head && a->rack_rtt_us != 0 && !rack_overdue(t, a, r))
+            continue;
+        rack_lost(a, r, &s);
+    }
+    if (a->sacked == 0)
+        a->sacked_segs = 0;
+    if (renege)
+        count(t, TERN_COUNT_RENEGED);
 }
 
 void loss_on_rto(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
-    struct ack_sample s = {0};
-    const struct sent *head = a->sent_head;
-    bool renege = (head->flags & SENT_SACKED) != 0; /* RFC 2018 8: SACKs may be taken back */
-    if (a->phase != LOSS_RTO)
-        tell_cc(t, c, TERN_CC_RTO); /* once for a series of timeouts: RFC 5681 (4) */
-    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
-        if (renege)
-            sent_unmark(a, r, SENT_SACKED);
-        if (!(r->flags & (SENT_SACKED | SENT_LOST)) && r->in_device == 0)
-            mark_lost(a, r, &s);
-    }
-    a->cc.cwnd = c->mss;
+    enum loss_phase was = (enum loss_phase)a->phase;
+    a->dupacks = 0;
+    mark_all(t, a);
+    bool first = was <= LOSS_DISORDER || seq_leq(a->recover, c->snd_una) ||
+                 (was == LOSS_RTO && c->retries == 1);
+    if (was <= LOSS_DISORDER && a->sacked_segs >= DUPTHRESH)
+        a->reordering = DUPTHRESH; /* the path reorders less than was thought */
+    if (!anything_again(a))
+        a->retrans_any = false;
+    cwnd_timeout(t, c, first);
+    if (first)
+        undo_begin(c, a);
     a->phase = LOSS_RTO;
     a->recover = c->snd_nxt;
-    a->dupacks = 0;
-    a->t_reorder = 0;
+    a->t_reorder = a->t_probe = 0;
+    a->tlp = TLP_NONE;
+    a->frto = was < LOSS_RECOVERY || c->retries > 1 ? FRTO_ON : FRTO_OFF;
     count(t, TERN_COUNT_TIMEOUTS);
 }

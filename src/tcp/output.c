@@ -45,7 +45,6 @@ static void describe(struct tcp *t, struct conn *c, struct tcp_out *out)
     count(t, TERN_COUNT_SEGMENTS_OUT);
     if (c->stats != NULL)
         c->stats->segs_out++;
-    c->last_sent_tick = t->tick;
 }
 
 /* The most SACK blocks a segment may carry now: what 40 bytes of options have room for, and a small
@@ -186,7 +185,7 @@ static void choose_iss(struct tcp *t, struct conn *c, struct active *a)
     c->snd_una = c->iss;
     c->snd_nxt = c->iss + 1;
     c->snd_end = c->snd_nxt + queued;
-    a->sack_high = a->recover = a->snd_small = c->iss;
+    a->sack_high = a->recover = a->snd_small = a->used_seq = c->iss;
     a->stalled = t->now;
 }
 
@@ -250,17 +249,9 @@ static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-uint32_t output_pipe(const struct conn *c, const struct active *a)
-{
-    uint32_t flight = in_flight(c, a);
-    if (a->dupacks == 0)
-        return flight;
-    return flight - min_u32(flight, a->dupacks * c->mss);
-}
-
 static uint32_t cwnd_left(const struct conn *c, const struct active *a)
 {
-    uint32_t pipe = output_pipe(c, a);
+    uint32_t pipe = in_flight(c, a);
     return a->cc.cwnd > pipe ? a->cc.cwnd - pipe : 0;
 }
 
@@ -285,17 +276,19 @@ static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
     s->retransmits += again;
 }
 
-/* How many bytes of new data may go now as one output; 0: none (a FIN alone may still). */
-static uint32_t new_data(const struct tcp *t, struct conn *c, const struct active *a, uint32_t mss)
+static uint32_t queued_new(const struct conn *c)
 {
-    uint32_t queued =
-        c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
+    return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
+}
+
+/* How many bytes of new data may go now as one output; 0: none (a FIN alone may still). */
+static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, uint32_t mss)
+{
+    uint32_t queued = queued_new(c);
     uint32_t wnd = wnd_left(c), cwnd = cwnd_left(c, a);
     uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
-    if (queued > len && cwnd < wnd)
-        c->flags |= CONN_CWND_LIMITED;
-    else if (queued != 0 && a->lost == 0) /* (lost segments have said what limits them) */
-        c->flags &= ~(uint32_t)CONN_CWND_LIMITED;
+    if (UNLIKELY(cwnd < mss) && queued > len && cwnd < wnd)
+        cwnd_used(t, c, true);
     len = min_u32(len, payload_max(t, c, mss));
     if (len >= mss && len < queued)
         return len - len % mss;
@@ -317,13 +310,24 @@ static uint32_t new_data(const struct tcp *t, struct conn *c, const struct activ
     return wait ? len - tail : len;
 }
 
-static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
+/* A record has left: timers, and what congestion control wants to know. */
+static void sent_now(struct tcp *t, struct conn *c, struct sent *r)
+{
+    struct active *a = c->active;
+    r->flags |= SENT_IN_DEVICE;
+    c->last_sent_tick = t->tick;
+    if (UNLIKELY(loss_reducing(a)))
+        a->prr_out += sent_len(r);
+    const tern_cc_ops *ops = t->cc[c->cc];
+    if (UNLIKELY(ops->on_send != NULL))
+        ops->on_send(&a->cc, sent_len(r), in_flight(c, a), r->time);
+}
+
+/* Sends `len` bytes of new data, or a FIN alone. */
+static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len)
 {
     struct active *a = c->active;
     uint32_t mss = payload_mss(c, a);
-    uint32_t len = new_data(t, c, a, mss);
-    if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
-        return false;
     uint32_t lo = c->snd_nxt;
     struct sent *r = sent_append(t, a, lo, lo + len);
     if (r == NULL) {
@@ -331,6 +335,8 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
         return false;
     }
     no_payload(out);
+    if (c->snd_una == c->snd_nxt)
+        cwnd_idle(t, c);
     if (len != 0) {
         struct chunk *next;
         len = attach(out, a->tx_cursor, lo - c->iss - 1, len, &next);
@@ -352,8 +358,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
     }
     r->chunk = out->chunk;
     r->hi = lo + len + ((flags & TCP_FIN) != 0);
-    r->in_device = 1;
-    r->transmissions = 1;
+    sent_stamp(t, c, a, r);
     out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     write_header(t, c, out, flags, lo);
@@ -361,29 +366,23 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, bool *m
         a->stalled = t->now;
     c->snd_nxt = r->hi;
     account(t, c, len, false);
+    sent_now(t, c, r);
+    cwnd_used(t, c, in_flight(c, a) >= a->cc.cwnd);
     rto_arm(t, c);
-    *more = c->snd_nxt != c->snd_end;
+    tlp_arm(t, c);
+    if (c->snd_nxt == c->snd_end && a->lost == 0 && in_flight(c, a) < a->cc.cwnd) {
+        a->app_limited = true;
+        a->app_limit = a->delivered + in_flight(c, a);
+    }
     return true;
 }
 
-/* The first record marked lost, if the congestion window has room for a segment of it. */
-static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
+/* A record once more, up to `len` bytes of payload of it. */
+static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struct sent *r,
+                       uint32_t len)
 {
     struct active *a = c->active;
-    struct sent *r = a->sent_head;
-    while (r != NULL && (!(r->flags & SENT_LOST) || r->in_device != 0))
-        r = r->next;
-    if (r == NULL)
-        return false;
     uint32_t mss = payload_mss(c, a);
-    uint32_t room = cwnd_left(c, a);
-    if (room < min_u32(mss, sent_len(r)) && !a->force && output_pipe(c, a) != 0) {
-        c->flags |= CONN_CWND_LIMITED;
-        return false;
-    }
-    if (r->lo - c->snd_una >= c->snd_wnd && r != a->sent_head)
-        return false; /* outside of a window that was shrunk: SHLD-16 */
-    uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
     bool fin = (r->flags & SENT_FIN) != 0;
     if (sent_len(r) - fin > len && sent_split(t, c, a, r, r->lo + len) == NULL)
         return false;
@@ -405,21 +404,59 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
         if (r->lo + len == c->snd_end)
             flags |= TCP_PSH;
     }
+    uint32_t segs = (sent_len(r) + mss - 1) / mss;
+    if (!a->retrans_any) {
+        a->retrans_any = true;
+        a->retrans_ts = ts_clock(t) + c->ts_offset;
+    }
+    a->undo_segs = (int32_t)segs + (a->undo_segs < 0 ? 0 : a->undo_segs);
+    a->retrans_segs += segs;
     write_header(t, c, out, flags, r->lo);
-    sent_unmark(a, r, SENT_LOST);
+    sent_mark(a, r, SENT_AGAIN);
     r->flags |= SENT_RETRANS;
-    r->time = t->now;
-    r->in_device++;
-    r->transmissions = (uint8_t)min_u32(r->transmissions + 1u, UINT8_MAX);
+    sent_stamp(t, c, a, r);
     out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
-    a->force = false;
     account(t, c, len, true);
+    sent_now(t, c, r);
+    return true;
+}
+
+static void trace_again(struct tcp *t, const struct conn *c, const struct sent *r,
+                        enum tern_retransmit_why why)
+{
     tcp_trace(t, c,
               &(tern_trace){.kind = TERN_TRACE_RETRANSMIT,
-                            .why = a->phase == LOSS_RTO ? TERN_RTX_RTO : TERN_RTX_FAST,
+                            .why = (uint8_t)why,
                             .seq = r->lo,
                             .len = sent_len(r)});
+}
+
+/* The first record marked lost, if the congestion window has room for a segment of it. */
+static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    struct active *a = c->active;
+    struct sent *r = a->lost_from != NULL ? a->lost_from : a->sent_head;
+    while (r != NULL && !(r->flags & SENT_LOST))
+        r = r->next;
+    a->lost_from = r;
+    while (r != NULL && (r->flags & (SENT_LOST | SENT_IN_DEVICE)) != SENT_LOST)
+        r = r->next;
+    if (r == NULL)
+        return false;
+    uint32_t mss = payload_mss(c, a);
+    uint32_t room = cwnd_left(c, a);
+    if (room < min_u32(mss, sent_len(r)) && !a->force && in_flight(c, a) != 0) {
+        cwnd_used(t, c, true);
+        return false;
+    }
+    if (r->lo - c->snd_una >= c->snd_wnd && r != a->sent_head)
+        return false; /* outside of a window that was shrunk: SHLD-16 */
+    uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
+    if (!send_again(t, c, out, r, len))
+        return false;
+    a->force = false;
+    trace_again(t, c, r, a->phase == LOSS_RTO ? TERN_RTX_RTO : TERN_RTX_FAST);
     if (r == a->sent_head)
         rto_restart(t, c);
     else
@@ -428,6 +465,39 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
 }
 
 /* ---- probes ---------------------------------------------------------------------------------- */
+
+/* RFC 8985 7.3: a segment of new data whatever cwnd and Nagle say, or else the last one again. */
+static bool send_tail_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    struct active *a = c->active;
+    struct sent *r = a->sent_tail;
+    a->tlp = TLP_NONE;
+    if (r == NULL)
+        return false; /* all was acknowledged meanwhile */
+    uint32_t mss = payload_mss(c, a);
+    uint32_t len = min_u32(queued_new(c), min_u32(wnd_left(c), mss));
+    if (len != 0) {
+        if (!send_new(t, c, out, len))
+            return false;
+        a->tlp = TLP_NEW;
+    } else {
+        uint32_t payload = sent_len(r) - ((r->flags & SENT_FIN) != 0);
+        if (r->flags & (SENT_IN_DEVICE | SENT_SACKED | SENT_LOST))
+            return false;
+        if (payload > mss &&
+            (r = sent_split(t, c, a, r, r->lo + (payload - 1) / mss * mss)) == NULL)
+            return false;
+        if (!send_again(t, c, out, r, mss))
+            return false;
+        a->tlp = TLP_RETRANS;
+        trace_again(t, c, r, TERN_RTX_PROBE);
+    }
+    a->tlp_high = c->snd_nxt;
+    a->t_probe = 0;
+    count(t, TERN_COUNT_PROBES);
+    rto_restart(t, c);
+    return true;
+}
 
 /* RFC 9293 3.8.6.1, Linux's way: nothing of the stream, but a number the peer has acknowledged, so
  * that it must answer with its window. With a window too small for silly-window avoidance the
@@ -454,12 +524,13 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     a->tx_cursor = next;
     r->chunk = out->chunk;
     r->hi = r->lo + len;
-    r->in_device = 1;
+    sent_stamp(t, c, a, r);
     out->sent = r;
     a->snd_small = r->hi;
     a->stalled = t->now;
     c->snd_nxt = r->hi;
     account(t, c, len, false);
+    sent_now(t, c, r);
     rto_restart(t, c);
     return true;
 }
@@ -488,6 +559,33 @@ static bool may_carry_data(enum tern_state state)
            state == TERN_CLOSING || state == TERN_LAST_ACK;
 }
 
+static bool try_new(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    if (c->snd_nxt == c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0))
+        return false;
+    const struct active *a = c->active;
+    uint32_t len = new_data(t, c, a, payload_mss(c, a));
+    if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
+        return false;
+    return send_new(t, c, out, len);
+}
+
+/* What is lost goes first, unless F-RTO wants to hear what becomes of new data (RFC 5682). */
+static bool send_stream(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    struct active *a = c->active;
+    if (UNLIKELY(a->tlp == TLP_DUE) && send_tail_probe(t, c, out))
+        return true;
+    if (UNLIKELY(a->frto == FRTO_WAIT)) {
+        if (try_new(t, c, out))
+            return true;
+        if (seq_gt(c->snd_nxt, a->recover))
+            return false;
+        a->frto = FRTO_OFF;
+    }
+    return (UNLIKELY(a->lost != 0) && send_lost(t, c, out)) || try_new(t, c, out);
+}
+
 static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
     struct active *a = c->active;
@@ -499,13 +597,10 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
     if (c->state < TERN_ESTABLISHED)
         return false;
     if (a != NULL && may_carry_data((enum tern_state)c->state)) {
-        *more = true;
-        if (a->lost != 0 && send_lost(t, c, out))
+        if (send_stream(t, c, out)) {
+            *more = a->lost != 0 || c->snd_nxt != c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0);
             return true;
-        if (c->snd_nxt != c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0) &&
-            send_new(t, c, out, more))
-            return true;
-        *more = false;
+        }
         persist_if_needed(t, c);
     }
     if (c->flags & CONN_PROBE_DUE && a != NULL)
@@ -608,6 +703,8 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
     if (c->flags & CONN_SNDBUF_FIXED)
         return c->sndbuf;
     uint32_t cwnd = a != NULL ? a->cc.cwnd : c->cwnd;
+    if (a != NULL && a->phase > LOSS_CWR)
+        cwnd = max_u32(cwnd, a->prior_cwnd); /* it comes back: do not starve for it */
     uint32_t grown = cwnd > UINT32_MAX / 2 ? UINT32_MAX : 2 * cwnd;
     return max_u32(c->sndbuf, min_u32(grown, t->cfg->sndbuf_max));
 }

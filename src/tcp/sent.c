@@ -1,24 +1,58 @@
 /* sent.c - records of what is in flight: one for each transmitted segment or super-segment, in
  * sequence order. SACK splits them and marks them, loss detection marks them, retransmission takes
- * the marks off. The two byte counts of the working block (sacked, lost) always equal the sums over
- * the records' marks; a record is never both.
+ * the marks off. The three byte counts of the working block (sacked, lost, retrans) always equal
+ * the sums over the records' marks; a record has at most one of the three.
  *
  * A record that a device still holds is never split and never sent again; when it is acknowledged
  * meanwhile it leaves the list and is freed when the device is done.
+ *
+ * The list is linked one way. Three places in it are kept in the working block (lost_from, sack_at,
+ * rack_at), so that no acknowledgement has to begin at the head; whatever takes a record out of the
+ * list moves them off it.
  */
 #include "tcp/tcp.h"
+
+/* ---- coarse numbers: eleven bits and a power of two, true to a two-thousandth ---------------- */
+
+static uint16_t coarse(uint64_t n)
+{
+    uint32_t v = (uint32_t)min_u64(n, UINT32_MAX);
+    if (v < 1u << 11)
+        return (uint16_t)v;
+    uint32_t shift = 21 - (uint32_t)__builtin_clz(v); /* leaves eleven bits */
+    return (uint16_t)((shift + 1) << 10 | (v >> shift & 0x3ff));
+}
+
+uint32_t sent_exact(uint16_t n)
+{
+    if (n < 1u << 11)
+        return n;
+    return ((n & 0x3ffu) | 0x400) << (((uint32_t)n >> 10) - 1);
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+void sent_stamp(const struct tcp *t, const struct conn *c, struct active *a, struct sent *r)
+{
+    if (c->snd_una == c->snd_nxt) /* nothing was in flight: a new flight begins */
+        a->flight_sent = a->delivered_at = t->now;
+    r->time = t->now;
+    r->delivered = (uint32_t)a->delivered;
+    r->lost = a->lost_total;
+    r->flight = coarse(in_flight(c, a) + (r->flags & SENT_AGAIN ? 0 : sent_len(r)));
+    r->since_ack = coarse((t->now - a->delivered_at) / NS_PER_US);
+    r->since_sent = coarse((t->now - a->flight_sent) / NS_PER_US);
+    r->flags &= (uint16_t)~SENT_APP_LIMITED;
+    if (a->app_limited)
+        r->flags |= SENT_APP_LIMITED;
+}
 
 struct sent *sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi)
 {
     struct sent *r = pool_take(&t->sents);
     if (r == NULL)
         return NULL;
-    *r = (struct sent){.prev = a->sent_tail,
-                       .lo = lo,
-                       .hi = hi,
-                       .time = t->now,
-                       .delivered = (uint32_t)a->delivered,
-                       .flags = SENT_QUEUED};
+    *r = (struct sent){.lo = lo, .hi = hi, .time = t->now, .flags = SENT_QUEUED};
     if (a->sent_tail != NULL)
         a->sent_tail->next = r;
     else
@@ -40,7 +74,7 @@ struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, s
                         uint32_t seq)
 {
     TERN_ASSERT(seq != r->lo && seq_in(seq, r->lo, sent_len(r)));
-    if (r->in_device != 0)
+    if (r->flags & SENT_IN_DEVICE)
         return NULL;
     struct sent *right = pool_take(&t->sents);
     if (right == NULL)
@@ -49,85 +83,100 @@ struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, s
     right->lo = seq;
     right->chunk = chunk_of(c, r->chunk, seq);
     r->hi = seq;
-    r->flags &= (uint8_t)~SENT_FIN;
-    right->prev = r;
+    r->flags &= (uint16_t)~SENT_FIN;
     r->next = right;
-    if (right->next != NULL)
-        right->next->prev = right;
-    else
+    if (right->next == NULL)
         a->sent_tail = right;
     return right;
 }
 
-void sent_mark(struct active *a, struct sent *r, uint8_t flag)
+void sent_cut(const struct conn *c, struct active *a, struct sent *r, uint32_t seq)
 {
-    if (r->flags & flag)
-        return;
-    r->flags |= flag;
-    *(flag == SENT_SACKED ? &a->sacked : &a->lost) += sent_len(r);
+    uint16_t mark = r->flags & SENT_MARKS;
+    sent_unmark(a, r);
+    r->lo = seq;
+    r->chunk = chunk_of(c, r->chunk, seq);
+    if (mark != 0)
+        sent_mark(a, r, mark);
 }
 
-void sent_unmark(struct active *a, struct sent *r, uint8_t flag)
+/* ---- marks ----------------------------------------------------------------------------------- */
+
+static uint32_t *sum_of(struct active *a, uint16_t mark)
 {
-    if (!(r->flags & flag))
-        return;
-    r->flags &= (uint8_t)~flag;
-    *(flag == SENT_SACKED ? &a->sacked : &a->lost) -= sent_len(r);
+    return mark == SENT_SACKED ? &a->sacked : mark == SENT_LOST ? &a->lost : &a->retrans;
 }
 
-void sent_remove(struct tcp *t, struct active *a, struct sent *r)
+void sent_unmark(struct active *a, struct sent *r)
 {
-    sent_unmark(a, r, SENT_SACKED);
-    sent_unmark(a, r, SENT_LOST);
-    if (r->prev != NULL)
-        r->prev->next = r->next;
-    else
-        a->sent_head = r->next;
-    if (r->next != NULL)
-        r->next->prev = r->prev;
-    else
-        a->sent_tail = r->prev;
-    r->flags &= (uint8_t)~SENT_QUEUED;
-    if (r->in_device == 0)
+    uint16_t mark = r->flags & SENT_MARKS;
+    if (mark == 0)
+        return;
+    *sum_of(a, mark) -= sent_len(r);
+    r->flags &= (uint16_t)~SENT_MARKS;
+}
+
+void sent_mark(struct active *a, struct sent *r, uint16_t mark)
+{
+    sent_unmark(a, r);
+    if (mark == SENT_LOST &&
+        (a->lost == 0 || (a->lost_from != NULL && seq_lt(r->lo, a->lost_from->lo))))
+        a->lost_from = r;
+    *sum_of(a, mark) += sent_len(r);
+    r->flags |= mark;
+}
+
+/* ---- leaving the list ------------------------------------------------------------------------ */
+
+static void forget(struct tcp *t, struct active *a, struct sent *r, struct sent *heir)
+{
+    if (a->lost_from == r)
+        a->lost_from = heir;
+    if (a->sack_at == r)
+        a->sack_at = heir;
+    if (a->rack_at == r)
+        a->rack_at = heir;
+    r->flags &= (uint16_t)~SENT_QUEUED;
+    if (!(r->flags & SENT_IN_DEVICE))
         pool_give(&t->sents, r);
+}
+
+void sent_pop(struct tcp *t, struct active *a)
+{
+    struct sent *r = a->sent_head;
+    sent_unmark(a, r);
+    a->sent_head = r->next;
+    if (r->next == NULL)
+        a->sent_tail = NULL;
+    forget(t, a, r, NULL);
 }
 
 void sent_clear(struct tcp *t, struct active *a)
 {
     while (a->sent_head != NULL)
-        sent_remove(t, a, a->sent_head);
+        sent_pop(t, a);
 }
 
-/* Whether `b` may become part of `a`, its left neighbour. */
-static bool joinable(const struct sent *a, const struct sent *b)
-{
-    return a->flags & SENT_SACKED && b->flags & SENT_SACKED && a->in_device == 0 &&
-           b->in_device == 0;
-}
-
-static void join_next(struct tcp *t, struct active *a, struct sent *r)
+bool sent_join(struct tcp *t, struct active *a, struct sent *r)
 {
     struct sent *right = r->next;
+    if (right == NULL || !(r->flags & right->flags & SENT_SACKED) ||
+        (r->flags | right->flags) & SENT_IN_DEVICE)
+        return false;
     r->hi = right->hi;
     r->flags |= right->flags & (SENT_FIN | SENT_RETRANS);
-    a->sacked += sent_len(right); /* sent_remove() takes it off again */
-    sent_remove(t, a, right);
-}
-
-struct sent *sent_merge(struct tcp *t, struct active *a, struct sent *r)
-{
-    while (r->next != NULL && joinable(r, r->next))
-        join_next(t, a, r);
-    if (r->prev != NULL && joinable(r->prev, r)) {
-        r = r->prev;
-        join_next(t, a, r);
-    }
-    return r;
+    r->next = right->next;
+    if (r->next == NULL)
+        a->sent_tail = r;
+    right->flags &= (uint16_t)~SENT_MARKS; /* its bytes are counted in `r` now */
+    forget(t, a, right, r);
+    return true;
 }
 
 void sent_done(struct tcp *t, struct sent *r)
 {
-    TERN_ASSERT(r->in_device != 0);
-    if (--r->in_device == 0 && !(r->flags & SENT_QUEUED))
+    TERN_ASSERT(r->flags & SENT_IN_DEVICE);
+    r->flags &= (uint16_t)~SENT_IN_DEVICE;
+    if (!(r->flags & SENT_QUEUED))
         pool_give(&t->sents, r);
 }

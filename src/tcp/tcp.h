@@ -272,52 +272,115 @@ void input_time_wait(struct tcp *t, struct conn *c);
 /* A reply to an unacceptable segment, at a limited rate (RFC 5961 7). */
 void input_challenge(struct tcp *t, struct conn *c);
 
+enum {
+    DUPTHRESH = 3,
+    REORDERING_MAX = 300, /* segments, remembered at most */
+    STEPS_AN_ACK = 256,   /* records loss detection may look at for each acknowledgement, ... */
+    STEPS_MAX = 4096,     /* ... and what may be saved up */
+    CWND_MAX = 1 << 30,
+};
+
 /* What an acknowledgement brought; also what cc sees. */
 struct ack_sample {
     uint32_t acked;      /* bytes newly acknowledged or SACKed */
     uint32_t cumulative; /* of these, at the left edge */
-    uint32_t lost;
-    uint64_t rtt_ns; /* 0: none */
-    bool advanced;   /* snd_una moved */
-    bool sacked;     /* a SACK brought news */
-    bool dsack;
-    bool fin;             /* our FIN is acknowledged */
-    uint64_t latest_sent; /* send time of the last delivered record, ns; 0: none */
-    uint32_t latest_end;
-    bool latest_retrans;
-    uint64_t prior_delivered;
+    uint32_t lost;       /* bytes newly taken for lost */
+    uint32_t prior_una;
+    uint64_t rtt_ns;  /* 0: none */
+    bool advanced;    /* snd_una moved */
+    bool sacked;      /* a SACK brought news */
+    bool dsack;       /* it reported a duplicate of what was sent again, */
+    bool dsack_probe; /* of the tail-loss probe */
+    bool original;    /* something up to active.recover arrived that was never sent again */
+    bool lost_again;  /* a retransmission was lost */
+    bool fin;         /* our FIN is acknowledged */
+    bool echo;        /* tsecr is there */
+    bool duplicate;   /* a duplicate ACK (RFC 5681 2) */
+    bool ece;         /* the peer reports a congestion mark */
+    bool timer_set;   /* the retransmission timer is to be left alone */
+    uint32_t tsecr;
+    uint32_t reordered;                 /* the lowest that arrived without having been sent again */
+    uint64_t sacked_first, sacked_last; /* send times of SACKed records, sent once; 0: none */
+    /* the latest sent of the delivered records; time 0: none */
+    uint64_t latest_sent;
+    uint32_t latest_end, prior_delivered, prior_lost;
+    uint16_t latest_flags, flight, since_ack, since_sent;
 };
 /* Takes the acknowledgement of an acceptable segment. */
 void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ack_sample *sample);
 /* RFC 6298 with a measurement. */
-void rtt_sample(struct conn *c, uint32_t rtt_us);
+void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns);
 uint64_t rto_of(const struct tcp *t, const struct conn *c); /* ns, backed off */
 void rto_arm(struct tcp *t, struct conn *c);
 void rto_restart(struct tcp *t, struct conn *c);
 
-/* Marks what an ACK shows to be lost, starts and ends recoveries; fills sample->lost. */
-void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *sample, bool duplicate);
-void loss_on_rto(struct tcp *t, struct conn *c);
-void loss_on_reorder_timer(struct tcp *t, struct conn *c);
-void loss_cc_ack(struct tcp *t, struct conn *c, const struct ack_sample *sample);
-/* Bytes in flight: sent, and neither acknowledged, SACKed nor taken for lost. */
+/* Bytes in flight: sent, and neither acknowledged, SACKed nor taken for lost. Without SACK each
+ * duplicate ACK stands for a segment that has left the network (RFC 6582). */
 static inline uint32_t in_flight(const struct conn *c, const struct active *a)
 {
-    return c->snd_nxt - c->snd_una - a->sacked - a->lost;
+    uint32_t n = c->snd_nxt - c->snd_una - a->sacked - a->lost;
+    return LIKELY(a->dupacks == 0) ? n : n - min_u32(n, a->dupacks * c->mss);
 }
+
+/* loss.c: marks what an ACK shows to be lost, starts, ends and undoes recoveries. */
+void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s);
+void loss_on_rto(struct tcp *t, struct conn *c);
+void loss_enter_recovery(struct tcp *t, struct conn *c, bool ece);
+/* Back to OPEN or DISORDER, as the scoreboard says. */
+void loss_keep_open(struct conn *c, struct active *a);
+static inline bool loss_reducing(const struct active *a)
+{
+    return a->phase == LOSS_CWR || a->phase == LOSS_RECOVERY;
+}
+
+/* rack.c: RACK-TLP (RFC 8985). */
+void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s);
+void rack_update(struct active *a, const struct ack_sample *s);
+bool rack_overdue(const struct tcp *t, const struct active *a, const struct sent *r);
+void rack_timer(struct tcp *t, struct conn *c);
+void rack_lost(struct active *a, struct sent *r, struct ack_sample *s);
+void tlp_arm(struct tcp *t, struct conn *c);
+void tlp_timer(struct tcp *t, struct conn *c);
+void tlp_ack(struct tcp *t, struct conn *c, const struct ack_sample *s, uint32_t ack);
+
+/* cwnd.c: what the congestion window is, on behalf of the algorithm. */
+void cwnd_reduce(struct tcp *t, struct conn *c, enum tern_cc_event why);
+void cwnd_reduced(struct tcp *t, struct conn *c);
+void cwnd_timeout(struct tcp *t, struct conn *c, bool first);
+void cwnd_undo(struct tcp *t, struct conn *c);
+uint32_t cwnd_ssthresh(const struct active *a);
+/* IW10 (RFC 6928). */
+static inline uint32_t cwnd_initial(const struct conn *c)
+{
+    return min_u32(10u * c->mss, max_u32(2u * c->mss, 14600));
+}
+/* Once for each acknowledgement, after loss detection. */
+void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s);
+/* The share of it that belongs to a reduction: PRR. */
+void cwnd_recover(struct tcp *t, struct conn *c, const struct ack_sample *s);
+/* Data was sent, or could not be for cwnd: RFC 7661's question whether cwnd is used. */
+void cwnd_used(struct tcp *t, struct conn *c, bool limited);
+/* Nothing is in flight and something is to be sent: how old is what we know? (RFC 5681 4.1) */
+void cwnd_idle(struct tcp *t, struct conn *c);
 
 /* Appends a record, its chunk not set; NULL: no memory. */
 struct sent *sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi);
+/* It leaves now (again): notes when, and what was delivered by then. */
+void sent_stamp(const struct tcp *t, const struct conn *c, struct active *a, struct sent *r);
+uint32_t sent_exact(uint16_t coarse);
 /* Splits a record at `seq`; returns the right part, NULL: no memory, or a device holds it. */
 struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, struct sent *r,
                         uint32_t seq);
-/* Takes a record out of its list; it is freed when no device holds it. */
-void sent_remove(struct tcp *t, struct active *a, struct sent *r);
+/* Takes what is below `seq` off a record. */
+void sent_cut(const struct conn *c, struct active *a, struct sent *r, uint32_t seq);
+/* Takes the first record out of the list; it is freed when no device holds it. */
+void sent_pop(struct tcp *t, struct active *a);
 void sent_clear(struct tcp *t, struct active *a);
-void sent_mark(struct active *a, struct sent *r, uint8_t flag); /* SENT_SACKED or SENT_LOST */
-void sent_unmark(struct active *a, struct sent *r, uint8_t flag);
-/* Joins a SACKED record with SACKED neighbours; returns the survivor. */
-struct sent *sent_merge(struct tcp *t, struct active *a, struct sent *r);
+/* SENT_SACKED, SENT_LOST or SENT_AGAIN, instead of what was there. */
+void sent_mark(struct active *a, struct sent *r, uint16_t mark);
+void sent_unmark(struct active *a, struct sent *r);
+/* Joins a record with the next one if both are SACKED. */
+bool sent_join(struct tcp *t, struct active *a, struct sent *r);
 /* A device is done with a packet of this record. */
 void sent_done(struct tcp *t, struct sent *r);
 static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
@@ -352,9 +415,6 @@ bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
 /* A stateless reply to be filled in: the rest of `out` is zero. */
 void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
                   struct tcp_reply *out);
-/* Bytes in flight as loss recovery counts them: each duplicate ACK stands for a segment that left
- * the network (RFC 6582), each SACKed byte for itself. */
-uint32_t output_pipe(const struct conn *c, const struct active *a);
 /* Takes acknowledged chunks off the send queue. */
 void output_release(struct tcp *t, struct conn *c, struct active *a);
 uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a);

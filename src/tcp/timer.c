@@ -6,6 +6,8 @@
  *   persist         data waits, nothing is in flight, the window forbids: probe (3.8.6.1).
  *   reordering      a segment overtaken by others is not lost yet, but will be taken for it by then
  *                   (RFC 8985).
+ *   tail probe      the last segments were not acknowledged in two round trips: perhaps they are
+ *                   lost, and nothing that comes after them will tell (RFC 8985 7).
  *   delayed ACK     nobody gave the acknowledgement a ride: send it alone (3.8.6.3).
  *   close           2 MSL in TIME-WAIT; FIN-WAIT-2 of a socket nobody owns; the end of lingering.
  *   starved         there was no memory for what the owner wants to send: look again, tell it.
@@ -33,6 +35,7 @@ static void arm_next(struct tcp *t, struct conn *c)
         first = earlier(first, a->t_rto);
         first = earlier(first, a->t_delack);
         first = earlier(first, a->t_reorder);
+        first = earlier(first, a->t_probe);
         first = earlier(first, a->t_idle);
         first = earlier(first, a->t_starved);
     }
@@ -91,7 +94,7 @@ static void back_off(struct tcp *t, struct conn *c, struct active *a)
 static bool all_in_device(const struct active *a)
 {
     for (const struct sent *r = a->sent_head; r != NULL; r = r->next)
-        if (r->in_device == 0)
+        if (!(r->flags & SENT_IN_DEVICE))
             return false;
     return true;
 }
@@ -166,15 +169,28 @@ static void idle_fires(struct tcp *t, struct conn *c)
     }
 }
 
+static void loss_fires(struct tcp *t, struct conn *c)
+{
+    struct active *a = c->active;
+    if (a == NULL)
+        return;
+    if (tick_due(t, a->t_reorder)) {
+        a->t_reorder = 0;
+        rack_timer(t, c);
+    }
+    if (tick_due(t, a->t_probe)) {
+        a->t_probe = 0;
+        tlp_timer(t, c);
+    }
+}
+
 void timer_fire(struct tcp *t, struct conn *c)
 {
-    if (close_fires(t, c) || rto_fires(t, c))
+    if (close_fires(t, c))
         return;
-    struct active *a = c->active;
-    if (a != NULL && tick_due(t, a->t_reorder)) {
-        a->t_reorder = 0;
-        loss_on_reorder_timer(t, c);
-    }
+    loss_fires(t, c); /* first: a probe comes in place of a timeout */
+    if (rto_fires(t, c))
+        return;
     delack_fires(t, c);
     starved_fires(t, c);
     idle_fires(t, c);
