@@ -422,6 +422,12 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
     return true;
 }
 
+/* A segment outside of a window that was shrunk is not sent again: SHLD-16. */
+static bool inside_window(const struct conn *c, uint32_t seq)
+{
+    return seq - c->snd_una < c->snd_wnd || seq == c->snd_una;
+}
+
 static void trace_again(struct tcp *t, const struct conn *c, const struct sent *r,
                         enum tern_retransmit_why why)
 {
@@ -450,8 +456,8 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
         cwnd_used(t, c, true);
         return false;
     }
-    if (r->lo - c->snd_una >= c->snd_wnd && r != a->sent_head)
-        return false; /* outside of a window that was shrunk: SHLD-16 */
+    if (!inside_window(c, r->lo))
+        return false;
     uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
     if (!send_again(t, c, out, r, len))
         return false;
@@ -482,10 +488,10 @@ static bool send_tail_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
         a->tlp = TLP_NEW;
     } else {
         uint32_t payload = sent_len(r) - ((r->flags & SENT_FIN) != 0);
-        if (r->flags & (SENT_IN_DEVICE | SENT_SACKED | SENT_LOST))
+        uint32_t last = r->lo + (payload > mss ? (payload - 1) / mss * mss : 0);
+        if (r->flags & (SENT_IN_DEVICE | SENT_SACKED | SENT_LOST) || !inside_window(c, last))
             return false;
-        if (payload > mss &&
-            (r = sent_split(t, c, a, r, r->lo + (payload - 1) / mss * mss)) == NULL)
+        if (last != r->lo && (r = sent_split(t, c, a, r, last)) == NULL)
             return false;
         if (!send_again(t, c, out, r, mss))
             return false;
