@@ -327,7 +327,7 @@ int tern_abort(tern *s, tern_sock k);
 
 enum tern_opt {
     TERN_OPT_NODELAY,      /* 0/1: Nagle's algorithm off (MUST-17) */
-    TERN_OPT_CORK,         /* 0/1: hold back a partial segment until taken off */
+    TERN_OPT_CORK,         /* 0/1: hold back a partial segment until taken off; one RTO at most */
     TERN_OPT_RCVBUF,       /* bytes; fixes the receive buffer (no autotuning) */
     TERN_OPT_SNDBUF,       /* bytes; fixes the send buffer */
     TERN_OPT_LINGER,       /* -1 off, else ns */

@@ -445,7 +445,7 @@ uint64_t rig_wait(struct rig *r, uint64_t limit)
 void rig_wait_exactly(struct rig *r, uint64_t ns)
 {
     uint64_t took = rig_wait(r, ns + SEC(3600));
-    if (took < ns || took > ns + 2 * TICK)
+    if (took + TICK < ns || took > ns + 2 * TICK)
         rig_fail("waited %.3f ms for a packet, expected %.3f", (double)took / 1e6,
                  (double)ns / 1e6);
 }

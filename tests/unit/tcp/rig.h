@@ -145,7 +145,7 @@ void rig_turn(struct rig *r);
 void rig_step(struct rig *r, uint64_t ns);
 /* Runs to the next packet emitted or `limit` ns; returns how long it took (limit: none came). */
 uint64_t rig_wait(struct rig *r, uint64_t limit);
-/* The next packet must come after `ns`, or up to two ticks later. */
+/* The next packet must come after `ns`, give or take the grain of the timers. */
 void rig_wait_exactly(struct rig *r, uint64_t ns);
 /* Lets time pass without calling the stack at all. */
 static inline void rig_sleep(struct rig *r, uint64_t ns) { r->now += ns; }
