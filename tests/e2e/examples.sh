@@ -1,0 +1,51 @@
+#!/bin/sh
+# examples/echo.c, hence loop.c as well, with the kernel as its client.
+# presets: release
+set -u
+
+if [ "$(id -u)" != 0 ] || [ ! -c /dev/net/tun ]; then
+    echo "skip echo over TUN - needs root and /dev/net/tun"
+    exit 0
+fi
+ns=tern-example-$$
+cleanup() {
+    [ -n "${pid-}" ] && kill "$pid" 2>/dev/null
+    ip netns delete "$ns" 2>/dev/null
+}
+trap cleanup EXIT
+
+cmake --build "$TERN_BUILD" --target example_echo >build.log 2>&1 || {
+    echo "not ok echo builds"
+    cat build.log
+    exit 1
+}
+ip netns add "$ns" &&
+    ip -n "$ns" tuntap add mode tun tern0 &&
+    ip -n "$ns" addr add 10.9.0.1/24 dev tern0 &&
+    ip -n "$ns" link set tern0 up || exit 1
+ip netns exec "$ns" "$TERN_BUILD/tests/examples/echo" tern0 10.9.0.2 &
+pid=$!
+sleep 0.3
+
+head -c 3000000 /dev/urandom >sent
+if timeout 20 ip netns exec "$ns" nc -N 10.9.0.2 7 <sent >back && cmp -s sent back; then
+    echo "ok 3 MB come back"
+else
+    echo "not ok 3 MB come back - $(wc -c <back) bytes did"
+fi
+for i in 1 2 3 4 5 6 7 8; do
+    echo "line $i" | timeout 5 ip netns exec "$ns" nc -N 10.9.0.2 7 >"back.$i" &
+    clients="${clients-} $!"
+done
+# shellcheck disable=SC2086
+wait $clients
+if [ "$(cat back.? | sort)" = "$(for i in 1 2 3 4 5 6 7 8; do echo "line $i"; done)" ]; then
+    echo "ok eight clients at once"
+else
+    echo "not ok eight clients at once - $(cat back.?)"
+fi
+if kill -0 "$pid"; then
+    echo "ok it goes on"
+else
+    echo "not ok it goes on"
+fi
