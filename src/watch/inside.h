@@ -91,7 +91,7 @@ struct item {
     uint8_t options; /* WIRE_OPT_* */
     uint8_t wscale, sack_count;
     bool icmp, crossed, hashed;
-    bool had; /* its receiver has acknowledged all of it before */
+    bool had; /* its receiver has had all of it before */
     uint8_t icmp_kind, icmp_type, icmp_code;
     uint8_t change_count[2];
     struct change change[2][CHANGES_MAX]; /* what it did to the states; end 0 and end 1 */
@@ -108,13 +108,15 @@ struct report {
 
 struct track_end {
     tern_addr addr;
-    uint32_t isn;       /* relative 0 */
-    int64_t snd_max;    /* the number after the highest sent */
-    int64_t fin;        /* the number of its FIN; -1: none sent */
-    int64_t ack;        /* its latest acknowledgement */
-    uint64_t sent;      /* when it last sent anything */
-    uint64_t syn_sent;  /* when its latest SYN left */
-    uint64_t fin_acked; /* when it first acknowledged the other's FIN; 0: not */
+    uint32_t isn;           /* relative 0 */
+    int64_t snd_max;        /* the number after the highest sent */
+    int64_t heard;          /* the number after the highest that the other end has taken */
+    int64_t fin;            /* the number of its FIN; -1: none sent */
+    int64_t ack;            /* its latest acknowledgement */
+    uint64_t sent;          /* when it last sent anything */
+    uint64_t syn_sent;      /* when its latest SYN left */
+    uint64_t syn_under_way; /* for how long its latest SYN was that arrived */
+    uint64_t fin_acked;     /* when it first acknowledged the other's FIN; 0: not */
     uint64_t segments, lost, retransmitted;
     uint32_t wnd;        /* the window it last offered */
     uint64_t time_wait;  /* when it entered TIME-WAIT; 0: never */

@@ -114,6 +114,7 @@
     X(TIME_WAIT_LEFT, "TIME-WAIT at {0}: {1} left")                                                \
     X(STATE_AT, "{0} at {1}")                                                                      \
     X(TOTAL, "{0} connections")                                                                    \
+    X(UP_DOWN, "{0} sent, {1} received")                                                           \
     X(MORE_ROWS, "and {0} more")                                                                   \
     /* heads of the table */                                                                       \
     X(HEAD_PROCESS, "process")                                                                     \

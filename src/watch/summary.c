@@ -361,6 +361,7 @@ static void table(struct timeline *t, uint64_t now)
     for (uint32_t i = 0; i < COLUMNS; i++)
         snprintf(cell[i], TEXT_VALUE, "%s",
                  columns[i].head == MSG_COUNT ? "#" : message_text(columns[i].head));
+    t->paragraph = true;
     paragraph(t);
     row(t, cell, STYLE_BOLD);
     for (uint32_t i = 0; i < t->track_count; i++) {
@@ -402,17 +403,14 @@ static void totals(struct timeline *t)
 {
     struct sentence x = {.len = 0};
     struct timeline_totals all;
-    char n[TEXT_VALUE];
+    char n[TEXT_VALUE], m[TEXT_VALUE];
     timeline_totals(t, &all);
     paragraph(t);
     say_endings(&x, t);
     say(&x, dot, MSG_SEGMENTS, ARGS(text_number(n, all.segments)));
     say_count(&x, MSG_N_LOST, all.lost);
     say_count(&x, MSG_N_SENT_AGAIN, all.retransmitted);
-    say_text(&x, dot, "→ ");
-    say_text(&x, "", text_bytes(n, all.bytes_up));
-    say_text(&x, ", ", "← ");
-    say_text(&x, "", text_bytes(n, all.bytes_down));
+    say(&x, dot, MSG_UP_DOWN, ARGS(text_bytes(n, all.bytes_up), text_bytes(m, all.bytes_down)));
     finish(t, &x, STYLE_BOLD, 0);
 }
 

@@ -502,6 +502,17 @@ static void opened(struct track *k, uint64_t now)
         k->ending = ENDING_NONE;
 }
 
+/* From SYN to SYN ACK; where either was sent again and it is not sure which answers which (RFC 6298
+ * 3), the time they were under way. */
+static void take_rtt(struct track *k, const struct item *item)
+{
+    const struct track_end *e = &k->end[item->from], *o = &k->end[!item->from];
+    if (k->rtt != 0 || item->gap == 0)
+        return;
+    bool sure = e->syns == 1 && o->syns == 1;
+    k->rtt = sure ? item->arrived - item->gap : e->syn_under_way + o->syn_under_way;
+}
+
 void track_processed(struct timeline *t, struct item *item)
 {
     struct track *k = item->track;
@@ -515,18 +526,21 @@ void track_processed(struct timeline *t, struct item *item)
         return;
     }
     o->unanswered = 0;
-    item->had = item->seq + item->len < o->ack ||
-                (item->seq + item->len == o->ack && !(item->flags & TCP_FIN));
+    int64_t end = item->seq + item->len + ((item->flags & (TCP_SYN | TCP_FIN)) != 0);
+    item->had = end <= e->heard;
+    if (end > e->heard && item->drop == TERN_DROP_NONE)
+        e->heard = end;
     if (item->flags & TCP_FIN)
         o->fin_heard = true;
     if (item->flags & TCP_ACK && o->fin >= 0 && item->ack > o->fin) {
         o->fin_done = true;
         settle(t, k);
     }
+    if (item->flags & TCP_SYN)
+        e->syn_under_way = item->arrived - item->time;
     if ((item->flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK) || k->opener != !item->from)
         return;
-    if (k->rtt == 0 && item->gap != 0)
-        k->rtt = item->arrived - item->gap;
+    take_rtt(k, item);
     if (!e->state_known && !o->state_known)
         opened(k, item->arrived);
 }
