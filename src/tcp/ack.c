@@ -65,11 +65,22 @@ uint64_t rto_of(const struct tcp *t, const struct conn *c)
     return min_u64(rto << min_u32(c->backoff, 16), cfg->rto_max);
 }
 
+void rto_set(struct tcp *t, struct conn *c)
+{
+    struct active *a = c->active;
+    uint64_t wait = rto_of(t, c);
+    if (c->user_timeout_ms != 0 && a->stalled != 0) { /* not later than the user's limit */
+        uint64_t end = a->stalled + c->user_timeout_ms * NS_PER_MS;
+        wait = min_u64(wait, end > t->now ? end - t->now : 0);
+    }
+    a->t_rto = tick_after(t, wait);
+}
+
 void rto_restart(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
     a->persist = false;
-    a->t_rto = tick_after(t, rto_of(t, c));
+    rto_set(t, c);
     timer_arm(t, c, a->t_rto);
 }
 

@@ -553,7 +553,7 @@ static void persist_if_needed(struct tcp *t, struct conn *c)
         return;
     a->persist = true;
     a->stalled = t->now;
-    a->t_rto = tick_after(t, rto_of(t, c));
+    rto_set(t, c);
     timer_arm(t, c, a->t_rto);
 }
 

@@ -311,6 +311,8 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
 /* RFC 6298 with a measurement. */
 void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns);
 uint64_t rto_of(const struct tcp *t, const struct conn *c); /* ns, backed off */
+/* The next retransmission, from now. */
+void rto_set(struct tcp *t, struct conn *c);
 void rto_arm(struct tcp *t, struct conn *c);
 void rto_restart(struct tcp *t, struct conn *c);
 

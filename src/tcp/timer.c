@@ -81,14 +81,9 @@ static void back_off(struct tcp *t, struct conn *c, struct active *a)
 {
     c->retries = (uint8_t)min_u32(c->retries + 1u, UINT8_MAX);
     c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
-    uint64_t wait = rto_of(t, c);
     if (a->stalled == 0)
         a->stalled = t->now;
-    if (c->user_timeout_ms != 0) { /* not later than the user's limit */
-        uint64_t end = a->stalled + c->user_timeout_ms * NS_PER_MS;
-        wait = min_u64(wait, end > t->now ? end - t->now : 0);
-    }
-    a->t_rto = tick_after(t, wait);
+    rto_set(t, c);
 }
 
 static bool all_in_device(const struct active *a)
