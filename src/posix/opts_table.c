@@ -47,7 +47,14 @@ static int get_one(struct sock *sk, int *value)
 
 static int set_rcvlowat(struct sock *sk, int value)
 {
-    sk->opts.rcvlowat = value < 0 ? INT_MAX : value != 0 ? value : 1;
+    uint32_t most = sk->p->tune.tcp_rmem[2];
+
+    if (sk->opts.rcvbuf != 0)
+        most = (uint32_t)sk->opts.rcvbuf;
+    if (value < 0 || (uint32_t)value > most / 2)
+        value = (int)(most / 2);
+    sk->opts.rcvlowat = value != 0 ? value : 1;
+    file_wake(&sk->file, 0);
     return 0;
 }
 

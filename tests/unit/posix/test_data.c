@@ -73,6 +73,8 @@ static void transfer(struct os *os)
     note(os, "%.2s %.2s namelen %u flags %d controllen %zu\n", one, two, msg.msg_namelen,
          msg.msg_flags, msg.msg_controllen);
     noted(os, "recvmsg", os_recvmsg(os, SERVER, fd[SERVER], &msg, 0));
+    static struct iovec many[1025];
+    msg.msg_iov = many;
     msg.msg_iovlen = 1025;
     noted(os, "recvmsg", os_recvmsg(os, SERVER, fd[SERVER], &msg, 0));
     noted(os, "sendmsg", os_sendmsg(os, SERVER, fd[SERVER], &msg, 0));
