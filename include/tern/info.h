@@ -149,17 +149,36 @@ enum { /* tern_tcp_info.options */
        TERN_INFO_WSCALE = 4,
 };
 
+/* What loss recovery is doing; Linux's names and numbers. */
+enum tern_phase {
+    TERN_PHASE_OPEN,
+    TERN_PHASE_DISORDER,
+    TERN_PHASE_CWR,
+    TERN_PHASE_RECOVERY,
+    TERN_PHASE_LOSS,
+};
+
+enum { TERN_WAIT_NONE, TERN_WAIT_BUSY, TERN_WAIT_WINDOW, TERN_WAIT_BUFFER };
+
 /* The meaning of struct tcp_info's fields where names agree. Times in ns, amounts in bytes. */
 typedef struct tern_tcp_info {
     uint8_t state; /* enum tern_state */
     uint8_t options;
     uint8_t snd_wscale, rcv_wscale;
-    uint8_t retransmits; /* of the segment at snd_una, by timeout */
+    uint8_t retransmits; /* of the segment at snd_una, by timeout; `probing`: probes unanswered */
+    uint8_t backoff;     /* how often the timer was doubled */
+    uint8_t phase;       /* enum tern_phase */
     bool in_recovery;
-    bool eof;    /* the peer's FIN has come */
-    int32_t err; /* enum tern_err that ended it, or 0 */
+    bool probing;              /* the window is closed: the timer sends probes */
+    bool app_limited;          /* what limits the sender is that there is too little to send */
+    bool quick_acks;           /* segments are acknowledged at once, not on the next answer */
+    bool eof;                  /* the peer's FIN has come */
+    bool passive;              /* the peer opened it */
+    int32_t err;               /* enum tern_err that ended it, or 0 */
     uint16_t snd_mss, rcv_mss; /* payload of a full segment sent; largest received lately */
     uint32_t mss_peer;         /* the peer's MSS option, or the default for its family */
+    uint32_t mss_own;          /* our MSS option */
+    uint32_t pmtu;
     uint32_t iss, irs;
     uint32_t snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd;
     uint32_t cwnd, ssthresh;
@@ -168,10 +187,24 @@ typedef struct tern_tcp_info {
     uint32_t tx_queued; /* not acknowledged, sent or not */
     uint32_t tx_unsent;
     uint32_t rcvbuf, sndbuf;
-    uint64_t timer; /* absolute time of the next timer, or TERN_NEVER */
+    uint64_t timer;                      /* absolute time of the next timer, or TERN_NEVER */
+    uint64_t pacing_rate, delivery_rate; /* bytes per second; 0: not paced, no sample */
+    /* segments: sent and not acknowledged; of these SACKed, lost, and sent again */
+    uint32_t segs_flight, segs_sacked, segs_lost, segs_again;
+    uint32_t reordering; /* by how many segments the path reorders */
+    uint32_t reord_seen; /* how often it did */
+    uint32_t dsacks;     /* segments reported as duplicates */
     /* with tern_config.stats, else 0 */
     uint64_t bytes_sent, bytes_received, bytes_retransmitted;
-    uint32_t segs_out, segs_in, retransmits_total, out_of_order;
+    uint32_t segs_out, segs_in, data_segs_out, data_segs_in, retransmits_total, out_of_order;
+    uint32_t delivered, delivered_ce;        /* segments the peer has told of, our SYN counted */
+    uint64_t sent_at, received_at, acked_at; /* data last sent and received; last ACK; absolute */
+    /* How long there was something to be acknowledged; of this, how long the peer's window was the
+     * limit, and how long the send buffer; until waits_since. Since then it is `waits`. */
+    uint64_t busy, waited_window, waited_buffer, waits_since;
+    uint8_t waits;
+    uint16_t timeouts, timeout_runs; /* of the retransmission timer; in a row counts as one run */
+    uint64_t timeouts_time;          /* how long these runs took */
 } tern_tcp_info;
 
 /* Fills the first `size` bytes of `out`: sizeof(tern_tcp_info) of the caller. Of a listener: its

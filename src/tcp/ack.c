@@ -160,6 +160,7 @@ static void sacked(struct tcp *t, struct conn *c, struct sent *r, struct ack_sam
             s->sacked_first = r->time;
         s->sacked_last = r->time;
     }
+    info_delivered(t, c, r->lo, r->hi);
     sent_mark(a, r, SENT_SACKED);
     a->sacked_segs += (sent_len(r) + c->mss - 1) / c->mss;
     s->acked += sent_len(r);
@@ -336,8 +337,10 @@ static void pop_records(struct tcp *t, struct conn *c, uint32_t ack, struct ack_
         if (!whole && seq_geq(r->lo, ack))
             break;
         acked(t, c, r, s, ends);
-        if (!(r->flags & SENT_SACKED))
+        if (!(r->flags & SENT_SACKED)) {
             s->acked += (whole ? r->hi : ack) - r->lo;
+            info_delivered(t, c, r->lo, whole ? r->hi : ack);
+        }
         if (!whole) {
             sent_cut(c, a, r, ack); /* part of a super-segment: the rest is a shorter record */
             break;

@@ -263,9 +263,26 @@ struct sent {
 };
 _Static_assert(sizeof(struct sent) <= 48, "a record in flight is at most 48 bytes");
 
+/* What the sender waits for, the application not counted. */
+enum conn_wait {
+    WAIT_NONE,   /* nothing is queued */
+    WAIT_BUSY,   /* acknowledgements, or the congestion window */
+    WAIT_WINDOW, /* the peer's window */
+    WAIT_BUFFER, /* nothing is unsent: the send buffer is too small to keep the path full */
+    WAIT_KINDS
+};
+
 struct conn_stats {
     uint64_t bytes_sent, bytes_received, bytes_retransmitted;
-    uint32_t segs_out, segs_in, retransmits, out_of_order;
+    uint64_t waited[WAIT_KINDS];             /* ns in each, but for the present one, */
+    uint64_t waits_since;                    /* which began then */
+    uint64_t sent_at, received_at, acked_at; /* data last sent and received, last ACK; ns */
+    uint64_t timeout_at;                     /* when the present run of timeouts began, ns */
+    uint64_t timeouts_ns;                    /* spent in runs that have ended */
+    uint32_t segs_out, segs_in, data_segs_out, data_segs_in, retransmits, out_of_order;
+    uint32_t delivered, delivered_ce; /* segments */
+    uint16_t timeouts, timeout_runs;  /* retransmission timeouts, and runs of them */
+    uint8_t waits;                    /* enum conn_wait */
 };
 _Static_assert(sizeof(struct conn_stats) <= 192, "the statistics block is at most 192 bytes");
 

@@ -118,6 +118,8 @@ void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
     c->snd_wl1 = seg->h.seq;
     c->snd_wl2 = seg->h.ack;
     c->retries = c->backoff = 0;
+    if (c->stats != NULL)
+        c->stats->delivered = 1; /* our SYN */
     conn_state(t, c, TERN_ESTABLISHED);
     if (a != NULL) {
         a->t_rto = 0;
@@ -415,6 +417,10 @@ static enum step check_ack(struct arrival *in)
     bool duplicate = h->ack == c->snd_una && c->snd_nxt != c->snd_una && in->seg->len == 0 &&
                      !(h->flags & TCP_FIN) && same_window; /* RFC 5681 2 */
     tcp_ack(t, c, in->seg, &s);
+    if (c->stats != NULL) {
+        c->stats->acked_at = t->now;
+        info_waits(t, c);
+    }
     s.duplicate = duplicate && !s.dsack;
     bool old = seq_lt(h->ack, c->snd_una); /* its SACKs may be news all the same, and its data */
     bool window = !old && update_window(c, h);
@@ -506,7 +512,7 @@ static enum step check_text(struct arrival *in)
     count_add(t, TERN_COUNT_BYTES_IN, got);
     struct conn_stats *stats = c->stats != NULL ? c->stats : NULL;
     if (stats != NULL)
-        stats->bytes_received += got;
+        stats->bytes_received += got, stats->received_at = t->now;
     if (in->seq != before) {
         count(t, TERN_COUNT_OUT_OF_ORDER);
         if (stats != NULL)
@@ -591,8 +597,10 @@ static enum step check_fin(struct arrival *in)
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
 {
     struct arrival in = {.t = t, .c = c, .seg = seg, .seq = seg->h.seq, .len = seg->len};
-    if (c->stats != NULL)
+    if (c->stats != NULL) {
         c->stats->segs_in += seg->segs;
+        c->stats->data_segs_in += seg->len != 0 ? seg->segs : 0;
+    }
     struct active *a = c->active;
     if (a != NULL)
         a->used_tick = t->tick;

@@ -261,21 +261,6 @@ static uint32_t wnd_left(const struct conn *c)
     return c->snd_wnd > out ? c->snd_wnd - out : 0;
 }
 
-static void account(struct tcp *t, struct conn *c, uint32_t len, bool again)
-{
-    count_add(t, again ? TERN_COUNT_RETRANSMIT_BYTES : TERN_COUNT_BYTES_OUT, len);
-    if (again)
-        count(t, TERN_COUNT_RETRANSMITS);
-    if (c->stats == 0)
-        return;
-    struct conn_stats *s = c->stats;
-    if (again)
-        s->bytes_retransmitted += len;
-    else
-        s->bytes_sent += len;
-    s->retransmits += again;
-}
-
 static uint32_t queued_new(const struct conn *c)
 {
     return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
@@ -365,7 +350,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     if (c->snd_una == c->snd_nxt)
         a->stalled = t->now;
     c->snd_nxt = r->hi;
-    account(t, c, len, false);
+    info_sent(t, c, len, false);
     sent_now(t, c, r);
     cwnd_used(t, c, in_flight(c, a) >= a->cc.cwnd);
     rto_arm(t, c);
@@ -417,7 +402,7 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
     sent_stamp(t, c, a, r);
     out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
-    account(t, c, len, true);
+    info_sent(t, c, len, true);
     sent_now(t, c, r);
     return true;
 }
@@ -535,7 +520,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     a->snd_small = r->hi;
     a->stalled = t->now;
     c->snd_nxt = r->hi;
-    account(t, c, len, false);
+    info_sent(t, c, len, false);
     sent_now(t, c, r);
     rto_restart(t, c);
     return true;
@@ -658,6 +643,14 @@ static bool last_words(struct tcp *t, struct conn *c, struct tcp_out *out)
     return true;
 }
 
+static bool connection_output(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
+{
+    bool any = next_segment(t, c, out, more);
+    if (c->stats != NULL)
+        info_waits(t, c);
+    return any;
+}
+
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
 {
     const struct tcp_path *path = &t->path[iface];
@@ -673,7 +666,7 @@ bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out)
         bool more;
         if (UNLIKELY(c->route_generation != t->route_generation) && !reroute(t, c, iface))
             continue;
-        if (!next_segment(t, c, out, &more))
+        if (!connection_output(t, c, out, &more))
             continue;
         if (UNLIKELY(c->flags & CONN_ORPHAN) && last_words(t, c, out))
             return true;

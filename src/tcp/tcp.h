@@ -501,6 +501,23 @@ int user_abort(struct tcp *t, struct conn *c);
 int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value);
 int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt option,
                     int64_t *value);
+
+/* ---- info.c: what a connection tells about itself -------------------------------------------- */
+
+/* Not acknowledged, sent or not; a SYN in flight is no byte of the stream. */
+static inline uint32_t bytes_queued(const struct conn *c)
+{
+    bool syn = c->snd_una == c->iss && c->snd_nxt != c->snd_una;
+    return c->snd_end - c->snd_una - syn;
+}
+/* So many bytes leave, for the first time or again. */
+void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again);
+/* Numbers [lo, hi) have been delivered for the first time that we hear of it. */
+void info_delivered(const struct tcp *t, struct conn *c, uint32_t lo, uint32_t hi);
+/* The retransmission timer has fired; before it counts in c->retries. */
+void info_timeout(struct tcp *t, struct conn *c);
+/* Something may have changed that says what the sender is waiting for. */
+void info_waits(const struct tcp *t, struct conn *c);
 void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out);
 
 #endif

@@ -113,6 +113,8 @@ static bool rto_fires(struct tcp *t, struct conn *c)
         conn_end(t, c, TERN_ETIMEDOUT);
         return true;
     }
+    if (!a->persist)
+        info_timeout(t, c);
     back_off(t, c, a);
     if (syn)
         c->flags |= CONN_SYN_DUE;

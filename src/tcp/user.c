@@ -49,13 +49,6 @@ static int sendable(const struct conn *c)
     }
 }
 
-/* Not acknowledged, sent or not; a SYN in flight is no byte of the stream. */
-static uint32_t bytes_queued(const struct conn *c)
-{
-    bool syn = c->snd_una == c->iss && c->snd_nxt != c->snd_una;
-    return c->snd_end - c->snd_una - syn;
-}
-
 static uint32_t send_room(const struct tcp *t, const struct conn *c, const struct active *a)
 {
     uint32_t limit = sndbuf_of(t, c, a), queued = bytes_queued(c);
@@ -554,61 +547,4 @@ int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt opt
         return TERN_EINVAL;
     }
     return 0;
-}
-
-static void info_stats(const struct conn *c, tern_tcp_info *out)
-{
-    if (c->stats == 0)
-        return;
-    const struct conn_stats *s = c->stats;
-    out->bytes_sent = s->bytes_sent;
-    out->bytes_received = s->bytes_received;
-    out->bytes_retransmitted = s->bytes_retransmitted;
-    out->segs_out = s->segs_out;
-    out->segs_in = s->segs_in;
-    out->retransmits_total = s->retransmits;
-    out->out_of_order = s->out_of_order;
-}
-
-void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
-{
-    const struct active *a = c->active;
-    *out = (tern_tcp_info){
-        .state = c->state,
-        .options = (uint8_t)((c->flags & CONN_TS ? TERN_INFO_TIMESTAMPS : 0) |
-                             (c->flags & CONN_SACK ? TERN_INFO_SACK : 0) |
-                             (c->flags & CONN_WSCALE ? TERN_INFO_WSCALE : 0)),
-        .snd_wscale = c->snd_wscale,
-        .rcv_wscale = c->rcv_wscale,
-        .retransmits = c->retries,
-        .eof = (c->flags & CONN_FIN_RCVD) != 0,
-        .err = c->err,
-        .in_recovery = a != NULL && a->phase != LOSS_OPEN,
-        .snd_mss = c->mss,
-        .rcv_mss = c->rcv_mss,
-        .mss_peer = c->mss_peer,
-        .iss = c->iss,
-        .irs = c->irs,
-        .snd_una = c->snd_una,
-        .snd_nxt = c->snd_nxt,
-        .snd_wnd = c->snd_wnd,
-        .rcv_nxt = c->rcv_nxt,
-        .rcv_wnd = c->rcv_adv - c->rcv_nxt,
-        .cwnd = a != NULL ? a->cc.cwnd : c->cwnd,
-        .ssthresh = a != NULL ? a->cc.ssthresh : c->ssthresh,
-        .rto = rto_of(t, c),
-        .srtt = c->srtt_us8 / 8 * NS_PER_US,
-        .rttvar = c->rttvar_us4 / 4 * NS_PER_US,
-        .min_rtt = c->min_rtt_us == UINT32_MAX ? 0 : c->min_rtt_us * NS_PER_US,
-        .rx_queued = reasm_readable(c, a) + (a != NULL ? a->rx_owed : 0),
-        .tx_queued = seq_gt(c->snd_end, c->snd_una) ? bytes_queued(c) : 0,
-        .tx_unsent = seq_gt(c->snd_end, c->snd_nxt) ? c->snd_end - c->snd_nxt : 0,
-        .rcvbuf = c->rcvbuf,
-        .sndbuf = sndbuf_of(t, c, a),
-        .timer = TERN_NEVER,
-    };
-    if (wheel_armed(&c->timer))
-        out->timer = (t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick))
-                     << TICK_SHIFT;
-    info_stats(c, out);
 }

@@ -1,0 +1,209 @@
+/* info.c - what a connection tells about itself (tern/info.h), and the counting for it.
+ *
+ * Counters that only tell are in struct conn_stats, which a connection may be without; nothing here
+ * changes what is sent.
+ */
+#include "tcp/tcp.h"
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static uint32_t segments_of(const struct conn *c, uint32_t len)
+{
+    uint32_t mss = max_u32(c->mss, 1);
+    return len <= mss ? 1 : (len + mss - 1) / mss;
+}
+
+void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again)
+{
+    count_add(t, again ? TERN_COUNT_RETRANSMIT_BYTES : TERN_COUNT_BYTES_OUT, len);
+    if (again)
+        count(t, TERN_COUNT_RETRANSMITS);
+    struct conn_stats *s = c->stats;
+    if (s == NULL)
+        return;
+    uint32_t segs = segments_of(c, len);
+    s->segs_out += segs - 1; /* one was counted with its header */
+    if (len != 0) {
+        s->data_segs_out += segs;
+        s->sent_at = t->now;
+    }
+    if (again) {
+        s->bytes_retransmitted += len;
+        s->retransmits += segs;
+    } else {
+        s->bytes_sent += len;
+    }
+}
+
+void info_delivered(const struct tcp *t, struct conn *c, uint32_t lo, uint32_t hi)
+{
+    struct conn_stats *s = c->stats;
+    if (s == NULL)
+        return;
+    s->delivered += segments_of(c, hi - lo);
+    if (s->timeout_at != 0)
+        s->timeouts_ns += t->now - s->timeout_at;
+    s->timeout_at = 0;
+}
+
+void info_timeout(struct tcp *t, struct conn *c)
+{
+    struct conn_stats *s = c->stats;
+    if (s == NULL)
+        return;
+    s->timeouts++;
+    if (c->retries == 0) {
+        s->timeout_runs++;
+        s->timeout_at = t->now;
+    }
+}
+
+static enum conn_wait waits_for(const struct tcp *t, const struct conn *c)
+{
+    const struct active *a = c->active;
+    if (a == NULL || c->state < TERN_ESTABLISHED || c->snd_una == c->snd_end)
+        return WAIT_NONE;
+    uint32_t unsent = seq_gt(c->snd_end, c->snd_nxt) ? c->snd_end - c->snd_nxt : 0;
+    if (unsent == 0) {
+        bool full = c->flags & CONN_WRITE_ARMED && !(c->flags & CONN_CWND_LIMITED);
+        return full && bytes_queued(c) >= sndbuf_of(t, c, a) ? WAIT_BUFFER : WAIT_BUSY;
+    }
+    uint32_t flight = c->snd_nxt - c->snd_una;
+    uint32_t room = c->snd_wnd > flight ? c->snd_wnd - flight : 0;
+    if (c->flags & CONN_CWND_LIMITED)
+        return WAIT_BUSY;
+    return room < min_u32(unsent, c->mss) ? WAIT_WINDOW : WAIT_BUSY;
+}
+
+void info_waits(const struct tcp *t, struct conn *c)
+{
+    struct conn_stats *s = c->stats;
+    enum conn_wait now = waits_for(t, c);
+    if (s->waits == now)
+        return;
+    s->waited[s->waits] += t->now - s->waits_since;
+    s->waits = (uint8_t)now;
+    s->waits_since = t->now;
+}
+
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static void info_stats(const struct conn *c, tern_tcp_info *out)
+{
+    const struct conn_stats *s = c->stats;
+    if (s == NULL)
+        return;
+    out->bytes_sent = s->bytes_sent;
+    out->bytes_received = s->bytes_received;
+    out->bytes_retransmitted = s->bytes_retransmitted;
+    out->segs_out = s->segs_out;
+    out->segs_in = s->segs_in;
+    out->data_segs_out = s->data_segs_out;
+    out->data_segs_in = s->data_segs_in;
+    out->retransmits_total = s->retransmits;
+    out->out_of_order = s->out_of_order;
+    out->delivered = s->delivered;
+    out->delivered_ce = s->delivered_ce;
+    out->sent_at = s->sent_at;
+    out->received_at = s->received_at;
+    out->acked_at = s->acked_at;
+    out->waited_window = s->waited[WAIT_WINDOW];
+    out->waited_buffer = s->waited[WAIT_BUFFER];
+    out->busy = s->waited[WAIT_BUSY] + out->waited_window + out->waited_buffer;
+    out->waits_since = s->waits_since;
+    out->waits = s->waits;
+    out->timeouts = s->timeouts;
+    out->timeout_runs = s->timeout_runs;
+    out->timeouts_time = s->timeouts_ns;
+}
+
+/* Segments in flight, by their marks. Bounded: a flight of more records than this is told in part. */
+static void count_records(const struct conn *c, const struct active *a, tern_tcp_info *out)
+{
+    enum { RECORDS_MAX = 8192 };
+    uint32_t n = 0;
+    for (const struct sent *r = a->sent_head; r != NULL && n < RECORDS_MAX; r = r->next, n++) {
+        uint32_t segs = segments_of(c, sent_len(r));
+        out->segs_flight += segs;
+        if (r->flags & SENT_SACKED)
+            out->segs_sacked += segs;
+        if (r->flags & (SENT_LOST | SENT_AGAIN))
+            out->segs_lost += segs;
+        if (r->flags & SENT_AGAIN)
+            out->segs_again += segs;
+    }
+    if (!(c->flags & CONN_SACK))
+        out->segs_sacked = min_u32(a->dupacks, out->segs_flight - out->segs_lost);
+}
+
+static void info_active(const struct conn *c, tern_tcp_info *out)
+{
+    const struct active *a = c->active;
+    out->cwnd = c->cwnd != 0 ? c->cwnd : c->flags & CONN_SYN_LOST ? c->mss : cwnd_initial(c);
+    out->ssthresh = c->ssthresh;
+    out->reordering = 3;
+    if (a == NULL)
+        return;
+    out->cwnd = a->cc.cwnd;
+    out->ssthresh = a->cc.ssthresh;
+    out->pacing_rate = a->cc.pacing_rate;
+    out->phase = a->phase;
+    out->in_recovery = a->phase >= LOSS_RECOVERY;
+    out->probing = a->persist;
+    out->app_limited = a->app_limited;
+    out->quick_acks = !a->interactive;
+    out->reordering = max_u32(a->reordering, 3);
+    out->reord_seen = a->reord_seen;
+    out->dsacks = a->dsack_segs;
+    if (a->rate_us != 0)
+        out->delivery_rate = (uint64_t)a->rate_delivered * 1000000 / a->rate_us;
+    count_records(c, a, out);
+    if (c->state < TERN_ESTABLISHED)
+        out->segs_flight = c->snd_nxt != c->snd_una; /* the SYN */
+}
+
+void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
+{
+    const struct active *a = c->active;
+    *out = (tern_tcp_info){
+        .state = c->state,
+        .options = (uint8_t)((c->flags & CONN_TS ? TERN_INFO_TIMESTAMPS : 0) |
+                             (c->flags & CONN_SACK ? TERN_INFO_SACK : 0) |
+                             (c->flags & CONN_WSCALE ? TERN_INFO_WSCALE : 0)),
+        .snd_wscale = c->snd_wscale,
+        .rcv_wscale = c->rcv_wscale,
+        .retransmits = c->retries,
+        .backoff = c->backoff,
+        .quick_acks = true,
+        .eof = (c->flags & CONN_FIN_RCVD) != 0,
+        .passive = (c->flags & CONN_PASSIVE) != 0,
+        .err = c->err,
+        .snd_mss = c->mss,
+        .rcv_mss = c->rcv_mss,
+        .mss_peer = c->mss_peer,
+        .mss_own = c->mss_own,
+        .pmtu = c->pmtu != 0 ? c->pmtu : t->path[c->iface].mtu,
+        .iss = c->iss,
+        .irs = c->irs,
+        .snd_una = c->snd_una,
+        .snd_nxt = c->snd_nxt,
+        .snd_wnd = c->snd_wnd,
+        .rcv_nxt = c->rcv_nxt,
+        .rcv_wnd = c->rcv_adv - c->rcv_nxt,
+        .rto = rto_of(t, c),
+        .srtt = c->srtt_us8 / 8 * NS_PER_US,
+        .rttvar = c->rttvar_us4 / 4 * NS_PER_US,
+        .min_rtt = c->min_rtt_us == UINT32_MAX ? 0 : c->min_rtt_us * NS_PER_US,
+        .rx_queued = reasm_readable(c, a) + (a != NULL ? a->rx_owed : 0),
+        .tx_queued = seq_gt(c->snd_end, c->snd_una) ? bytes_queued(c) : 0,
+        .tx_unsent = seq_gt(c->snd_end, c->snd_nxt) ? c->snd_end - c->snd_nxt : 0,
+        .rcvbuf = c->rcvbuf,
+        .sndbuf = sndbuf_of(t, c, a),
+        .timer = TERN_NEVER,
+    };
+    info_active(c, out);
+    if (wheel_armed(&c->timer))
+        out->timer = (t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick))
+                     << TICK_SHIFT;
+    info_stats(c, out);
+}
