@@ -226,6 +226,8 @@ void conn_reset(struct tcp *t, struct conn *c, enum tern_err err);
 struct active *conn_thaw(struct tcp *t, struct conn *c);
 /* Starts congestion control, with the segment size the handshake has settled. */
 void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
+/* Another algorithm from now on; 0, TERN_EINVAL, TERN_ELIMIT, TERN_ENOMEM. */
+int conn_cc_set(struct tcp *t, struct conn *c, const tern_cc_ops *ops);
 /* Gives the working block back if nothing needs it. */
 bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
