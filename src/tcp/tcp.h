@@ -428,6 +428,8 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
 /* Takes `len` payload bytes at `seq`, all inside the window. */
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
                           uint32_t off, uint32_t len);
+/* Remembers a piece that had come before, for D-SACK (RFC 2883); until told, the first counts. */
+void reasm_duplicate(struct active *a, uint32_t lo, uint32_t hi);
 uint32_t reasm_readable(const struct conn *c, const struct active *a);
 size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, size_t n,
                   size_t skip);
