@@ -87,6 +87,7 @@ enum tern_drop {
     X(PACKETS_OUT, "packets handed out")                                                           \
     X(PACKETS_REFUSED, "packets a device would not take")                                          \
     X(SEGMENTS_IN, "TCP segments taken in, super-segments counted as one")                         \
+    X(PREDICTED, "TCP segments that were what was expected next")                                  \
     X(SEGMENTS_OUT, "TCP segments handed out, super-segments counted as one")                      \
     X(BYTES_IN, "payload bytes received in order")                                                 \
     X(BYTES_OUT, "payload bytes sent, the first time")                                             \

@@ -25,7 +25,7 @@ uint64_t cksum_portable(const void *p, size_t len, uint64_t sum)
         sum = cksum_add(sum, w[2]);
         other = cksum_add(other, w[3]);
     }
-    return cksum_tail(b, len, cksum_add(sum, other));
+    return cksum_few(b, len, cksum_add(sum, other));
 }
 
 uint64_t cksum_copy_portable(void *restrict dst, const void *restrict src, size_t len, uint64_t sum)

@@ -12,6 +12,8 @@
 
 #include "base/util.h"
 
+enum { CKSUM_FEW = 96 }; /* bytes for which a call costs more than it saves */
+
 typedef uint64_t (*cksum_fn)(const void *p, size_t len, uint64_t sum);
 typedef uint64_t (*cksum_copy_fn)(void *restrict dst, const void *restrict src, size_t len,
                                   uint64_t sum);
@@ -50,6 +52,58 @@ static inline uint64_t cksum_add(uint64_t a, uint64_t b)
 {
     uint64_t s = a + b;
     return s + (s < a);
+}
+
+static inline uint64_t cksum_word(const uint8_t *p, uint64_t sum)
+{
+    uint64_t w;
+    memcpy(&w, p, sizeof(w));
+    return cksum_add(sum, w);
+}
+
+/* Adds fewer than 8 bytes. Each word is put together as if zeros followed it in memory. */
+static inline uint64_t cksum_last(const uint8_t *p, size_t len, uint64_t sum)
+{
+    uint64_t few = 0; /* of at most 7 bytes: it cannot overflow */
+    if (len & 4) {
+        uint32_t w;
+        memcpy(&w, p, sizeof(w));
+        few += w;
+        p += 4;
+    }
+    if (len & 2) {
+        uint16_t w;
+        memcpy(&w, p, sizeof(w));
+        few += w;
+        p += 2;
+    }
+    if (len & 1) {
+        uint16_t w = 0;
+        memcpy(&w, p, 1);
+        few += w;
+    }
+    return cksum_add(sum, few);
+}
+
+/* The sum of a few bytes, of any alignment; for many, cksum_ops.sum is faster. */
+static inline uint64_t cksum_few(const uint8_t *p, size_t len, uint64_t sum)
+{
+    for (; len >= 32; len -= 32, p += 32) {
+        sum = cksum_word(p, sum);
+        sum = cksum_word(p + 8, sum);
+        sum = cksum_word(p + 16, sum);
+        sum = cksum_word(p + 24, sum);
+    }
+    for (; len >= 8; len -= 8, p += 8)
+        sum = cksum_word(p, sum);
+    return LIKELY(len == 0) ? sum : cksum_last(p, len, sum);
+}
+
+/* Adds `len` bytes the quicker way. */
+static inline uint64_t cksum_bytes(const struct cksum_ops *ops, const void *p, size_t len,
+                                   uint64_t sum)
+{
+    return len <= CKSUM_FEW ? cksum_few(p, len, sum) : ops->sum(p, len, sum);
 }
 
 /* The sum of the same bytes one position further: for a piece that starts at an odd offset. */

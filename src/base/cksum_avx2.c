@@ -36,7 +36,7 @@ __attribute__((target("avx2"))) uint64_t cksum_avx2(const void *p, size_t len, u
         b += 32;
     }
     even += odd + even2 + odd2;
-    return cksum_tail(b, len, cksum_add(sum, LANES_TOTAL(even)));
+    return cksum_few(b, len, cksum_add(sum, LANES_TOTAL(even)));
 }
 
 __attribute__((target("avx2"))) uint64_t

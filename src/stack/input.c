@@ -31,10 +31,10 @@ uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, 
         }
         size_t n = min_size(v->len - skip, len);
         const uint8_t *p = (const uint8_t *)v->base + skip;
-        if (odd)
-            sum = cksum_add(sum, cksum_shift(s->cksum.sum(p, n, 0)));
+        if (UNLIKELY(odd))
+            sum = cksum_add(sum, cksum_shift(cksum_bytes(&s->cksum, p, n, 0)));
         else
-            sum = s->cksum.sum(p, n, sum);
+            sum = cksum_bytes(&s->cksum, p, n, sum);
         odd ^= n & 1;
         len -= n;
         skip = 0;
@@ -85,7 +85,18 @@ enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t
     return check_addresses(context, tuple->remote, tuple->local, iface);
 }
 
-static enum tern_drop dissect_tcp(const tern *s, const tern_pkt *pkt, const uint8_t *p, size_t have,
+/* Segments of one connection often come one after the other: the hash of the last is kept. */
+static void find_hash(tern *s, struct tcp_seg *seg)
+{
+    if (memcmp(&s->hashed, &seg->tuple, sizeof(s->hashed)) != 0) {
+        s->hashed = seg->tuple;
+        s->hash = tcp_flow_hash(&s->tcp, &seg->tuple);
+        flowtab_prefetch(&s->tcp.flows, s->hash);
+    }
+    seg->hash = s->hash;
+}
+
+static enum tern_drop dissect_tcp(tern *s, const tern_pkt *pkt, const uint8_t *p, size_t have,
                                   struct arriving *in)
 {
     const struct wire_ip *ip = &in->ip;
@@ -111,8 +122,7 @@ static enum tern_drop dissect_tcp(const tern *s, const tern_pkt *pkt, const uint
     seg->tos = ip->tos;
     seg->donated = (pkt->flags & TERN_PKT_DONATED) != 0;
     seg->kept = false;
-    seg->hash = tcp_flow_hash(&s->tcp, &seg->tuple);
-    flowtab_prefetch(&s->tcp.flows, seg->hash);
+    find_hash(s, seg);
     in->tcp = true;
     return TERN_DROP_NONE;
 }
@@ -166,6 +176,19 @@ static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, 
     return match ? TERN_DROP_NONE : TERN_DROP_ICMP_UNMATCHED;
 }
 
+/* Whether the first piece of a packet, `have` bytes at `p`, holds the headers of IP without options
+ * and of TCP, as it does when payload lies apart. */
+static bool headers_here(const uint8_t *p, size_t have)
+{
+    if (have < WIRE_IP4_HEADER + WIRE_TCP_HEADER)
+        return false;
+    if (p[0] == 0x45 && p[9] == WIRE_TCP)
+        return have >= WIRE_IP4_HEADER + (p[WIRE_IP4_HEADER + 12] >> 4) * 4u;
+    if (p[0] >> 4 == 6 && p[6] == WIRE_TCP && have >= WIRE_IP6_HEADER + WIRE_TCP_HEADER)
+        return have >= WIRE_IP6_HEADER + (p[WIRE_IP6_HEADER + 12] >> 4) * 4u;
+    return false;
+}
+
 /* Headers only; ICMP is processed at once. */
 static enum tern_drop dissect(tern *s, const tern_pkt *pkt, struct arriving *in)
 {
@@ -178,7 +201,7 @@ static enum tern_drop dissect(tern *s, const tern_pkt *pkt, struct arriving *in)
         return TERN_DROP_SHORT;
     const uint8_t *p = pkt->iov[0].base;
     size_t have = min_size(pkt->iov[0].len, pkt->len);
-    if (UNLIKELY(have < min_size(pkt->len, PULL_UP)) && pkt->iov_count > 1) {
+    if (have < min_size(pkt->len, PULL_UP) && pkt->iov_count > 1 && !headers_here(p, have)) {
         have = min_size(pkt->len, PULL_UP);
         stack_copy_out(pkt, 0, have, scratch);
         p = scratch;

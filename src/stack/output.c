@@ -89,10 +89,10 @@ static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
     bool odd = false;
     while (left > 0) {
         uint32_t n = min_u32(k->len - off, left);
-        if (odd)
-            sum = cksum_add(sum, cksum_shift(s->cksum.sum(k->data + off, n, 0)));
+        if (UNLIKELY(odd))
+            sum = cksum_add(sum, cksum_shift(cksum_bytes(&s->cksum, k->data + off, n, 0)));
         else
-            sum = s->cksum.sum(k->data + off, n, sum);
+            sum = cksum_bytes(&s->cksum, k->data + off, n, sum);
         odd ^= n & 1;
         left -= n;
         off = 0;
@@ -101,7 +101,8 @@ static uint64_t sum_payload(const tern *s, const struct outrec *r, uint64_t sum)
     return sum;
 }
 
-/* A header's sum: short, and just written, so that words as they were stored are quickest. */
+/* A header's sum. It was written just now, word by word: what is loaded in other pieces than it was
+ * stored in has to wait until it has left the processor's store buffer. */
 static uint64_t sum_header(const uint8_t *p, size_t len)
 {
     uint64_t sum = 0;

@@ -39,12 +39,23 @@ static int64_t resolve(const tern *s, tern_sock k, enum ref_kind kind, const str
     return index - base;
 }
 
-int64_t stack_conn(const tern *s, tern_sock k)
+/* The connection of a handle; NULL, and why. Asked by every call: resolve(), with one look into the
+ * slab. */
+static inline struct conn *conn_of(const tern *s, tern_sock k, int *err)
 {
-    int64_t ix = resolve(s, k, REF_CONN, &s->tcp.conns);
-    if (ix > 0 && conn_at(&s->tcp, (uint32_t)ix)->flags & (CONN_ORPHAN | CONN_LINGER | CONN_QUEUED))
-        return TERN_ESTALE;
-    return ix;
+    const struct slab *slab = &s->tcp.conns;
+    uint32_t ix = (uint32_t)k.id & 0xffffff, generation = (uint32_t)(k.id >> 32);
+    *err = TERN_EINVAL; /* (kind_base() of connections is 0) */
+    if (UNLIKELY((k.id >> 24 & 0xff) != s->cfg.shard || ix == 0 || ix > slab->limit))
+        return NULL;
+    *err = TERN_ESTALE;
+    if (UNLIKELY(ix >= slab->fresh || !(generation & 1)))
+        return NULL;
+    struct conn *c = conn_at(&s->tcp, ix);
+    if (UNLIKELY(c->generation != generation ||
+                 c->flags & (CONN_ORPHAN | CONN_LINGER | CONN_QUEUED)))
+        return NULL;
+    return c;
 }
 
 int64_t stack_listener(const tern *s, tern_sock k)
@@ -64,13 +75,10 @@ int64_t stack_held(const tern *s, tern_sock k)
 
 /* The connection in `c`, or return with the error. */
 #define CONN_OR_RETURN(s, k, c)                                                                    \
-    struct conn *c;                                                                                \
-    do {                                                                                           \
-        int64_t found_ = stack_conn(s, k);                                                         \
-        if (found_ < 0)                                                                            \
-            return (int)found_;                                                                    \
-        c = conn_at(&(s)->tcp, (uint32_t)found_);                                                  \
-    } while (0)
+    int err_;                                                                                      \
+    struct conn *c = conn_of(s, k, &err_);                                                         \
+    if (UNLIKELY((c) == NULL))                                                                     \
+    return err_
 
 /* ---- passive open ---------------------------------------------------------------------------- */
 
@@ -347,12 +355,6 @@ int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer)
     CONN_OR_RETURN(s, k, c);
     names(s, c, local, peer);
     return 0;
-}
-
-int tern_cc_set(tern *s, tern_sock k, const tern_cc_ops *ops)
-{
-    CONN_OR_RETURN(s, k, c);
-    return conn_cc_set(&s->tcp, c, ops);
 }
 
 int tern_user_set(tern *s, tern_sock k, void *user)

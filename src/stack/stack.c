@@ -41,7 +41,7 @@ void tern_config_default(tern_config *cfg)
         .idle_restart = true,
         .ttl = 64,
         .stats = true,
-        .cc = &tern_cc_cubic,
+        .cc = &tern_cc_reno,
     };
 }
 
@@ -87,7 +87,9 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
     pool_init(&s->outrecs, &s->mem, sizeof(struct outrec), cfg->output_max);
     s->chunks.release = cfg->release;
     s->chunks.release_user = cfg->user;
-    return tcp_init(&s->tcp, &s->cfg, &s->mem, &s->chunks, &s->addrs, &s->counters, &host, now);
+    int err = tcp_init(&s->tcp, &s->cfg, &s->mem, &s->chunks, &s->addrs, &s->counters, &host, now);
+    s->hash = tcp_flow_hash(&s->tcp, &s->hashed);
+    return err;
 }
 
 int tern_new(tern **out, const tern_config *cfg, uint64_t now)

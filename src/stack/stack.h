@@ -51,6 +51,8 @@ struct tern {
     struct ip_table ip;
     struct tcp tcp;
     struct cksum_ops cksum;
+    struct tcp_tuple hashed; /* the tuple last looked up, */
+    uint32_t hash;           /* and its hash */
     struct pool outrecs;
     uint32_t replies;      /* records queued that were never handed out */
     uint64_t queue_mask;   /* interfaces whose queue is not empty */
@@ -76,7 +78,6 @@ void stack_copy_out(const tern_pkt *pkt, size_t skip, size_t len, uint8_t *to);
 uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, uint64_t sum);
 
 /* A handle's object: > 0 its index, or a negative error. */
-int64_t stack_conn(const tern *s, tern_sock k);
 int64_t stack_listener(const tern *s, tern_sock k);
 int64_t stack_held(const tern *s, tern_sock k);
 

@@ -391,13 +391,12 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
     if (a == NULL)
         return;
     struct rtt_ends ends = {0};
-    bool holes = a->sacked != 0; /* before this ACK */
-    uint32_t high = a->sack_high;
+    uint32_t high = a->sacked != 0 ? a->sack_high : ack;
     s->advanced = ack != c->snd_una;
     s->reordered = c->snd_nxt;
     s->echo = c->flags & CONN_TS && seg->h.opt.have & WIRE_OPT_TS && seg->h.opt.tsecr != 0;
     s->tsecr = seg->h.opt.tsecr;
-    a->steps = min_u32(a->steps + STEPS_AN_ACK, STEPS_MAX);
+    ack_steps(a);
     if (UNLIKELY(c->flags & CONN_SACK && seg->h.opt.have & WIRE_OPT_SACK))
         take_sacks(t, c, &seg->h, s);
     if (s->advanced) {
@@ -406,7 +405,7 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
         c->snd_una = ack;
         if (UNLIKELY(a->sacked == 0))
             a->sacked_segs = 0;
-        if (UNLIKELY(holes) && seq_lt(s->reordered, high))
+        if (UNLIKELY(high != ack) && seq_lt(s->reordered, high))
             note_reordering(c, a, s->reordered, high); /* a hole filled without our doing */
         if (UNLIKELY(a->dupacks != 0))
             eat_dupacks(c, a, s);

@@ -210,10 +210,12 @@ static void answer_unacceptable(struct arrival *in)
         input_challenge(in->t, in->c);
         return;
     }
-    if (seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
+    if (c->flags & CONN_SACK && seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
         struct active *a = conn_thaw(in->t, c);
-        if (a != NULL)
-            reasm_duplicate(a, seg->h.seq, seq_min(seg->h.seq + seg->len, c->rcv_nxt));
+        if (a != NULL && a->dsack_lo == a->dsack_hi) { /* RFC 2883 */
+            a->dsack_lo = seg->h.seq;
+            a->dsack_hi = seq_min(seg->h.seq + seg->len, c->rcv_nxt);
+        }
     }
     count(in->t, TERN_COUNT_DUPLICATE);
     ack_now(in->t, in->c);
@@ -438,9 +440,6 @@ static void trim(struct arrival *in)
     in->fin_seq = end;
     if (seq_lt(in->seq, c->rcv_nxt)) {
         uint32_t cut = min_u32(c->rcv_nxt - in->seq, in->len);
-        struct active *a = cut != 0 ? conn_thaw(in->t, in->c) : NULL;
-        if (a != NULL)
-            reasm_duplicate(a, in->seq, in->seq + cut);
         in->seq += cut;
         in->off += cut;
         in->len -= cut;
@@ -482,6 +481,29 @@ static bool takes_text(const struct conn *c)
            c->state == TERN_FIN_WAIT_2;
 }
 
+/* Queues what is inside of the window. `ordered`: it is next, and nothing waits past a hole. */
+static enum step take_text(struct arrival *in, bool ordered)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    uint32_t before = c->rcv_nxt;
+    enum tern_drop why = ordered ? reasm_next(t, c, in->seg, in->off, in->len)
+                                 : reasm_take(t, c, in->seg, in->seq, in->off, in->len);
+    uint32_t got = c->rcv_nxt - before;
+    count_add(t, TERN_COUNT_BYTES_IN, got);
+    if (c->stats != NULL)
+        c->stats->bytes_received += got, c->stats->received_at = t->now;
+    if (in->seq != before) {
+        count(t, TERN_COUNT_OUT_OF_ORDER);
+        if (c->stats != NULL)
+            c->stats->out_of_order++;
+    }
+    schedule_ack(in, !ordered || why != TERN_DROP_NONE);
+    if (got != 0)
+        tell_readable(t, c);
+    return why == TERN_DROP_NONE ? STEP_ON : drop(in, why);
+}
+
 static enum step check_text(struct arrival *in)
 {
     struct tcp *t = in->t;
@@ -502,27 +524,11 @@ static enum step check_text(struct arrival *in)
         return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
     }
     const struct active *a = c->active;
-    uint32_t before = c->rcv_nxt;
-    bool ordered = in->seq == before && (a == NULL || a->ooo.count == 0);
     if (a != NULL && a->fin_ahead && !seq_lt(in->seq + in->len - 1, a->fin_seq)) {
         ack_now(t, c); /* beyond a FIN that waits for its gap: not of this stream */
         return drop(in, TERN_DROP_TCP_SEQUENCE);
     }
-    enum tern_drop why = reasm_take(t, c, in->seg, in->seq, in->off, in->len);
-    uint32_t got = c->rcv_nxt - before;
-    count_add(t, TERN_COUNT_BYTES_IN, got);
-    struct conn_stats *stats = c->stats != NULL ? c->stats : NULL;
-    if (stats != NULL)
-        stats->bytes_received += got, stats->received_at = t->now;
-    if (in->seq != before) {
-        count(t, TERN_COUNT_OUT_OF_ORDER);
-        if (stats != NULL)
-            stats->out_of_order++;
-    }
-    schedule_ack(in, !ordered || why != TERN_DROP_NONE);
-    if (got != 0)
-        tell_readable(t, c);
-    return why == TERN_DROP_NONE ? STEP_ON : drop(in, why);
+    return take_text(in, in->seq == c->rcv_nxt && (a == NULL || a->ooo.count == 0));
 }
 
 /* ---- eighth: FIN ----------------------------------------------------------------------------- */
@@ -593,6 +599,54 @@ static enum step check_fin(struct arrival *in)
     return STEP_ON;
 }
 
+/* ---- the segment one expects ----------------------------------------------------------------- */
+
+/* Whether the checks above would find nothing to say about this segment: the next data, or the
+ * acknowledgement of what was sent, in a connection where nothing is lost, out of order or about to
+ * end (header prediction, Van Jacobson 1990). Any doubt means no. */
+static inline bool expected(const struct tcp *t, const struct conn *c, const struct tcp_seg *seg)
+{
+    const struct wire_tcp *h = &seg->h;
+    const struct active *a = c->active;
+    if (c->state != TERN_ESTABLISHED || a == NULL || (h->flags & ~TCP_PSH) != TCP_ACK ||
+        h->seq != c->rcv_nxt || seg->len > c->rcv_adv - c->rcv_nxt ||
+        h->ack - c->snd_una > c->snd_nxt - c->snd_una || c->snd_nxt - c->snd_una > c->snd_wnd)
+        return false;
+    if (c->flags & CONN_TS) {
+        if (h->opt.have != WIRE_OPT_TS || seq_lt(h->opt.tsval, c->ts_recent))
+            return false;
+    } else if (h->opt.have != 0) {
+        return false;
+    }
+    if ((a->ooo.count | a->dupacks | (a->dsack_lo ^ a->dsack_hi)) != 0 || a->fin_ahead ||
+        a->persist || a->phase != LOSS_OPEN || c->flags & CONN_RX_CLOSED || seg->donated ||
+        !t->predict)
+        return false;
+    return seg->len != 0 || h->ack != c->snd_una; /* (else a duplicate, or a window update) */
+}
+
+/* What is left to do when no check has anything to say. */
+static enum tern_drop take_expected(struct arrival *in)
+{
+    struct tcp *t = in->t;
+    struct conn *c = in->c;
+    const struct wire_tcp *h = &in->seg->h;
+    count(t, TERN_COUNT_PREDICTED);
+    note_timestamp(t, c, h);
+    if (h->ack != c->snd_una) {
+        struct ack_sample s;
+        tcp_ack(t, c, in->seg, &s);
+        after_ack(in, &s, update_window(c, h));
+    } else {
+        ack_steps(c->active);
+        if (update_window(c, h))
+            after_ack(in, &(struct ack_sample){0}, true);
+    }
+    if (in->len != 0)
+        take_text(in, true);
+    return in->why;
+}
+
 /* ---- the order ------------------------------------------------------------------------------- */
 
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
@@ -605,6 +659,8 @@ enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
     struct active *a = c->active;
     if (a != NULL)
         a->used_tick = t->tick;
+    if (LIKELY(expected(t, c, seg)))
+        return take_expected(&in);
     if (c->state == TERN_SYN_SENT) {
         if (syn_sent(&in) == STEP_ON && check_text(&in) == STEP_ON)
             check_fin(&in);

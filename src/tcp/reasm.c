@@ -82,6 +82,15 @@ static uint32_t append(struct tcp *t, struct active *a, struct run *run, struct 
 
 /* ---- in order -------------------------------------------------------------------------------- */
 
+static void link_tail(struct active *a, struct chunk *k)
+{
+    if (a->rxq_tail != NULL)
+        a->rxq_tail->next = k;
+    else
+        a->rxq_head = k;
+    a->rxq_tail = k;
+}
+
 /* Takes the packet's own memory for the queue when that costs less than twice its bytes. */
 static bool keep_donated(struct tcp *t, struct active *a, struct tcp_seg *seg, uint32_t seq,
                          uint32_t off, uint32_t len)
@@ -96,13 +105,23 @@ static bool keep_donated(struct tcp *t, struct active *a, struct tcp_seg *seg, u
     struct chunk *k = chunk_new_caller(t->chunks, seq, data, len, true_size, pkt->cookie);
     if (k == NULL)
         return false;
-    if (a->rxq_tail != NULL)
-        a->rxq_tail->next = k;
-    else
-        a->rxq_head = k;
-    a->rxq_tail = k;
+    link_tail(a, k);
     a->rx_excess += true_size - len;
     seg->kept = true;
+    return true;
+}
+
+/* The usual case of append(): one piece of payload that fits into the queue's last chunk. */
+static bool append_here(struct chunk *k, const struct tcp_seg *seg, uint32_t off, uint32_t len)
+{
+    size_t skip = (size_t)seg->payload_off + off;
+    const tern_iov *v = seg->pkt->iov;
+    if (skip >= v->len && seg->pkt->iov_count > 1)
+        skip -= v++->len;
+    if (room_in(k) < len || skip + len > v->len)
+        return false;
+    memcpy(k->data + k->len, (const uint8_t *)v->base + skip, len);
+    k->len += len;
     return true;
 }
 
@@ -110,6 +129,16 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
                               uint32_t off, uint32_t len)
 {
     if (keep_donated(t, a, seg, c->rcv_nxt, off, len)) {
+        c->rcv_nxt += len;
+        return len;
+    }
+    struct chunk *k = a->rxq_tail;
+    if (room_in(k) == 0) {
+        if ((k = queue_chunk(t, a, c->rcv_nxt, len)) == NULL)
+            return 0;
+        link_tail(a, k);
+    }
+    if (LIKELY(append_here(k, seg, off, len))) {
         c->rcv_nxt += len;
         return len;
     }
@@ -197,12 +226,22 @@ static void note_recent(struct active *a, uint32_t seq)
         a->recent_count++;
 }
 
-void reasm_duplicate(struct active *a, uint32_t lo, uint32_t hi)
+/* Remembers a piece that had come before, for D-SACK (RFC 2883); the first of a segment counts. */
+static void note_duplicate(struct active *a, uint32_t lo, uint32_t hi)
 {
     if (a->dsack_lo == a->dsack_hi) {
         a->dsack_lo = lo;
         a->dsack_hi = hi;
     }
+}
+
+enum tern_drop reasm_next(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t off,
+                          uint32_t len)
+{
+    struct active *a = conn_thaw(t, c);
+    if (a == NULL)
+        return TERN_DROP_MEMORY;
+    return take_in_order(t, c, a, seg, off, len) == len ? TERN_DROP_NONE : TERN_DROP_MEMORY;
 }
 
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
@@ -220,7 +259,7 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
         const struct range *r = i < a->ooo.count ? &a->ooo.at[i] : NULL;
         if (r != NULL && seq_geq(seq, r->lo)) { /* the front is there already */
             uint32_t have = min_u32(r->hi - seq, len);
-            reasm_duplicate(a, seq, seq + have);
+            note_duplicate(a, seq, seq + have);
             seq += have, off += have, len -= have;
             continue;
         }
@@ -233,7 +272,7 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
             if (a->ooo.count > 0 && a->ooo.at[0].lo == c->rcv_nxt) {
                 uint32_t have = min_u32(a->ooo.at[0].hi - seq, len);
                 if (have > 0)
-                    reasm_duplicate(a, seq, seq + have);
+                    note_duplicate(a, seq, seq + have);
                 join_first_range(t, c, a);
                 seq += have, off += have, len -= have;
             }
@@ -247,11 +286,6 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
-
-uint32_t reasm_readable(const struct conn *c, const struct active *a)
-{
-    return a == NULL ? 0 : c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0) - a->rx_read;
-}
 
 size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, size_t n,
                   size_t skip)
@@ -274,20 +308,37 @@ size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, s
     return views;
 }
 
+/* The queue's first chunk has been read to its end. */
+static void drop_first(struct tcp *t, struct active *a)
+{
+    struct chunk *k = a->rxq_head;
+    a->rx_excess -= k->kind == CHUNK_CALLER ? k->charge - k->len : 0;
+    a->rxq_head = k == a->rxq_tail ? NULL : k->next;
+    if (a->rxq_head == NULL)
+        a->rxq_tail = NULL;
+    queue_unref(t, a, k);
+}
+
 void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len)
 {
     TERN_ASSERT(len <= reasm_readable(c, a));
     a->rx_read += len;
-    while (a->rxq_head != NULL) {
-        struct chunk *k = a->rxq_head;
-        if (a->rx_read - k->seq < k->len)
-            break;
-        a->rx_excess -= k->kind == CHUNK_CALLER ? k->charge - k->len : 0;
-        a->rxq_head = k == a->rxq_tail ? NULL : k->next;
-        queue_unref(t, a, k);
+    while (a->rxq_head != NULL && a->rx_read - a->rxq_head->seq >= a->rxq_head->len)
+        drop_first(t, a);
+}
+
+void reasm_read(struct tcp *t, struct active *a, void *buf, uint32_t len)
+{
+    for (uint32_t done = 0; done < len;) {
+        const struct chunk *k = a->rxq_head;
+        uint32_t from = a->rx_read - k->seq;
+        uint32_t n = min_u32(k->len - from, len - done);
+        memcpy((uint8_t *)buf + done, k->data + from, n);
+        done += n;
+        a->rx_read += n;
+        if (from + n == k->len)
+            drop_first(t, a);
     }
-    if (a->rxq_head == NULL)
-        a->rxq_tail = NULL;
 }
 
 void reasm_clear(struct tcp *t, struct active *a)
@@ -306,16 +357,6 @@ void reasm_clear(struct tcp *t, struct active *a)
 
 /* ---- what the peer is told ------------------------------------------------------------------- */
 
-/* Puts a range behind the `n` blocks that are there, unless it is one of them. */
-static bool tell_range(struct wire_sack *out, uint32_t n, const struct range *r)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (out[i].lo == r->lo)
-            return false;
-    out[n] = (struct wire_sack){.lo = r->lo, .hi = r->hi};
-    return true;
-}
-
 uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max)
 {
     uint32_t n = 0;
@@ -325,8 +366,7 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
         out[n++] = (struct wire_sack){.lo = a->dsack_lo, .hi = a->dsack_hi};
         a->dsack_lo = a->dsack_hi = 0;
     }
-    /* RFC 2018 4: the range that holds the latest segment first, then those reported lately, then
-     * others, as far as there is room */
+    /* RFC 2018 4: the range that holds the latest segment first, then those reported lately */
     uint32_t first = n;
     for (uint32_t i = 0; i < a->recent_count && n < max && a->ooo.count > 0; i++) {
         uint32_t at = ranges_find(&a->ooo, a->recent[i]);
@@ -334,10 +374,13 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
             continue;
         if (a->ooo.at[at].hi == a->recent[i])
             at++;
-        n += tell_range(out + first, n - first, &a->ooo.at[at]);
+        const struct range *r = &a->ooo.at[at];
+        bool again = false;
+        for (uint32_t j = first; j < n; j++)
+            again |= out[j].lo == r->lo;
+        if (!again)
+            out[n++] = (struct wire_sack){.lo = r->lo, .hi = r->hi};
     }
-    for (uint32_t i = a->ooo.count; i > 0 && n < max; i--)
-        n += tell_range(out + first, n - first, &a->ooo.at[i - 1]);
     return n;
 }
 

@@ -55,6 +55,7 @@ int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chun
         !flowtab_init(&t->listens, mem, LISTENS_FIRST))
         return TERN_ENOMEM;
     t->due = UINT64_MAX;
+    t->predict = true;
     wheel_init(&t->conn_wheel, &t->conns, offsetof(struct conn, timer), t->tick64);
     wheel_init(&t->halfopen_wheel, &t->halfopens, offsetof(struct halfopen, timer), t->tick64);
     wheel_init(&t->timewait_wheel, &t->timewaits, offsetof(struct timewait, timer), t->tick64);

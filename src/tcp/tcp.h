@@ -107,7 +107,8 @@ struct tcp {
     uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
     struct siphash_key key_flow, key_isn, key_ts, key_port;
-    uint32_t last_ref;  /* the connection of the last segment */
+    bool predict;      /* take expected segments without asking what cannot be; tests turn it off */
+    uint32_t last_ref; /* the connection of the last segment */
     uint32_t port_step; /* RFC 6056: counts active opens */
     uint32_t route_generation;
 
@@ -226,8 +227,6 @@ void conn_reset(struct tcp *t, struct conn *c, enum tern_err err);
 struct active *conn_thaw(struct tcp *t, struct conn *c);
 /* Starts congestion control, with the segment size the handshake has settled. */
 void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
-/* Another algorithm from now on; 0, TERN_EINVAL, TERN_ELIMIT, TERN_ENOMEM. */
-int conn_cc_set(struct tcp *t, struct conn *c, const tern_cc_ops *ops);
 /* Gives the working block back if nothing needs it. */
 bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
@@ -308,6 +307,11 @@ struct ack_sample {
     uint32_t latest_end, prior_delivered, prior_lost;
     uint16_t latest_flags, flight, since_ack, since_sent;
 };
+/* Each acknowledgement pays for looking at so many records. */
+static inline void ack_steps(struct active *a)
+{
+    a->steps = min_u32(a->steps + STEPS_AN_ACK, STEPS_MAX);
+}
 /* Takes the acknowledgement of an acceptable segment. */
 void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ack_sample *sample);
 /* RFC 6298 with a measurement. */
@@ -428,11 +432,17 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
 /* Takes `len` payload bytes at `seq`, all inside the window. */
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
                           uint32_t off, uint32_t len);
-/* Remembers a piece that had come before, for D-SACK (RFC 2883); until told, the first counts. */
-void reasm_duplicate(struct active *a, uint32_t lo, uint32_t hi);
-uint32_t reasm_readable(const struct conn *c, const struct active *a);
+/* The same when they are next and nothing waits past a hole. */
+enum tern_drop reasm_next(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t off,
+                          uint32_t len);
+static inline uint32_t reasm_readable(const struct conn *c, const struct active *a)
+{
+    return a == NULL ? 0 : c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0) - a->rx_read;
+}
 size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, size_t n,
                   size_t skip);
+/* Copies out and consumes `len` bytes, which must be there. */
+void reasm_read(struct tcp *t, struct active *a, void *buf, uint32_t len);
 void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len);
 void reasm_clear(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */

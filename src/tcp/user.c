@@ -290,20 +290,12 @@ static void consumed(struct tcp *t, struct conn *c)
 ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap)
 {
     struct active *a = c->active;
-    if (reasm_readable(c, a) == 0)
-        return nothing(c);
-    uint32_t done = 0;
-    while (done < cap) {
-        tern_iov v;
-        if (reasm_peek(c, a, &v, 1, 0) == 0)
-            break;
-        uint32_t n = (uint32_t)min_size(v.len, cap - done);
-        memcpy((uint8_t *)buf + done, v.base, n);
-        reasm_consume(t, c, a, n);
-        done += n;
-    }
+    uint32_t len = (uint32_t)min_size(reasm_readable(c, a), cap);
+    if (len == 0)
+        return reasm_readable(c, a) != 0 ? 0 : nothing(c);
+    reasm_read(t, a, buf, len);
     consumed(t, c);
-    return done;
+    return len;
 }
 
 ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip)
