@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct command cmd_run, cmd_serve, cmd_connect, cmd_listen, cmd_help, cmd_completion;
+extern const struct command cmd_run, cmd_serve, cmd_connect, cmd_listen, cmd_drill, cmd_help,
+    cmd_completion;
 
 const struct command *const commands[] = {
     &cmd_run,
     &cmd_serve,
     &cmd_connect,
     &cmd_listen,
+    &cmd_drill,
     &cmd_help,
     &cmd_completion,
     NULL,

@@ -1,0 +1,116 @@
+/* sut_config.c - sysctl's settings as the stack's configuration; its counters as nstat's. */
+#include "drill/sut_config.h"
+
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+#define S UINT64_C(1000000000)
+
+static uint32_t u32(const struct drill_settings *s, const char *name)
+{
+    return (uint32_t)drill_settings_number(s, name, 0);
+}
+
+static uint8_t u8(const struct drill_settings *s, const char *name)
+{
+    int64_t v = drill_settings_number(s, name, 0);
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+static void features(tern_config *cfg, const struct drill_settings *s)
+{
+    static const struct {
+        const char *name;
+        uint32_t bit;
+    } map[] = {{"net.ipv4.tcp_timestamps", TERN_FEATURE_TIMESTAMPS},
+               {"net.ipv4.tcp_window_scaling", TERN_FEATURE_WSCALE},
+               {"net.ipv4.tcp_sack", TERN_FEATURE_SACK}};
+    for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+        if (drill_settings_number(s, map[i].name, 0) == 0)
+            cfg->features &= ~map[i].bit;
+}
+
+const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
+{
+    features(cfg, s);
+    /* half of a buffer is for headers and the like (tcp_adv_win_scale 1) */
+    cfg->rcvbuf = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_rmem", 1) / 2;
+    cfg->rcvbuf_max = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_rmem", 2);
+    cfg->sndbuf = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_wmem", 1);
+    cfg->sndbuf_max = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_wmem", 2);
+    cfg->rto_min = drill_settings_number(s, "route.rto_min_us", 0) > 0
+                       ? (uint64_t)drill_settings_number(s, "route.rto_min_us", 0) * 1000
+                       : (uint64_t)drill_settings_number(s, "net.ipv4.tcp_rto_min_us", 0) * 1000;
+    cfg->rto_max = (uint64_t)drill_settings_number(s, "net.ipv4.tcp_rto_max_ms", 0) * MS;
+    cfg->msl = 30 * S;
+    cfg->fin_wait2 = (uint64_t)drill_settings_number(s, "net.ipv4.tcp_fin_timeout", 0) * S;
+    cfg->syn_retries = u8(s, "net.ipv4.tcp_syn_retries");
+    cfg->synack_retries = u8(s, "net.ipv4.tcp_synack_retries");
+    cfg->data_retries = u8(s, "net.ipv4.tcp_retries2");
+    cfg->ttl = u8(s, "net.ipv4.ip_default_ttl");
+    cfg->stats = true;
+    return NULL;
+}
+
+static void three(uint32_t out[3], const struct drill_settings *s, const char *name)
+{
+    for (unsigned i = 0; i < 3; i++)
+        out[i] = (uint32_t)drill_settings_number(s, name, i);
+}
+
+const char *sut_tern_retune(tern *stack, tern_sockets_tune *t, const struct drill_settings *before,
+                            const struct drill_settings *s)
+{
+    (void)stack, (void)before;
+    t->somaxconn = u32(s, "net.core.somaxconn");
+    t->rmem_max = u32(s, "net.core.rmem_max");
+    t->wmem_max = u32(s, "net.core.wmem_max");
+    three(t->tcp_rmem, s, "net.ipv4.tcp_rmem");
+    three(t->tcp_wmem, s, "net.ipv4.tcp_wmem");
+    t->tcp_keepalive_time = u32(s, "net.ipv4.tcp_keepalive_time");
+    t->tcp_keepalive_intvl = u32(s, "net.ipv4.tcp_keepalive_intvl");
+    t->tcp_keepalive_probes = u32(s, "net.ipv4.tcp_keepalive_probes");
+    t->tcp_syn_retries = u32(s, "net.ipv4.tcp_syn_retries");
+    t->tcp_fin_timeout = u32(s, "net.ipv4.tcp_fin_timeout");
+    t->tcp_notsent_lowat = u32(s, "net.ipv4.tcp_notsent_lowat");
+    t->ip_port_first = (uint32_t)drill_settings_number(s, "net.ipv4.ip_local_port_range", 0);
+    t->ip_port_last = (uint32_t)drill_settings_number(s, "net.ipv4.ip_local_port_range", 1);
+    t->ip_default_ttl = u32(s, "net.ipv4.ip_default_ttl");
+    t->bindv6only = u32(s, "net.ipv6.bindv6only") != 0;
+    t->tcp_fastopen = u32(s, "net.ipv4.tcp_fastopen");
+    return NULL;
+}
+
+bool sut_tern_counter(const tern *stack, const char *name, uint64_t *value)
+{
+    static const struct {
+        const char *name;
+        int counter, drop; /* -1: none */
+    } map[] = {
+        {"TcpActiveOpens", TERN_COUNT_ACTIVE_OPENS, -1},
+        {"TcpPassiveOpens", TERN_COUNT_PASSIVE_OPENS, -1},
+        {"TcpAttemptFails", TERN_COUNT_ATTEMPT_FAILS, -1},
+        {"TcpEstabResets", TERN_COUNT_RESETS_IN, -1},
+        {"TcpInSegs", TERN_COUNT_SEGMENTS_IN, -1},
+        {"TcpOutSegs", TERN_COUNT_SEGMENTS_OUT, -1},
+        {"TcpRetransSegs", TERN_COUNT_RETRANSMITS, -1},
+        {"TcpOutRsts", TERN_COUNT_RESETS_OUT, -1},
+        {"TcpExtTCPTimeouts", TERN_COUNT_TIMEOUTS, -1},
+        {"TcpExtTCPFastRetrans", TERN_COUNT_FAST_RETRANSMITS, -1},
+        {"TcpExtTCPChallengeACK", TERN_COUNT_CHALLENGE_ACKS, -1},
+        {"TcpExtTW", TERN_COUNT_TIMEWAITS, -1},
+        {"TcpExtTCPOFOQueue", TERN_COUNT_OUT_OF_ORDER, -1},
+        {"TcpInCsumErrors", -1, TERN_DROP_TCP_CSUM},
+        {"TcpExtPAWSEstab", -1, TERN_DROP_TCP_PAWS},
+        {"TcpExtListenOverflows", -1, TERN_DROP_TCP_BACKLOG},
+        {"TcpExtListenDrops", -1, TERN_DROP_TCP_BACKLOG},
+        {"TcpExtBeyondWindow", -1, TERN_DROP_TCP_SEQUENCE},
+    };
+    const tern_counters *c = tern_counters_of(stack);
+    for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+        if (strcmp(map[i].name, name) == 0) {
+            *value = map[i].counter >= 0 ? c->count[map[i].counter] : c->drop[map[i].drop];
+            return true;
+        }
+    return false;
+}
