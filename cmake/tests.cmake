@@ -63,7 +63,7 @@ function(tern_unit_tests folder room library)
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name}
                               RUNTIME_OUTPUT_DIRECTORY "${TESTS}/unit/${room}")
         target_include_directories(${target} PRIVATE "${TESTS_SOURCE}/unit" "${CMOCKA_INCLUDE}")
-        target_link_libraries(${target} PRIVATE ${support} ${library} ${CMOCKA_LIBRARY})
+        target_link_libraries(${target} PRIVATE ${support} ${library} ${CMOCKA_LIBRARY} m)
         tern_flags(${target})
         tern_hosted(${target})
         add_dependencies(unit ${target})

@@ -37,6 +37,7 @@ typedef struct tern_ack {
     uint32_t mss;
     uint32_t tx_in_flight, lost_since; /* of the sampled packet */
     uint32_t app_limited : 1, cwnd_limited : 1, in_recovery : 1, round_start : 1;
+    uint32_t abe : 1; /* an ECN mark is to cost less than a loss (RFC 8511) */
 } tern_ack;
 
 enum tern_cc_event {
@@ -71,7 +72,8 @@ typedef struct tern_cc_ops {
     void (*thaw)(tern_cc *cc, const uint64_t summary[2]);
 } tern_cc_ops;
 
-extern const tern_cc_ops tern_cc_reno; /* RFC 5681, 6582 */
+extern const tern_cc_ops tern_cc_reno;  /* RFC 5681, 6582 */
+extern const tern_cc_ops tern_cc_cubic; /* RFC 9438, 9406 */
 
 #ifdef __cplusplus
 }

@@ -350,6 +350,10 @@ int tern_recv_shutdown(tern *s, tern_sock k);
  * if the call for it had met TERN_EAGAIN. */
 int tern_arm(tern *s, tern_sock k, uint32_t mask);
 
+/* Changes the congestion control of a connection; the window stays. TERN_EINVAL: state_size is too
+ * large; TERN_ELIMIT: more than 16 kinds are in use; TERN_ENOMEM. */
+int tern_cc_set(tern *s, tern_sock k, const tern_cc_ops *ops);
+
 /* Both ends of a connection, or the local address of a listener; either may be NULL. */
 int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer);
 /* The caller's pointer, as given or as changed here. */

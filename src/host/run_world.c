@@ -112,7 +112,8 @@ static void trace(void *user, int host, const tern_trace *t)
 {
     struct run_world *w = user;
 
-    record_trace(w->record, host, t);
+    if (w->record) /* the end of the world is not recorded */
+        record_trace(w->record, host, t);
 }
 
 static uint64_t deadline(void *user)
@@ -254,7 +255,7 @@ void run_world_free(struct run_world *w)
         return;
     if (w->hook.work)
         loop_hook_del(w->cfg.loop, &w->hook);
-    record_free(w->record, loop_clock()); /* first: the end of the world is not news */
+    record_free(w->record, loop_clock());
     w->record = NULL;
     site_free(w->site);
     gateway_free(w->gateway);

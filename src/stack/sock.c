@@ -357,6 +357,12 @@ int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer)
     return 0;
 }
 
+int tern_cc_set(tern *s, tern_sock k, const tern_cc_ops *ops)
+{
+    CONN_OR_RETURN(s, k, c);
+    return conn_cc_set(&s->tcp, c, ops);
+}
+
 int tern_user_set(tern *s, tern_sock k, void *user)
 {
     int64_t ix = stack_listener(s, k);

@@ -41,7 +41,7 @@ void tern_config_default(tern_config *cfg)
         .idle_restart = true,
         .ttl = 64,
         .stats = true,
-        .cc = &tern_cc_reno,
+        .cc = &tern_cc_cubic,
     };
 }
 

@@ -391,7 +391,8 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
     if (a == NULL)
         return;
     struct rtt_ends ends = {0};
-    uint32_t high = a->sacked != 0 ? a->sack_high : ack;
+    bool holes = a->sacked != 0; /* before this ACK */
+    uint32_t high = a->sack_high;
     s->advanced = ack != c->snd_una;
     s->reordered = c->snd_nxt;
     s->echo = c->flags & CONN_TS && seg->h.opt.have & WIRE_OPT_TS && seg->h.opt.tsecr != 0;
@@ -405,7 +406,7 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
         c->snd_una = ack;
         if (UNLIKELY(a->sacked == 0))
             a->sacked_segs = 0;
-        if (UNLIKELY(high != ack) && seq_lt(s->reordered, high))
+        if (UNLIKELY(holes) && seq_lt(s->reordered, high))
             note_reordering(c, a, s->reordered, high); /* a hole filled without our doing */
         if (UNLIKELY(a->dupacks != 0))
             eat_dupacks(c, a, s);

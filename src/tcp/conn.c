@@ -276,6 +276,42 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
         ops->thaw(&a->cc, c->cc_summary);
 }
 
+/* The place of an algorithm in the table; CC_MAX: it is full. */
+static uint32_t cc_place(struct tcp *t, const tern_cc_ops *ops)
+{
+    for (uint32_t i = 0; i < t->cc_count; i++)
+        if (t->cc[i] == ops)
+            return i;
+    if (t->cc_count == CC_MAX)
+        return CC_MAX;
+    t->cc[t->cc_count] = ops;
+    return t->cc_count++;
+}
+
+int conn_cc_set(struct tcp *t, struct conn *c, const tern_cc_ops *ops)
+{
+    struct active *a = c->active;
+    if (ops->state_size > TERN_CC_STATE_MAX)
+        return TERN_EINVAL;
+    uint32_t place = cc_place(t, ops);
+    if (place == CC_MAX)
+        return TERN_ELIMIT;
+    if (a != NULL && ops->state_size > CC_INLINE && a->cc_state == NULL &&
+        (a->cc_state = pool_take(&t->cc_states)) == NULL)
+        return TERN_ENOMEM;
+    c->cc = (uint8_t)place;
+    memset(c->cc_summary, 0, sizeof(c->cc_summary));
+    if (a == NULL)
+        return 0;
+    memset(a->cc_inline, 0, sizeof(a->cc_inline));
+    if (a->cc_state != NULL)
+        memset(a->cc_state, 0, TERN_CC_STATE_MAX);
+    a->cc.state = ops->state_size > CC_INLINE ? a->cc_state : a->cc_inline;
+    a->cc.pacing_rate = 0;
+    ops->init(&a->cc, c->mss, t->now);
+    return 0;
+}
+
 struct active *conn_thaw(struct tcp *t, struct conn *c)
 {
     if (LIKELY(c->active != NULL))

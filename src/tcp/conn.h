@@ -115,7 +115,7 @@ struct conn {
 _Static_assert(sizeof(struct conn) == 256, "struct conn is four cache lines");
 
 /* QUICK_ACKS: segments acknowledged at once in the beginning and after a pause, as Linux does. */
-enum { QUICK_ACKS = 16, OOO_INLINE = 4, SACK_RECENT = 4, SACK_SEEN = 4, CC_INLINE = 64 };
+enum { QUICK_ACKS = 16, OOO_INLINE = 4, SACK_RECENT = 4, SACK_SEEN = 4, CC_INLINE = 160 };
 
 /* The working block. */
 struct active {

@@ -103,6 +103,12 @@ void cwnd_reduce(struct tcp *t, struct conn *c, enum tern_cc_event why)
     a->prior_ssthresh = why == TERN_CC_ECN ? 0 : cwnd_ssthresh(a);
     a->prior_cwnd = max_u32(a->cc.cwnd, 1);
     a->prr_delivered = a->prr_out = 0;
+    if (a->phase == LOSS_DISORDER && in_flight(c, a) == 0) {
+        /* No ACK is to come that could clock out more than the first lost segment. What was SACKed
+         * since the first hole was seen has left the network, and little was sent for it. */
+        uint32_t sent = c->snd_nxt - a->recover;
+        a->prr_delivered = a->sacked - min_u32(a->sacked, sent);
+    }
     a->recover = c->snd_nxt;
     a->tlp = TLP_NONE;
     tell(t, c, why, 0);

@@ -210,12 +210,10 @@ static void answer_unacceptable(struct arrival *in)
         input_challenge(in->t, in->c);
         return;
     }
-    if (c->flags & CONN_SACK && seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
+    if (seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
         struct active *a = conn_thaw(in->t, c);
-        if (a != NULL && a->dsack_lo == a->dsack_hi) { /* RFC 2883 */
-            a->dsack_lo = seg->h.seq;
-            a->dsack_hi = seq_min(seg->h.seq + seg->len, c->rcv_nxt);
-        }
+        if (a != NULL)
+            reasm_duplicate(a, seg->h.seq, seq_min(seg->h.seq + seg->len, c->rcv_nxt));
     }
     count(in->t, TERN_COUNT_DUPLICATE);
     ack_now(in->t, in->c);
@@ -440,6 +438,9 @@ static void trim(struct arrival *in)
     in->fin_seq = end;
     if (seq_lt(in->seq, c->rcv_nxt)) {
         uint32_t cut = min_u32(c->rcv_nxt - in->seq, in->len);
+        struct active *a = cut != 0 ? conn_thaw(in->t, in->c) : NULL;
+        if (a != NULL)
+            reasm_duplicate(a, in->seq, in->seq + cut);
         in->seq += cut;
         in->off += cut;
         in->len -= cut;

@@ -100,6 +100,7 @@ void loss_enter_recovery(struct tcp *t, struct conn *c, bool ece)
             a->prior_ssthresh = 0;
     }
     a->phase = LOSS_RECOVERY;
+    a->t_probe = 0;
     a->force = true;
     count(t, TERN_COUNT_FAST_RETRANSMITS);
 }

@@ -137,7 +137,7 @@ void tlp_arm(struct tcp *t, struct conn *c)
 void tlp_timer(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
-    if (a->tlp != TLP_NONE || a->sent_head == NULL)
+    if (a->tlp != TLP_NONE || a->sent_head == NULL || a->phase > LOSS_CWR)
         return;
     a->tlp = TLP_DUE;
     if (tick_due(t, a->t_rto)) /* it comes in that timer's place */

@@ -226,8 +226,7 @@ static void note_recent(struct active *a, uint32_t seq)
         a->recent_count++;
 }
 
-/* Remembers a piece that had come before, for D-SACK (RFC 2883); the first of a segment counts. */
-static void note_duplicate(struct active *a, uint32_t lo, uint32_t hi)
+void reasm_duplicate(struct active *a, uint32_t lo, uint32_t hi)
 {
     if (a->dsack_lo == a->dsack_hi) {
         a->dsack_lo = lo;
@@ -259,7 +258,7 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
         const struct range *r = i < a->ooo.count ? &a->ooo.at[i] : NULL;
         if (r != NULL && seq_geq(seq, r->lo)) { /* the front is there already */
             uint32_t have = min_u32(r->hi - seq, len);
-            note_duplicate(a, seq, seq + have);
+            reasm_duplicate(a, seq, seq + have);
             seq += have, off += have, len -= have;
             continue;
         }
@@ -272,7 +271,7 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
             if (a->ooo.count > 0 && a->ooo.at[0].lo == c->rcv_nxt) {
                 uint32_t have = min_u32(a->ooo.at[0].hi - seq, len);
                 if (have > 0)
-                    note_duplicate(a, seq, seq + have);
+                    reasm_duplicate(a, seq, seq + have);
                 join_first_range(t, c, a);
                 seq += have, off += have, len -= have;
             }
@@ -357,6 +356,16 @@ void reasm_clear(struct tcp *t, struct active *a)
 
 /* ---- what the peer is told ------------------------------------------------------------------- */
 
+/* Puts a range behind the `n` blocks that are there, unless it is one of them. */
+static bool tell_range(struct wire_sack *out, uint32_t n, const struct range *r)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (out[i].lo == r->lo)
+            return false;
+    out[n] = (struct wire_sack){.lo = r->lo, .hi = r->hi};
+    return true;
+}
+
 uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max)
 {
     uint32_t n = 0;
@@ -366,7 +375,8 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
         out[n++] = (struct wire_sack){.lo = a->dsack_lo, .hi = a->dsack_hi};
         a->dsack_lo = a->dsack_hi = 0;
     }
-    /* RFC 2018 4: the range that holds the latest segment first, then those reported lately */
+    /* RFC 2018 4: the range that holds the latest segment first, then those reported lately, then
+     * others, as far as there is room */
     uint32_t first = n;
     for (uint32_t i = 0; i < a->recent_count && n < max && a->ooo.count > 0; i++) {
         uint32_t at = ranges_find(&a->ooo, a->recent[i]);
@@ -374,13 +384,10 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
             continue;
         if (a->ooo.at[at].hi == a->recent[i])
             at++;
-        const struct range *r = &a->ooo.at[at];
-        bool again = false;
-        for (uint32_t j = first; j < n; j++)
-            again |= out[j].lo == r->lo;
-        if (!again)
-            out[n++] = (struct wire_sack){.lo = r->lo, .hi = r->hi};
+        n += tell_range(out + first, n - first, &a->ooo.at[at]);
     }
+    for (uint32_t i = a->ooo.count; i > 0 && n < max; i--)
+        n += tell_range(out + first, n - first, &a->ooo.at[i - 1]);
     return n;
 }
 

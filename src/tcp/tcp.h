@@ -227,6 +227,8 @@ void conn_reset(struct tcp *t, struct conn *c, enum tern_err err);
 struct active *conn_thaw(struct tcp *t, struct conn *c);
 /* Starts congestion control, with the segment size the handshake has settled. */
 void conn_cc_start(struct tcp *t, struct conn *c, struct active *a);
+/* Another algorithm from now on; 0, TERN_EINVAL, TERN_ELIMIT, TERN_ENOMEM. */
+int conn_cc_set(struct tcp *t, struct conn *c, const tern_cc_ops *ops);
 /* Gives the working block back if nothing needs it. */
 bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
@@ -432,6 +434,8 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
 /* Takes `len` payload bytes at `seq`, all inside the window. */
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
                           uint32_t off, uint32_t len);
+/* Remembers a piece that had come before, for D-SACK (RFC 2883); until told, the first counts. */
+void reasm_duplicate(struct active *a, uint32_t lo, uint32_t hi);
 /* The same when they are next and nothing waits past a hole. */
 enum tern_drop reasm_next(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t off,
                           uint32_t len);

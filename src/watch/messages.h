@@ -137,6 +137,30 @@
     X(END_TIMED_OUT, "timed out")                                                                  \
     X(END_UNREACHABLE, "unreachable")                                                              \
     X(END_NOT_OPENED, "never opened")                                                              \
+    /* rules (rules.h) that were broken */                                                         \
+    X(RULE_CHECKSUM, "the checksum is wrong")                                                      \
+    X(RULE_SYN_FIN, "SYN and FIN in one segment")                                                  \
+    X(RULE_NO_ACK, "a segment without ACK that is neither SYN nor RST")                            \
+    X(RULE_SYN_ACK_NUMBER, "a SYN ACK that acknowledges {0}; the SYN's number + 1 is {1}")         \
+    X(RULE_BEFORE_OPEN, "acknowledges before the other end has sent a SYN")                        \
+    X(RULE_WSCALE_UNASKED, "window scaling in a SYN ACK whose SYN had none")                       \
+    X(RULE_WSCALE_LARGE, "a window scale of {0}; 14 is the largest")                               \
+    X(RULE_TS_UNASKED, "timestamps that were not agreed on")                                       \
+    X(RULE_TS_MISSING, "no timestamp though they were agreed on")                                  \
+    X(RULE_TS_BACK, "new data with timestamp {0} after {1}: its clock runs backwards")             \
+    X(RULE_TS_ECHO, "echoes timestamp {0}; the latest that was sent is {1}")                       \
+    X(RULE_SACK_UNASKED, "selective acknowledgement that was not agreed on")                       \
+    X(RULE_SACK_EMPTY, "a SACK block from {0} to {1}: nothing is in it")                           \
+    X(RULE_SACK_UNSENT, "a SACK block up to {0} where {1} was not yet sent")                       \
+    X(RULE_OVER_MSS, "{0} bytes of options and data; the other end takes {1}")                     \
+    X(RULE_ACK_UNSENT, "acknowledges {0} where {1} was not yet sent")                              \
+    X(RULE_ACK_BACK, "acknowledges {0} after {1}, and later by its own clock")                     \
+    X(RULE_OVER_WINDOW, "data up to {0} where the window ends at {1}")                             \
+    X(RULE_DATA_CHANGED, "number {0}, {1} bytes, is sent again with other contents")               \
+    X(RULE_AFTER_FIN, "data up to {0} after a FIN at {1}")                                         \
+    X(RULE_FIN_MOVED, "a FIN at {0}, and before at {1}")                                           \
+    X(RULE_RST_NUMBER, "an RST with number {0}, which nobody takes; {1} comes next")               \
+    X(RULE_AFTER_RST, "data at {0} after an RST at {1}")                                           \
     /* comments on packets of a capture */                                                         \
     X(CAP_STATE, "{0}: {1} → {2}")                                                                 \
     X(CAP_LOST, "the link loses this packet")                                                      \

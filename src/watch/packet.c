@@ -5,16 +5,23 @@
 
 bool packet_read(const uint8_t *data, size_t len, struct packet *out)
 {
-    if (data == NULL || wire_ip_read(data, len, len, &out->ip) != TERN_DROP_NONE ||
+    return packet_read_part(data, len, len, out);
+}
+
+bool packet_read_part(const uint8_t *data, size_t have, size_t len, struct packet *out)
+{
+    if (data == NULL || wire_ip_read(data, have, len, &out->ip) != TERN_DROP_NONE ||
         out->ip.fragment)
         return false;
     const uint8_t *p = data + out->ip.header_len;
-    size_t left = out->ip.payload_len;
+    size_t left = out->ip.payload_len, here = have - min_size(have, out->ip.header_len);
+    out->whole = here >= left;
     out->is_icmp = out->ip.proto == WIRE_ICMP || out->ip.proto == WIRE_ICMP6;
     if (out->is_icmp)
-        return wire_icmp_read(p, left, left, out->ip.version, &out->icmp) == TERN_DROP_NONE &&
+        return wire_icmp_read(p, here, left, out->ip.version, &out->icmp) == TERN_DROP_NONE &&
                out->icmp.quotes_tcp;
-    if (out->ip.proto != WIRE_TCP || wire_tcp_read(p, left, left, &out->tcp) != TERN_DROP_NONE)
+    if (out->ip.proto != WIRE_TCP ||
+        wire_tcp_read(p, min_size(here, left), left, &out->tcp) != TERN_DROP_NONE)
         return false;
     out->payload = p + out->tcp.header_len;
     out->len = left - out->tcp.header_len;

@@ -12,10 +12,14 @@ struct packet {
     bool is_icmp;          /* an error that quotes TCP */
     const uint8_t *payload;
     size_t len; /* of the payload */
+    bool whole; /* all of it is at hand; packet_read() takes no other */
 };
 
 /* false: nothing to follow (not TCP, a fragment, malformed). TCP's checksum is not looked at. */
 bool packet_read(const uint8_t *data, size_t len, struct packet *out);
+
+/* The same of a packet of which only the first `have` bytes are at hand; `payload` may end early. */
+bool packet_read_part(const uint8_t *data, size_t have, size_t len, struct packet *out);
 
 /* The two addresses of the connection it belongs to, as seen from the end `from` that sent it: [0]
  * is end 0's. An ICMP error belongs to the connection it quotes. */

@@ -182,8 +182,8 @@ static void bind_clashes(void)
     close(a);
     note_result("listen now", listen(b, 5));
     close(b);
-    close(bound(AF_INET, "192.0.2.1", 0, 0));
-    close(bound(AF_INET6, "2001:db8::1", 0, 0));
+    close(bound(AF_INET, "198.51.100.1", 0, 0));
+    close(bound(AF_INET6, "2001:db8:1::1", 0, 0));
     for (int i = 0; i < 300; i++) /* closed unseen, the port must be free again */
         close(socket(AF_INET, SOCK_STREAM, 0));
     int again = bound(AF_INET, "127.0.0.1", port, 0);

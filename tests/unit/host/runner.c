@@ -11,37 +11,48 @@
 
 #include "host/run.h"
 #include "host/run_tern.h"
+#include "host/run_world.h"
 #include "net_host.h"
-#include "net_tern.h"
 
 #define S 1000000000u
 
+/* As `tern run -q` does it: two stacks, a perfect link, a gateway. */
 static _Noreturn void over_tern(struct loop *l, char *const argv[])
 {
+    struct run_world_config world = {.loop = l,
+                                     .seed = 1,
+                                     .mtu = 1500,
+                                     .msl = 30 * (uint64_t)S,
+                                     .syn_retries = 6,
+                                     .record.timeline_fd = -1};
+    struct run_world *w;
     struct run *r;
-    struct net_tern *n = net_tern_new(l, &run_events);
+
+    if (run_world_new(&w, &world) < 0)
+        exit(RUN_EXIT_TERN);
     struct run_config cfg = {.loop = l,
                              .net = &run_tern_ops,
-                             .net_user = net_tern_user(n),
+                             .net_user = run_world_net(w),
                              .argv = argv};
     int status = run_start(&r, &cfg);
 
     if (status) {
-        net_tern_free(n);
+        run_world_free(w);
         loop_free(l);
         exit(status);
     }
-    net_tern_run(n, r);
+    run_world_set_run(w, r);
     while (!run_done(r))
         loop_turn(l, LOOP_NEVER);
-    net_tern_run(n, NULL);
-    for (uint64_t end = loop_clock() + S; net_tern_busy(n) && loop_clock() < end;)
+    run_world_set_run(w, NULL);
+    for (uint64_t end = loop_clock() + S;
+         run_world_rest(w) == RUN_WORLD_BUSY && loop_clock() < end;)
         loop_turn(l, end);
-    if (net_tern_busy(n))
-        fprintf(stderr, "connections have not ended\n");
+    if (run_world_rest(w) == RUN_WORLD_BUSY)
+        fprintf(stderr, "the network is still busy\n");
     status = run_status(r);
     run_free(r);
-    net_tern_free(n);
+    run_world_free(w);
     loop_free(l);
     run_exit(status);
 }
@@ -76,6 +87,8 @@ void runner_main(char *const argv[])
     run_exit(status);
 }
 
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
+
 pid_t runner_start(char *const argv[], bool under, const char *disable, int *fd)
 {
     int out[2];
@@ -90,6 +103,9 @@ pid_t runner_start(char *const argv[], bool under, const char *disable, int *fd)
         close(out[0]);
         close(out[1]);
         setpgid(0, 0);
+        /* cmocka's handlers would go on with the next test, here as well */
+        for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
+            signal(fatal[i], SIG_DFL);
         if (disable)
             setenv("TERN_DISABLE", disable, 1);
         else

@@ -1,0 +1,437 @@
+/* follow.c - see follow.h: finds the connection, lets the segment be judged (judge.c) and counted
+ * (kinds.c), then writes it into the books of both ends. */
+#include "watch/follow.h"
+
+#include <stdlib.h>
+
+#include "base/seq.h"
+#include "base/siphash.h"
+#include "watch/judge.h"
+
+enum { BUCKETS_MIN = 64, CONNS_MAX = 1 << 20 };
+
+struct follow {
+    struct follow_config conf;
+    struct follow_conn **conns; /* by number - 1 */
+    uint32_t count, room;
+    struct follow_conn **buckets;
+    uint32_t bucket_count;
+    uint64_t ignored;
+};
+
+const struct watch_rule_info *watch_rule_info(enum watch_rule rule)
+{
+    static const struct watch_rule_info rules[WATCH_RULE_COUNT] = {
+#define X(name, id, needs, section) [WATCH_RULE_##name] = {id, section, MSG_RULE_##name, needs},
+        WATCH_RULES(X)
+#undef X
+    };
+    return &rules[rule];
+}
+
+struct follow *follow_new(const struct follow_config *conf)
+{
+    struct follow *f = calloc(1, sizeof(*f));
+    if (f == NULL)
+        return NULL;
+    f->conf = *conf;
+    if (f->conf.conns_max == 0 || f->conf.conns_max > CONNS_MAX)
+        f->conf.conns_max = CONNS_MAX;
+    return f;
+}
+
+void follow_free(struct follow *f)
+{
+    if (f == NULL)
+        return;
+    for (uint32_t i = 0; i < f->count; i++)
+        free(f->conns[i]);
+    free(f->conns);
+    free(f->buckets);
+    free(f);
+}
+
+uint32_t follow_count(const struct follow *f) { return f->count; }
+struct follow_conn *follow_conn(const struct follow *f, uint32_t i)
+{
+    return i < f->count ? f->conns[i] : NULL;
+}
+uint64_t follow_ignored(const struct follow *f) { return f->ignored; }
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+/* The same for both directions. */
+static uint64_t pair_hash(const struct follow *f, const tern_addr *a, const tern_addr *b)
+{
+    const struct siphash_key key = {(uint64_t)(uintptr_t)f, 0x666f6c6c6f77u};
+    uint64_t words[6] = {load_le64(a->ip), load_le64(a->ip + 8), a->port,
+                         load_le64(b->ip), load_le64(b->ip + 8), b->port};
+    return siphash13_words(&key, words, 3) ^ siphash13_words(&key, words + 3, 3);
+}
+
+static int end_of(const struct follow_conn *k, const tern_addr pair[2])
+{
+    for (int end = 0; end < 2; end++)
+        if (addr_equal(&k->end[end].addr, &pair[0]) && addr_equal(&k->end[!end].addr, &pair[1]))
+            return end;
+    return -1;
+}
+
+static bool near(uint32_t a, uint32_t b) { return a - b + (1u << 24) < 1u << 25; }
+
+/* Whether the numbers of a segment from `from` go with the connection: of two on the same ports, in
+ * which the older is not quite dead, each gets its own. */
+static bool numbers_fit(const struct follow_conn *k, int from, const struct wire_tcp *h)
+{
+    const struct follow_end *e = &k->end[from], *o = &k->end[!from];
+    if (h->flags & TCP_ACK && o->based)
+        return near(h->ack, o->snd_max);
+    return !e->based || near(h->seq, e->snd_max);
+}
+
+/* A SYN with another number begins another connection. */
+static bool begins_anew(const struct follow_conn *k, int from, const struct wire_tcp *h)
+{
+    const struct follow_end *e = &k->end[from];
+    if ((h->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+        return false;
+    return e->based && !(e->syn && e->isn == h->seq);
+}
+
+static bool grow(struct follow *f)
+{
+    if (f->count == f->room) {
+        uint32_t room = f->room == 0 ? BUCKETS_MIN : f->room * 2;
+        struct follow_conn **conns = realloc(f->conns, room * sizeof(struct follow_conn *));
+        if (conns == NULL)
+            return false;
+        f->conns = conns;
+        f->room = room;
+    }
+    if (f->count < f->bucket_count)
+        return true;
+    uint32_t n = f->bucket_count == 0 ? BUCKETS_MIN : f->bucket_count * 2;
+    struct follow_conn **buckets = calloc(n, sizeof(struct follow_conn *));
+    if (buckets == NULL)
+        return false;
+    for (uint32_t i = 0; i < f->count; i++) {
+        struct follow_conn *k = f->conns[i];
+        k->chain = buckets[k->hash & (n - 1)];
+        buckets[k->hash & (n - 1)] = k;
+    }
+    free(f->buckets);
+    f->buckets = buckets;
+    f->bucket_count = n;
+    return true;
+}
+
+static struct follow_conn *make(struct follow *f, const tern_addr pair[2], uint64_t time)
+{
+    struct follow_conn *k = NULL;
+    if (f->count < f->conf.conns_max && grow(f))
+        k = calloc(1, sizeof(*k));
+    if (k == NULL)
+        return NULL;
+    k->hash = pair_hash(f, &pair[0], &pair[1]);
+    k->began = k->last = time;
+    k->closed_first = k->reset_by = -1;
+    for (int end = 0; end < 2; end++) {
+        k->end[end].addr = pair[end];
+        k->end[end].state_since = time;
+    }
+    struct follow_conn **bucket = &f->buckets[k->hash & (f->bucket_count - 1)];
+    k->chain = *bucket;
+    *bucket = k;
+    f->conns[f->count++] = k;
+    k->number = f->count;
+    return k;
+}
+
+/* The connection of a segment, whose sender is pair[0]. */
+static struct follow_conn *find(struct follow *f, const tern_addr pair[2], const struct wire_tcp *h,
+                                int *from)
+{
+    struct follow_conn *newest = NULL;
+    if (f->bucket_count == 0)
+        return NULL;
+    uint64_t hash = pair_hash(f, &pair[0], &pair[1]);
+    for (struct follow_conn *k = f->buckets[hash & (f->bucket_count - 1)]; k != NULL;
+         k = k->chain) {
+        int end = k->hash == hash ? end_of(k, pair) : -1;
+        if (end < 0)
+            continue;
+        bool fits = h == NULL || numbers_fit(k, end, h);
+        if (newest == NULL || fits) {
+            newest = k;
+            *from = end;
+        }
+        if (fits)
+            break;
+    }
+    return newest;
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+struct at {
+    const struct follow *f;
+    struct follow_conn *k;
+    uint64_t time;
+    bool after;
+};
+
+static void enter(const struct at *at, int end, enum tern_state to)
+{
+    struct follow_conn *k = at->k;
+    struct follow_end *e = &k->end[end];
+    enum tern_state from = e->state;
+    if (from == to)
+        return;
+    e->state = (uint8_t)to;
+    e->state_since = at->time;
+    if (to == TERN_ESTABLISHED && k->established == 0)
+        k->established = at->time;
+    if (at->f->conf.state != NULL)
+        at->f->conf.state(at->f->conf.user, k, end, from, to, at->after);
+    bool over = true;
+    for (int i = 0; i < 2; i++)
+        over &= k->end[i].state == TERN_CLOSED || k->end[i].state == TERN_TIME_WAIT;
+    if (over && k->ended == 0)
+        k->ended = at->time;
+}
+
+/* Seen for the first time in its middle. */
+static void enter_middle(const struct at *at, int end, uint16_t flags)
+{
+    const struct follow_end *o = &at->k->end[!end];
+    if (at->k->end[end].state != TERN_CLOSED || flags & (TCP_SYN | TCP_RST))
+        return;
+    if (at->k->end[end].syn ||
+        (o->syn && !(o->options & WIRE_OPT_SACK) && o->state == TERN_SYN_SENT))
+        return;
+    enter(at, end, TERN_ESTABLISHED);
+}
+
+/* What the segment shows of its sender. */
+static void sender_shows(const struct at *at, int from, const struct packet *p)
+{
+    const struct follow_end *e = &at->k->end[from], *o = &at->k->end[!from];
+    uint16_t flags = p->tcp.flags;
+    bool acks_fin = flags & TCP_ACK && o->fin_sent && seq_gt(p->tcp.ack, o->fin);
+    bool acks_syn = flags & TCP_ACK && o->syn && seq_gt(p->tcp.ack, o->isn);
+    if (flags & TCP_RST)
+        return;
+    if (flags & TCP_SYN) {
+        if (!(flags & TCP_ACK) && (e->state == TERN_CLOSED || e->state == TERN_LISTEN))
+            enter(at, from, TERN_SYN_SENT);
+        else if (flags & TCP_ACK &&
+                 (e->state == TERN_CLOSED || e->state == TERN_LISTEN || e->state == TERN_SYN_SENT))
+            enter(at, from, TERN_SYN_RECEIVED);
+    } else {
+        enter_middle(at, from, flags);
+        if (e->state == TERN_SYN_SENT && acks_syn)
+            enter(at, from, TERN_ESTABLISHED);
+    }
+    if (acks_fin) {
+        if (e->state == TERN_ESTABLISHED || e->state == TERN_SYN_RECEIVED)
+            enter(at, from, TERN_CLOSE_WAIT);
+        else if (e->state == TERN_FIN_WAIT_1)
+            enter(at, from, TERN_CLOSING);
+        else if (e->state == TERN_FIN_WAIT_2)
+            enter(at, from, TERN_TIME_WAIT);
+    }
+    if (flags & TCP_FIN) {
+        if (e->state == TERN_ESTABLISHED || e->state == TERN_SYN_RECEIVED)
+            enter(at, from, TERN_FIN_WAIT_1);
+        else if (e->state == TERN_CLOSE_WAIT)
+            enter(at, from, TERN_LAST_ACK);
+    }
+}
+
+/* What it will do at the other end, nothing of which will be shown. */
+static void receiver_takes(const struct at *at, int from, const struct packet *p)
+{
+    const struct follow_end *r = &at->k->end[!from];
+    uint16_t flags = p->tcp.flags;
+    if (flags & TCP_RST) {
+        enter(at, from, TERN_CLOSED);
+        enter(at, !from, TERN_CLOSED);
+        return;
+    }
+    if (!(flags & TCP_ACK))
+        return;
+    if (r->state == TERN_SYN_RECEIVED && seq_gt(p->tcp.ack, r->isn))
+        enter(at, !from, TERN_ESTABLISHED);
+    if (!r->fin_sent || !seq_gt(p->tcp.ack, r->fin))
+        return;
+    if (r->state == TERN_FIN_WAIT_1)
+        enter(at, !from, TERN_FIN_WAIT_2);
+    else if (r->state == TERN_CLOSING)
+        enter(at, !from, TERN_TIME_WAIT);
+    else if (r->state == TERN_LAST_ACK)
+        enter(at, !from, TERN_CLOSED);
+}
+
+/* ---- books ----------------------------------------------------------------------------------- */
+
+static void base_on(struct follow_end *e, uint32_t number)
+{
+    if (e->based)
+        return;
+    e->based = true;
+    e->isn = number - 1;
+    e->snd_max = number;
+}
+
+static void take_syn(struct follow_conn *k, int from, const struct wire_tcp *h, uint64_t time)
+{
+    struct follow_end *e = &k->end[from], *o = &k->end[!from];
+    bool first = !e->syn;
+    e->syn = e->based = true;
+    e->isn = h->seq;
+    if (first)
+        e->snd_max = h->seq + 1;
+    e->options = h->opt.have;
+    e->mss = h->opt.have & WIRE_OPT_MSS ? h->opt.mss : 0;
+    e->wscale = (uint8_t)min_u32(h->opt.wscale, WIRE_WSCALE_MAX);
+    if (!(h->flags & TCP_ACK)) {
+        k->syn_time = first ? time : 0; /* sent again: which one is answered is not known */
+    } else if (first && k->syn_time != 0 && o->syn) {
+        k->rtt = 1; /* to be completed by the ACK of it */
+    }
+}
+
+static void take_data(struct follow_end *e, const struct packet *p)
+{
+    if (p->len == 0)
+        return;
+    uint32_t i = e->recent_next++ % FOLLOW_RECENT;
+    e->recent[i].seq = p->tcp.seq;
+    e->recent[i].len = (uint32_t)p->len;
+    e->recent[i].sum = p->whole ? cksum_fold(cksum_portable(p->payload, p->len, 0)) : 0;
+    if (!p->whole)
+        e->recent[i].len = 0;
+}
+
+static void take_numbers(struct follow_conn *k, int from, const struct packet *p)
+{
+    struct follow_end *e = &k->end[from], *o = &k->end[!from];
+    const struct wire_tcp *h = &p->tcp;
+    uint32_t end = h->seq + wire_tcp_span(h, (uint32_t)p->len);
+    if (h->flags & TCP_RST) {
+        e->rst_sent = true;
+        e->rst = h->seq;
+        return;
+    }
+    base_on(e, h->seq);
+    if (seq_gt(end, e->snd_max)) {
+        e->bytes += p->len != 0 ? min_u32(end - e->snd_max, (uint32_t)p->len) : 0;
+        e->snd_max = end;
+        e->ts_new = h->opt.tsval;
+        e->ts_seen = e->ts_seen || h->opt.have & WIRE_OPT_TS;
+    }
+    if (h->flags & TCP_FIN && !e->fin_sent) {
+        e->fin_sent = true;
+        e->fin = end - 1;
+        if (!o->fin_sent)
+            k->closed_first = from;
+    }
+    take_data(e, p);
+    if (h->opt.have & WIRE_OPT_TS && (e->ts_max == 0 || seq_gt(h->opt.tsval, e->ts_max)))
+        e->ts_max = h->opt.tsval;
+    if (!(h->flags & TCP_ACK))
+        return;
+    base_on(o, h->ack);
+    if (seq_gt(h->ack, o->snd_max)) /* what was not seen was sent all the same */
+        o->snd_max = h->ack;
+    if (!e->acked || seq_gt(h->ack, e->ack))
+        e->ack = h->ack;
+    e->acked = true;
+    e->acks[e->acks_next++ % ARRAY_LEN(e->acks)] = h->ack;
+    if (h->opt.have & WIRE_OPT_TS && (e->ack_ts == 0 || seq_gt(h->opt.tsval, e->ack_ts))) {
+        e->ack_ts = h->opt.tsval;
+        e->ack_at = h->ack;
+    }
+}
+
+static void take_window(struct follow_conn *k, int from, const struct wire_tcp *h)
+{
+    struct follow_end *e = &k->end[from];
+    const struct follow_end *o = &k->end[!from];
+    if (h->flags & TCP_RST)
+        return;
+    bool scaled = !(h->flags & TCP_SYN) && e->options & o->options & WIRE_OPT_WSCALE;
+    e->wnd = (uint32_t)h->wnd << (scaled ? e->wscale : 0);
+    if (!(h->flags & TCP_ACK)) { /* the window of a SYN begins behind the SYN it has not seen yet */
+        e->edged = false;
+        return;
+    }
+    uint32_t edge = h->ack + e->wnd;
+    if (!e->edged || seq_gt(edge, e->edge))
+        e->edge = edge;
+    e->edged = true;
+}
+
+static void take_rtt(struct follow_conn *k, int from, const struct wire_tcp *h, uint64_t time)
+{
+    const struct follow_end *o = &k->end[!from];
+    bool completes = k->rtt == 1 && !(h->flags & (TCP_SYN | TCP_RST)) && h->flags & TCP_ACK &&
+                     o->syn && h->ack == o->isn + 1;
+    if (completes)
+        k->rtt = max_u64(time - k->syn_time, 2);
+}
+
+void follow_packet(struct follow *f, const struct follow_packet *p, struct follow_result *out)
+{
+    tern_addr pair[2];
+    memset(out, 0, sizeof(*out));
+    if (!packet_read_part(p->data, p->have, p->len, &out->packet)) {
+        f->ignored++;
+        return;
+    }
+    const struct packet *packet = &out->packet;
+    packet_pair(packet, 0, pair);
+    struct follow_conn *k = find(f, pair, packet->is_icmp ? NULL : &packet->tcp, &out->from);
+    if (!packet->is_icmp && (k == NULL || begins_anew(k, out->from, &packet->tcp))) {
+        bool answer = (packet->tcp.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+        tern_addr swapped[2] = {pair[1], pair[0]};
+        k = make(f, answer ? swapped : pair, p->time);
+        out->from = answer;
+        out->began = true;
+    }
+    out->conn = k;
+    if (k == NULL || packet->is_icmp) {
+        f->ignored += k == NULL;
+        return;
+    }
+    struct judge j = {&f->conf, k, out->from, packet, p};
+    struct at at = {f, k, p->time, false};
+    k->last = p->time;
+    k->end[out->from].segments++;
+    judge_segment(&j);
+    out->kinds = kinds_of(k, out->from, packet, p->time);
+    for (uint32_t i = 0; i < FOLLOW_KINDS; i++)
+        k->end[out->from].kinds[i] += out->kinds >> i & 1;
+    sender_shows(&at, out->from, packet);
+    if (packet->tcp.flags & TCP_SYN)
+        take_syn(k, out->from, &packet->tcp, p->time);
+    take_numbers(k, out->from, packet);
+    take_window(k, out->from, &packet->tcp);
+    take_rtt(k, out->from, &packet->tcp, p->time);
+    if (packet->tcp.flags & TCP_RST && k->reset_by < 0)
+        k->reset_by = out->from;
+    at.after = true;
+    receiver_takes(&at, out->from, packet);
+}
+
+enum follow_outcome follow_outcome(const struct follow_conn *k)
+{
+    const struct follow_end *a = &k->end[0], *b = &k->end[1];
+    bool shut = a->fin_sent && b->fin_sent && b->acked && a->acked && seq_gt(b->ack, a->fin) &&
+                seq_gt(a->ack, b->fin);
+    if (shut)
+        return FOLLOW_CLOSED;
+    if (k->reset_by >= 0)
+        return k->established == 0 && !k->end[k->reset_by].syn ? FOLLOW_REFUSED : FOLLOW_RESET;
+    return k->established == 0 ? FOLLOW_HALF_OPEN : FOLLOW_OPEN;
+}

@@ -1,0 +1,385 @@
+/* The oracle on recorded Linux: it accuses nobody in any capture (tests/captures), and each of its
+ * rules fires when one field of one packet is altered. A rule without such an alteration fails. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../test.h"
+#include "base/util.h"
+#include "pcap.h"
+#include "watch/follow.h"
+
+struct heard {
+    uint32_t count[WATCH_RULE_COUNT];
+    uint32_t all;
+    bool tell;
+    const char *where;
+};
+
+static void on_finding(void *user, const struct follow_finding *f)
+{
+    struct heard *h = user;
+    const struct watch_rule_info *rule = watch_rule_info(f->rule);
+    char a[24], b[24], s[256];
+    h->count[f->rule]++;
+    h->all++;
+    if (!h->tell)
+        return;
+    snprintf(a, sizeof(a), "%" PRIu64, f->a);
+    snprintf(b, sizeof(b), "%" PRIu64, f->b);
+    print_error("%s, packet %" PRIu64 ": %s: %s\n", h->where, f->packet->number, rule->id,
+                message(s, sizeof(s), rule->sentence, ARGS(a, b)));
+}
+
+static struct follow *followed(const struct pcap *p, struct heard *h)
+{
+    struct follow *f = follow_new(
+        &(struct follow_config){.trust = RULE_ALL | RULE_WIRE, .finding = on_finding, .user = h});
+    struct follow_result result;
+    assert_non_null(f);
+    for (size_t i = 0; i < p->n; i++) {
+        struct follow_packet packet = {.time = p->packets[i].time,
+                                       .number = i + 1,
+                                       .data = p->packets[i].data,
+                                       .have = p->packets[i].len,
+                                       .len = p->packets[i].len};
+        follow_packet(f, &packet, &result);
+    }
+    return f;
+}
+
+static void innocent(const char *name, void *user)
+{
+    struct heard h = {.tell = true, .where = name};
+    struct pcap p = pcap_read(name);
+    struct follow *f = followed(&p, &h);
+    assert_int_equal(follow_count(f), 1);
+    *(uint32_t *)user += h.all;
+    follow_free(f);
+    pcap_free(&p);
+}
+
+static void test_linux_is_innocent(void **state)
+{
+    uint32_t findings = 0;
+    (void)state;
+    assert_true(pcap_each(innocent, &findings) >= 20);
+    assert_int_equal(findings, 0);
+}
+
+/* ---- alterations ------------------------------------------------------------------------------- */
+
+enum { SYN = 2, ACK = 16, FIN = 1, RST = 4 };
+
+/* The nth packet with these flags (of those in `mask`) and at least so much payload. */
+static struct pcap_packet *nth(const struct pcap *p, uint8_t mask, uint8_t flags, size_t payload,
+                               uint32_t n)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if ((pcap_tcp(&p->packets[i])[13] & mask) == flags &&
+            pcap_payload(&p->packets[i]) >= payload && n-- == 1)
+            return &p->packets[i];
+    fail_msg("no such packet");
+    return NULL;
+}
+
+/* An option of a packet: where its kind stands. */
+static uint8_t *option(struct pcap_packet *p, uint8_t kind)
+{
+    uint8_t *tcp = pcap_tcp(p), *end = tcp + (tcp[12] >> 4) * 4;
+    for (uint8_t *o = tcp + 20; o < end && *o != 0; o += *o == 1 ? 1 : o[1])
+        if (*o == kind)
+            return o;
+    fail_msg("no such option");
+    return NULL;
+}
+
+static struct pcap_packet *with_sack(const struct pcap *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        uint8_t *tcp = pcap_tcp(&p->packets[i]), *end = tcp + (tcp[12] >> 4) * 4;
+        for (uint8_t *o = tcp + 20; o < end && *o != 0; o += *o == 1 ? 1 : o[1])
+            if (*o == 5)
+                return &p->packets[i];
+    }
+    fail_msg("no SACK");
+    return NULL;
+}
+
+static void add32(uint8_t *p, uint32_t n) { store_be32(p, load_be32(p) + n); }
+
+static struct pcap_packet *syn_ack(struct pcap *p) { return nth(p, SYN | ACK, SYN | ACK, 0, 1); }
+static struct pcap_packet *data(struct pcap *p, uint32_t n)
+{
+    return nth(p, SYN | RST | FIN | ACK, ACK, 100, n);
+}
+
+/* Each alters one field of one packet, and returns it. */
+static struct pcap_packet *no_ack(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    pcap_tcp(at)[13] &= (uint8_t)~ACK;
+    return at;
+}
+
+static struct pcap_packet *syn_fin(struct pcap *p)
+{
+    pcap_tcp(syn_ack(p))[13] |= FIN;
+    return syn_ack(p);
+}
+
+static struct pcap_packet *syn_ack_number(struct pcap *p)
+{
+    add32(pcap_tcp(syn_ack(p)) + 8, 1);
+    return syn_ack(p);
+}
+
+/* The SYN ACK becomes an ACK, so the third segment acknowledges a SYN nobody sent. */
+static struct pcap_packet *before_open(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | ACK, SYN, 0, 1);
+    pcap_tcp(at)[13] = SYN; /* as it is; the next from this end comes too early */
+    memmove(p->packets + 1, p->packets + 2, (p->n - 2) * sizeof(*p->packets));
+    p->n--;
+    return at;
+}
+
+static struct pcap_packet *wscale_unasked(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | ACK, SYN, 0, 1);
+    memset(option(at, 3), 1, 3);
+    return at;
+}
+
+static struct pcap_packet *wscale_large(struct pcap *p)
+{
+    option(syn_ack(p), 3)[2] = 15;
+    return syn_ack(p);
+}
+
+static struct pcap_packet *ts_unasked(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | ACK, SYN, 0, 1);
+    memset(option(at, 8), 1, 10);
+    return at;
+}
+
+static struct pcap_packet *ts_missing(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    memset(option(at, 8), 1, 10);
+    return at;
+}
+
+static struct pcap_packet *ts_back(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 3);
+    add32(option(at, 8) + 2, 0u - 100000);
+    return at;
+}
+
+static struct pcap_packet *ts_echo(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    add32(option(at, 8) + 6, 100000);
+    return at;
+}
+
+static struct pcap_packet *sack_unasked(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | ACK, SYN, 0, 1);
+    memset(option(at, 4), 1, 2);
+    return at;
+}
+
+static struct pcap_packet *sack_empty(struct pcap *p)
+{
+    struct pcap_packet *at = with_sack(p);
+    uint8_t *o = option(at, 5);
+    memcpy(o + 6, o + 2, 4);
+    return at;
+}
+
+static struct pcap_packet *sack_unsent(struct pcap *p)
+{
+    struct pcap_packet *at = with_sack(p);
+    add32(option(at, 5) + 6, 1000000);
+    return at;
+}
+
+static struct pcap_packet *over_mss(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | ACK, SYN, 0, 1);
+    store_be16(option(at, 2) + 2, 1200);
+    return at;
+}
+
+static struct pcap_packet *ack_unsent(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    add32(pcap_tcp(at) + 8, 1);
+    return at;
+}
+
+/* A line in the middle of a conversation. */
+static struct pcap_packet *ack_back(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | RST | FIN | ACK, ACK, 5, 9);
+    add32(pcap_tcp(at) + 8, 0u - 60);
+    return at;
+}
+
+/* The client had offered a window of next to nothing. */
+static struct pcap_packet *over_window(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | RST | FIN, 0, 1000, 1);
+    add32(pcap_tcp(at) + 4, 1u << 23);
+    return at;
+}
+
+static struct pcap_packet *data_changed(struct pcap *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = i + 1; k < p->n; k++) {
+            struct pcap_packet *a = &p->packets[i], *b = &p->packets[k];
+            if (pcap_payload(a) >= 100 && a->len == b->len &&
+                memcmp(pcap_tcp(a), pcap_tcp(b), 8) == 0) {
+                b->data[b->len - 1] ^= 1;
+                return b;
+            }
+        }
+    fail_msg("nothing is sent again");
+    return NULL;
+}
+
+static struct pcap_packet *checksum(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    pcap_tcp(at)[17] ^= 1;
+    return at;
+}
+
+/* A segment in the middle is the last, says a FIN. */
+static struct pcap_packet *after_fin(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 3);
+    pcap_tcp(at)[13] |= FIN;
+    return at;
+}
+
+/* Its second FIN is one further. */
+static struct pcap_packet *fin_moved(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, FIN, FIN, 0, 2);
+    add32(pcap_tcp(at) + 4, 1);
+    return at;
+}
+
+static struct pcap_packet *rst_number(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, RST, RST, 0, 1);
+    add32(pcap_tcp(at) + 4, 5000000);
+    return at;
+}
+
+static struct pcap_packet *after_rst(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 3);
+    pcap_tcp(at)[13] |= RST;
+    return at;
+}
+
+static const struct alteration {
+    const char *capture;
+    struct pcap_packet *(*alter)(struct pcap *p);
+} alterations[WATCH_RULE_COUNT] = {
+    [WATCH_RULE_CHECKSUM] = {"bulk", checksum},
+    [WATCH_RULE_SYN_FIN] = {"page", syn_fin},
+    [WATCH_RULE_NO_ACK] = {"bulk", no_ack},
+    [WATCH_RULE_SYN_ACK_NUMBER] = {"page", syn_ack_number},
+    [WATCH_RULE_BEFORE_OPEN] = {"page", before_open},
+    [WATCH_RULE_WSCALE_UNASKED] = {"page", wscale_unasked},
+    [WATCH_RULE_WSCALE_LARGE] = {"page-ip6", wscale_large},
+    [WATCH_RULE_TS_UNASKED] = {"page", ts_unasked},
+    [WATCH_RULE_TS_MISSING] = {"bulk", ts_missing},
+    [WATCH_RULE_TS_BACK] = {"bulk", ts_back},
+    [WATCH_RULE_TS_ECHO] = {"bulk", ts_echo},
+    [WATCH_RULE_SACK_UNASKED] = {"page", sack_unasked},
+    [WATCH_RULE_SACK_EMPTY] = {"loss", sack_empty},
+    [WATCH_RULE_SACK_UNSENT] = {"loss", sack_unsent},
+    [WATCH_RULE_OVER_MSS] = {"bulk", over_mss},
+    [WATCH_RULE_ACK_UNSENT] = {"bulk", ack_unsent},
+    [WATCH_RULE_ACK_BACK] = {"talk", ack_back},
+    [WATCH_RULE_OVER_WINDOW] = {"bulk", over_window},
+    [WATCH_RULE_DATA_CHANGED] = {"loss", data_changed},
+    [WATCH_RULE_AFTER_FIN] = {"bulk", after_fin},
+    [WATCH_RULE_FIN_MOVED] = {"fin-lost", fin_moved},
+    [WATCH_RULE_RST_NUMBER] = {"closed-under-it", rst_number},
+    [WATCH_RULE_AFTER_RST] = {"bulk", after_rst},
+};
+
+static void test_each_rule_fires(void **state)
+{
+    (void)state;
+    for (uint32_t rule = 0; rule < WATCH_RULE_COUNT; rule++) {
+        const struct alteration *a = &alterations[rule];
+        const char *id = watch_rule_info(rule)->id;
+        if (a->alter == NULL)
+            fail_msg("rule %s has no alteration", id);
+        struct pcap p = pcap_read(a->capture);
+        struct pcap_packet *at = a->alter(&p);
+        if (rule != WATCH_RULE_CHECKSUM)
+            pcap_mend(at);
+        struct heard h = {.tell = false};
+        follow_free(followed(&p, &h));
+        pcap_free(&p);
+        if (h.count[rule] == 0)
+            fail_msg("rule %s does not fire", id);
+    }
+}
+
+/* ---- states ------------------------------------------------------------------------------------ */
+
+static void test_states(void **state)
+{
+    static const struct {
+        const char *name;
+        enum follow_outcome outcome;
+        int closed_first;
+        uint8_t client, server;
+    } expected[] = {
+        {"page", FOLLOW_CLOSED, 1, TERN_CLOSED, TERN_TIME_WAIT},
+        {"upload", FOLLOW_CLOSED, 0, TERN_TIME_WAIT, TERN_CLOSED},
+        {"everything", FOLLOW_CLOSED, 0, TERN_TIME_WAIT, TERN_CLOSED},
+        {"simultaneous-close", FOLLOW_CLOSED, 0, TERN_TIME_WAIT, TERN_TIME_WAIT},
+        {"refused", FOLLOW_REFUSED, -1, TERN_CLOSED, TERN_CLOSED},
+        {"reset-by-client", FOLLOW_RESET, -1, TERN_CLOSED, TERN_CLOSED},
+        {"closed-under-it", FOLLOW_RESET, 1, TERN_CLOSED, TERN_CLOSED},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+        struct heard h = {.tell = false};
+        struct pcap p = pcap_read(expected[i].name);
+        struct follow *f = followed(&p, &h);
+        const struct follow_conn *k = follow_conn(f, 0);
+        print_message("%s\n", expected[i].name);
+        assert_int_equal(follow_outcome(k), expected[i].outcome);
+        if (strcmp(expected[i].name, "simultaneous-close") != 0)
+            assert_int_equal(k->closed_first, expected[i].closed_first);
+        assert_int_equal(k->end[0].state, expected[i].client);
+        assert_int_equal(k->end[1].state, expected[i].server);
+        follow_free(f);
+        pcap_free(&p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linux_is_innocent),
+        cmocka_unit_test(test_each_rule_fires),
+        cmocka_unit_test(test_states),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
