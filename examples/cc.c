@@ -1,7 +1,8 @@
-/* cc.c - a congestion control of one's own: additive increase, multiplicative decrease, but a window
- * that backs off already when the round trip has become half as long again as it can be, so that it
- * never fills a long queue. An algorithm is a table of functions; the stack does the rest: finding
- * losses, spreading a reduction over a recovery, undoing one that was a mistake, pacing.
+/* cc.c - a congestion control of one's own: additive increase, multiplicative decrease, but a
+ * window that backs off already when the round trip has become half as long again as it can be,
+ * so that it never fills a long queue. An algorithm is a table of functions; the stack does the
+ * rest: finding losses, spreading a reduction over a recovery, undoing one that was a mistake,
+ * pacing.
  *
  *   tern_config_default(&cfg);
  *   cfg.cc = &polite;                              every connection of the stack

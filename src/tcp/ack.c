@@ -93,13 +93,14 @@ void rto_arm(struct tcp *t, struct conn *c)
 
 /* ---- one record arrived ---------------------------------------------------------------------- */
 
-/* An acknowledgement of a segment sent twice may be the answer to the first copy. With timestamps
- * the echo tells (its clock is ours, in milliseconds: what was sent within the same millisecond
- * stays in doubt and passes); without, or in doubt, one that is faster than light is. */
-static bool ambiguous(const struct tcp *t, const struct conn *c, const struct sent *r,
-                      const struct ack_sample *s)
+/* An acknowledgement of a segment sent twice may be the answer to the first copy. One that is faster
+ * than light is. With timestamps the echo tells as well (its clock is ours, in milliseconds: what
+ * was sent within the same millisecond stays in doubt and passes), but only of what is acknowledged
+ * in order: a segment past a hole is not echoed (RFC 7323 4.3). */
+static bool ambiguous(const struct tcp *t, const struct conn *c, const struct sent *r, bool echo,
+                      uint32_t tsecr)
 {
-    if (s->echo && seq_lt(s->tsecr, (uint32_t)(r->time / NS_PER_MS) + c->ts_offset))
+    if (echo && seq_lt(tsecr, (uint32_t)(r->time / NS_PER_MS) + c->ts_offset))
         return true;
     return (t->now - r->time) / NS_PER_US < c->min_rtt_us;
 }
@@ -112,7 +113,7 @@ static inline bool sent_after(uint64_t time_a, uint32_t end_a, uint64_t time_b, 
 /* It arrived: the latest one sent that did is what RACK (RFC 8985 6.2 step 2) and the delivery rate
  * are measured by. */
 static void note_delivered(const struct tcp *t, const struct conn *c, const struct sent *r,
-                           struct ack_sample *s)
+                           struct ack_sample *s, bool in_order)
 {
     struct active *a = c->active;
     if (s->latest_sent == 0 || sent_after(r->time, r->hi, s->latest_sent, s->latest_end)) {
@@ -125,7 +126,7 @@ static void note_delivered(const struct tcp *t, const struct conn *c, const stru
         s->since_ack = r->since_ack;
         s->since_sent = r->since_sent;
     }
-    if (UNLIKELY(r->flags & SENT_RETRANS) && ambiguous(t, c, r, s))
+    if (UNLIKELY(r->flags & SENT_RETRANS) && ambiguous(t, c, r, in_order && s->echo, s->tsecr))
         return;
     if (sent_after(r->time, r->hi, a->rack_sent, a->rack_end)) {
         a->rack_sent = r->time;
@@ -150,7 +151,7 @@ static void note_reordering(const struct conn *c, struct active *a, uint32_t seq
 static void sacked(struct tcp *t, struct conn *c, struct sent *r, struct ack_sample *s)
 {
     struct active *a = c->active;
-    note_delivered(t, c, r, s);
+    note_delivered(t, c, r, s, false);
     if (!(r->flags & SENT_RETRANS)) {
         if (seq_lt(r->lo, s->reordered))
             s->reordered = r->lo;
@@ -257,10 +258,11 @@ static bool take_block(const struct conn *c, struct wire_sack k)
 static bool is_dsack(const struct conn *c, const struct wire_tcp *h)
 {
     const struct wire_sack *k = h->opt.sack;
+    uint32_t una = seq_max(h->ack, c->snd_una);
     if (!seq_lt(k[0].lo, k[0].hi))
         return false;
     if (seq_lt(k[0].lo, h->ack))
-        return seq_leq(k[0].hi, c->snd_una) && c->snd_una - k[0].lo <= c->snd_wnd_max + c->mss;
+        return seq_leq(k[0].hi, una) && una - k[0].lo <= c->snd_wnd_max + c->mss;
     return h->opt.sack_count > 1 && seq_geq(k[0].lo, k[1].lo) && seq_leq(k[0].hi, k[1].hi) &&
            take_block(c, k[0]);
 }
@@ -324,7 +326,7 @@ static void acked(struct tcp *t, struct conn *c, const struct sent *r, struct ac
             s->original = true;
     }
     if (LIKELY(!(r->flags & SENT_SACKED)))
-        note_delivered(t, c, r, s);
+        note_delivered(t, c, r, s, true);
 }
 
 static void pop_records(struct tcp *t, struct conn *c, uint32_t ack, struct ack_sample *s,

@@ -1,13 +1,15 @@
 /* cc_cubic.c - CUBIC (RFC 9438), with HyStart++ (RFC 9406) in slow start.
  *
- * After a reduction the window returns to what it was along a cubic curve of time, flat where it was
- * reduced last; where Reno would be faster, as on short paths, it does as Reno. In slow start a
- * round trip that got longer than the last one's least by an eighth says that a queue builds up: the
- * window then grows at a quarter of the speed, and if five rounds confirm it, slow start is over.
+ * After a reduction the window returns to what it was along a cubic curve of time, flat where it
+ * was reduced last; where Reno would be faster, as on short paths, it does as Reno. In slow
+ * start a round trip that got longer than the last one's least by an eighth says that a queue
+ * builds up: the window then grows at a quarter of the speed, and if five rounds confirm it,
+ * slow start is over.
  *
- * As in Linux, windows count in whole segments and time in 1/1024 s, so that the cubic fits 64 bits:
- * W(t) = C (t - K)^3 + W_max with C = 0.4 is 410 (t - K)^3 / 2^40. HyStart++ has no limit L for the
- * growth by one acknowledgement: receivers that join segments acknowledge many at once.
+ * As in Linux, windows count in whole segments and time in 1/1024 s, so that the cubic fits 64
+ * bits: W(t) = C (t - K)^3 + W_max with C = 0.4 is 410 (t - K)^3 / 2^40. HyStart++ has no limit
+ * L for the growth by one acknowledgement: receivers that join segments acknowledge many at
+ * once.
  */
 #include "base/util.h"
 #include "tern/cc.h"
@@ -162,8 +164,8 @@ static void ask(struct cubic *s, uint32_t cwnd, const tern_ack *ack)
         s->cnt = min_u32(s->cnt, BLIND);
 }
 
-/* 4.3: Reno's pace, if that is the faster one, else CUBIC's: Reno's window moves by an increase of 3 (1 - beta) / (1 + beta) segments a round until it is where
- * it was, then of one. */
+/* 4.3: Reno's pace, if that is the faster one, else CUBIC's. Reno's window grows by
+ * 3 (1 - beta) / (1 + beta) segments a round until it is where it was, then by one. */
 static uint32_t reno_friendly(struct cubic *s, uint32_t cwnd, uint32_t mss)
 {
     struct curve *w = &s->now;

@@ -480,7 +480,7 @@ static bool send_tail_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
             return false;
         if (!send_again(t, c, out, r, mss))
             return false;
-        a->tlp = TLP_RETRANS;
+        a->tlp = a->phase == LOSS_RECOVERY ? TLP_NEW : TLP_RETRANS; /* one reduction is enough */
         trace_again(t, c, r, TERN_RTX_PROBE);
     }
     a->tlp_high = c->snd_nxt;

@@ -114,13 +114,21 @@ void rack_timer(struct tcp *t, struct conn *c)
 
 /* ---- TLP ------------------------------------------------------------------------------------- */
 
+/* Not while something is known to be lost or out of order; but in a recovery that has filled all
+ * holes, what is left may be a tail that was lost with them. */
+static bool may_probe(const struct active *a)
+{
+    return a->phase == LOSS_OPEN || a->phase == LOSS_CWR ||
+           (a->phase == LOSS_RECOVERY && a->lost == 0 && a->retrans == 0 && a->sacked == 0);
+}
+
 /* 7.2: two round trips, and the time an acknowledgement of a single segment may be delayed; never
  * later than the retransmission timer, in whose place it then comes. */
 void tlp_arm(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
     if (!(c->flags & CONN_SACK) || a->sent_head == NULL || a->t_rto == 0 || a->persist ||
-        (a->phase != LOSS_OPEN && a->phase != LOSS_CWR))
+        !may_probe(a))
         return;
     uint64_t wait = NS_PER_S;
     if (LIKELY(c->srtt_us8 != 0)) {
@@ -137,7 +145,7 @@ void tlp_arm(struct tcp *t, struct conn *c)
 void tlp_timer(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
-    if (a->tlp != TLP_NONE || a->sent_head == NULL || a->phase > LOSS_CWR)
+    if (a->tlp != TLP_NONE || a->sent_head == NULL || (a->phase > LOSS_CWR && !may_probe(a)))
         return;
     a->tlp = TLP_DUE;
     if (tick_due(t, a->t_rto)) /* it comes in that timer's place */

@@ -1,5 +1,5 @@
-/* sender.h - a fixture: a stack that sends, and a peer that acknowledges as a test wants it. Numbers
- * are segments of SEG bytes: segment 0 is the first of the stream. */
+/* sender.h - a fixture: a stack that sends, and a peer that acknowledges as a test wants it.
+ * Numbers are segments of SEG bytes: segment 0 is the first of the stream. */
 #ifndef TERN_TESTS_SENDER_H
 #define TERN_TESTS_SENDER_H
 
