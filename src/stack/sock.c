@@ -39,25 +39,6 @@ static int64_t resolve(const tern *s, tern_sock k, enum ref_kind kind, const str
     return index - base;
 }
 
-/* The connection of a handle; NULL, and why. Asked by every call: resolve(), with one look into the
- * slab. */
-static inline struct conn *conn_of(const tern *s, tern_sock k, int *err)
-{
-    const struct slab *slab = &s->tcp.conns;
-    uint32_t ix = (uint32_t)k.id & 0xffffff, generation = (uint32_t)(k.id >> 32);
-    *err = TERN_EINVAL; /* (kind_base() of connections is 0) */
-    if (UNLIKELY((k.id >> 24 & 0xff) != s->cfg.shard || ix == 0 || ix > slab->limit))
-        return NULL;
-    *err = TERN_ESTALE;
-    if (UNLIKELY(ix >= slab->fresh || !(generation & 1)))
-        return NULL;
-    struct conn *c = conn_at(&s->tcp, ix);
-    if (UNLIKELY(c->generation != generation ||
-                 c->flags & (CONN_ORPHAN | CONN_LINGER | CONN_QUEUED)))
-        return NULL;
-    return c;
-}
-
 int64_t stack_listener(const tern *s, tern_sock k)
 {
     int64_t ix = resolve(s, k, REF_LISTENER, &s->tcp.listeners);
@@ -71,6 +52,33 @@ int64_t stack_held(const tern *s, tern_sock k)
         return ix;
     uint8_t flags = halfopen_at(&s->tcp, (uint32_t)ix)->flags;
     return flags & HALFOPEN_HELD && !(flags & HALFOPEN_DEAD) ? ix : TERN_ESTALE;
+}
+
+/* What is wrong with a handle whose index is that of no connection. */
+static int other_kind(const tern *s, tern_sock k)
+{
+    return stack_listener(s, k) == TERN_ESTALE || stack_held(s, k) == TERN_ESTALE ? TERN_ESTALE
+                                                                                  : TERN_EINVAL;
+}
+
+/* The connection of a handle; NULL, and why. Asked by every call: resolve(), with one look into the
+ * slab. */
+static inline struct conn *conn_of(const tern *s, tern_sock k, int *err)
+{
+    const struct slab *slab = &s->tcp.conns;
+    uint32_t ix = (uint32_t)k.id & 0xffffff, generation = (uint32_t)(k.id >> 32);
+    *err = TERN_ESTALE; /* (kind_base() of connections is 0) */
+    if (UNLIKELY((k.id >> 24 & 0xff) != s->cfg.shard || ix == 0 || ix > slab->limit)) {
+        *err = other_kind(s, k);
+        return NULL;
+    }
+    if (UNLIKELY(ix >= slab->fresh || !(generation & 1)))
+        return NULL;
+    struct conn *c = conn_at(&s->tcp, ix);
+    if (UNLIKELY(c->generation != generation ||
+                 c->flags & (CONN_ORPHAN | CONN_LINGER | CONN_QUEUED)))
+        return NULL;
+    return c;
 }
 
 /* The connection in `c`, or return with the error. */
