@@ -259,7 +259,7 @@ static void time_never_runs_backwards(struct rig *r)
     assert_int_equal(hear(p, A, 201, 12, 0)->tsval, tsval);
 }
 
-/* ---- the same inputs, the same bytes ----------------------------------------------------------- */
+/* ---- the same inputs, the same bytes ------------------------------------------------------- */
 
 /* A scripted conversation; returns a hash of all bytes emitted and when. */
 static uint64_t conversation(bool ip6, uint8_t seed)
