@@ -53,6 +53,7 @@ enum conn_flag {
     CONN_RESERVED = 1u << 25,     /* views of the send queue are lent to the owner */
     CONN_IN_TABLE = 1u << 26,     /* its tuple stands in the flow table */
     CONN_SYN_AGAIN = 1u << 28,    /* our SYN-ACK was sent again because the SYN came again */
+    CONN_WINDOW_DUE = 1u << 29,   /* the window is to be told, if it still is so much larger */
     CONN_SYN_LOST = 1u << 27,     /* SYN or SYN-ACK was sent again by its timer */
 };
 

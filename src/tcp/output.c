@@ -26,7 +26,7 @@ static uint16_t offer_window(struct conn *c, bool syn)
 static void acknowledged(struct conn *c, struct active *a)
 {
     c->last_ack_sent = c->rcv_nxt;
-    c->flags &= ~(uint32_t)CONN_ACK_DUE;
+    c->flags &= ~(uint32_t)(CONN_ACK_DUE | CONN_WINDOW_DUE);
     if (a != NULL) {
         a->t_delack = 0;
         if (a->quick != 0)
@@ -596,6 +596,9 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
     }
     if (c->flags & CONN_PROBE_DUE && a != NULL)
         return send_probe(t, c, out);
+    if (c->flags & CONN_WINDOW_DUE && window_news(c, a)) /* else its room has been taken again */
+        c->flags |= CONN_ACK_DUE;
+    c->flags &= ~(uint32_t)CONN_WINDOW_DUE;
     if (c->flags & CONN_ACK_DUE) {
         no_payload(out);
         write_header(t, c, out, 0, c->snd_nxt);

@@ -512,6 +512,7 @@ int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *
 ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap);
 ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip);
 int user_consume(struct tcp *t, struct conn *c, size_t len);
+bool window_news(const struct conn *c, const struct active *a);
 int user_owed(struct tcp *t, struct conn *c, size_t bytes);
 int user_shutdown(struct tcp *t, struct conn *c);
 int user_close(struct tcp *t, struct conn *c);

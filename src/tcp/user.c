@@ -268,8 +268,14 @@ static ptrdiff_t nothing(struct conn *c)
     return TERN_EAGAIN;
 }
 
-/* The owner has made room: grows the buffer, and tells the peer when the window has at least
- * doubled (RFC 9293 3.8.6.2.2 asks for less; each update costs a packet). */
+/* Worth a packet: the window has at least doubled (RFC 9293 3.8.6.2.2 asks for less). */
+bool window_news(const struct conn *c, const struct active *a)
+{
+    uint32_t offered = c->rcv_adv - c->rcv_nxt, window = reasm_window(c, a);
+    return window > offered && window / 2 >= offered;
+}
+
+/* The owner has made room: grows the buffer, and tells the peer when that is news. */
 static void consumed(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
@@ -278,10 +284,8 @@ static void consumed(struct tcp *t, struct conn *c)
         return;
     }
     reasm_tune(t, c, a);
-    uint32_t offered = c->rcv_adv - c->rcv_nxt;
-    uint32_t window = reasm_window(c, a);
-    if (window > offered && window / 2 >= offered) {
-        c->flags |= CONN_ACK_DUE;
+    if (window_news(c, a)) {
+        c->flags |= CONN_WINDOW_DUE;
         conn_ready(t, c);
     }
     timer_idle(t, c);

@@ -312,6 +312,27 @@ static void owed_bytes_count(struct rig *r)
     assert_in_range(p->edge - p->irs - in, 65536 - 256, 65536);
 }
 
+/* What moves on into a pipe behind us, which counts, makes no room: no packet tells of any. */
+static void room_that_is_taken_again(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    uint32_t in = 1;
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_RCVBUF, 65536), 0);
+    for (; p->edge - p->irs - in > 2000; in += 1000) {
+        say(p, A, in, 1, 1000);
+        rig_turn(r);
+        rig_forget(r);
+    }
+    rig_step(r, MS(50));
+    rig_forget(r);
+    assert_int_equal(tern_recv_consume(r->s, p->k, in - 1), 0);
+    assert_int_equal(tern_recv_owed(r->s, p->k, in - 1), 0);
+    rig_turn(r);
+    assert_null(rig_next(r));
+    assert_int_equal(tern_recv_owed(r->s, p->k, 0), 0); /* now there is room */
+    hear(p, A, 1, in, 0);
+}
+
 /* The buffer grows when its owner keeps up, and only then, and not when its size was set. */
 static void buffer_grows_with_its_reader(struct rig *r)
 {
@@ -357,6 +378,7 @@ int main(void)
         RIG_ISNS(SHLD_14_smaller_buffer),
         RIG_ISNS(MAY_8_closed_for_ever),
         RIG(owed_bytes_count),
+        RIG(room_that_is_taken_again),
         RIG(buffer_grows_with_its_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
