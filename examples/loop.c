@@ -1,8 +1,10 @@
-/* loop.c - the whole integration: what a program has to do for a stack, here over a TUN interface.
+/* loop.c - the whole integration: what a program has to do for a stack, here over a
+ * TUN interface.
  *
- * The stack does no I/O; this file does all of it. It reads packets and hands them in, takes packets
- * out and writes them, tells the time, and sleeps until the stack or the device wants something.
- * What the sockets are for stands elsewhere: echo.c is compiled together with this by including it.
+ * The stack does no I/O; this file does all of it. It reads packets and hands them in, takes
+ * packets out and writes them, tells the time, and sleeps until the stack or the device wants
+ * something. What the sockets are for stands elsewhere: echo.c is compiled together with this by
+ * including it.
  *
  * On its own it makes a host that answers nothing but RST and ICMP errors:
  *

@@ -1,5 +1,5 @@
-/* cksum_tail.h - the last bytes of a copy with checksum, fewer than the main loops take at once; for
- * the implementations of cksum.h only. */
+/* cksum_tail.h - the last bytes of a copy with checksum, fewer than the main loops take at once;
+ * for the implementations of cksum.h only. */
 #ifndef TERN_BASE_CKSUM_TAIL_H
 #define TERN_BASE_CKSUM_TAIL_H
 

@@ -186,12 +186,13 @@ static int renew(struct run_call *c, int old)
 }
 
 /* Waits, or leaves the program to itself. `file` is the call's from here on; -1 when the connection
- * is in progress and has been shown, which was all it was needed for. */
+ * is in progress and has been shown, which was all it was needed for. It is shown to one that waits
+ * as well: a signal may end its call, and then it polls. */
 static int64_t proceed(struct run_call *c, int file, int64_t in_progress)
 {
-    if (!(flags_of(c, file) & O_NONBLOCK))
-        return run_hold(c, file, false, in_progress);
     run_connect_expose(c->sock, file);
+    if (c->sock->state != SOCK_FAILED && !(flags_of(c, file) & O_NONBLOCK))
+        return run_hold(c, file, false, in_progress);
     if (file >= 0)
         close(file);
     if (c->sock->state == SOCK_FAILED) {

@@ -93,10 +93,10 @@ void rto_arm(struct tcp *t, struct conn *c)
 
 /* ---- one record arrived ---------------------------------------------------------------------- */
 
-/* An acknowledgement of a segment sent twice may be the answer to the first copy. One that is faster
- * than light is. With timestamps the echo tells as well (its clock is ours, in milliseconds: what
- * was sent within the same millisecond stays in doubt and passes), but only of what is acknowledged
- * in order: a segment past a hole is not echoed (RFC 7323 4.3). */
+/* An acknowledgement of a segment sent twice may be the answer to the first copy. One that is
+ * faster than light is. With timestamps the echo tells as well (its clock is ours, in
+ * milliseconds: what was sent within the same millisecond stays in doubt and passes), but only
+ * of what is acknowledged in order: a segment past a hole is not echoed (RFC 7323 4.3). */
 static bool ambiguous(const struct tcp *t, const struct conn *c, const struct sent *r, bool echo,
                       uint32_t tsecr)
 {

@@ -117,7 +117,8 @@ static void info_stats(const struct conn *c, tern_tcp_info *out)
     out->timeouts_time = s->timeouts_ns;
 }
 
-/* Segments in flight, by their marks. Bounded: a flight of more records than this is told in part. */
+/* Segments in flight, by their marks. Bounded: a flight of more records than this is told in
+ * part. */
 static void count_records(const struct conn *c, const struct active *a, tern_tcp_info *out)
 {
     enum { RECORDS_MAX = 8192 };

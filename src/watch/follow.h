@@ -1,13 +1,13 @@
-/* follow.h - follows both ends of every connection through the states, from packets alone, judges
- * them by the rules of rules.h and counts what tools for captures count.
+/* follow.h - follows both ends of every connection through the states, from packets alone,
+ * judges them by the rules of rules.h and counts what tools for captures count.
  *
- * It shares nothing with the stack but the readers of headers: what it says is a second opinion. It
- * sees the packets in the order of one place on the way, so it holds no end to what it cannot have
- * known: a segment that passed may be lost behind that place, and two that passed in one order may
- * arrive in another.
+ * It shares nothing with the stack but the readers of headers: what it says is a second opinion.
+ * It sees the packets in the order of one place on the way, so it holds no end to what it cannot
+ * have known: a segment that passed may be lost behind that place, and two that passed in one
+ * order may arrive in another.
  *
- * An end's state is what its own packets show: a FIN counts as received when it is acknowledged. Only
- * acknowledgements and RSTs, which nothing answers, are taken to arrive.
+ * An end's state is what its own packets show: a FIN counts as received when it is acknowledged.
+ * Only acknowledgements and RSTs, which nothing answers, are taken to arrive.
  */
 #ifndef TERN_WATCH_FOLLOW_H
 #define TERN_WATCH_FOLLOW_H

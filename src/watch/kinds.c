@@ -1,5 +1,6 @@
-/* kinds.c - sorts segments as Wireshark's analysis of TCP does, from the published description of
- * its fields: the highest number seen and when, the latest acknowledgement, and how close in time. */
+/* kinds.c - sorts segments as Wireshark's analysis of TCP does, from the published description
+ * of its fields: the highest number seen and when, the latest acknowledgement, and how close in
+ * time. */
 #include "base/seq.h"
 #include "watch/judge.h"
 

@@ -18,7 +18,8 @@ struct packet {
 /* false: nothing to follow (not TCP, a fragment, malformed). TCP's checksum is not looked at. */
 bool packet_read(const uint8_t *data, size_t len, struct packet *out);
 
-/* The same of a packet of which only the first `have` bytes are at hand; `payload` may end early. */
+/* The same of a packet of which only the first `have` bytes are at hand; `payload` may end
+ * early. */
 bool packet_read_part(const uint8_t *data, size_t have, size_t len, struct packet *out);
 
 /* The two addresses of the connection it belongs to, as seen from the end `from` that sent it: [0]

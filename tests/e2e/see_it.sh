@@ -1,5 +1,5 @@
 #!/bin/sh
-# Executes the rows of docs/SEE-IT.md: the text of the last column must be in what the command prints.
+# Executes the rows of docs/SEE-IT.md: the last column's text must be in what the command prints.
 # limit: 240
 # run: background
 # presets: release

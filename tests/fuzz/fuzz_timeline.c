@@ -1,9 +1,10 @@
-/* fuzz_timeline.c - packets, what becomes of them and records of the stacks, in any order, told to a
- * time line and a capture.
+/* fuzz_timeline.c - packets, what becomes of them and records of the stacks, in any order, told
+ * to a time line and a capture.
  *
- * Input: the width, flags (bit 0: colours, 1: UTF-8, 2 and 3: which ends are captured), then steps: a
- * byte says what, those after it the rest. Whatever happens, no line is wider than the columns,
- * nothing but text and our own colours is written, and the capture consists of whole blocks.
+ * Input: the width, flags (bit 0: colours, 1: UTF-8, 2 and 3: which ends are captured), then
+ * steps: a byte says what, those after it the rest. Whatever happens, no line is wider than the
+ * columns, nothing but text and our own colours is written, and the capture consists of whole
+ * blocks.
  */
 #include "fuzz.h"
 
@@ -29,7 +30,7 @@ struct world {
     struct sent sent[PACKETS];
 };
 
-/* ---- what is written --------------------------------------------------------------------------- */
+/* ---- what is written ------------------------------------------------------------------------- */
 
 /* Skips one of our own colours. */
 static size_t colour_at(const struct world *w, const char *s)
@@ -81,7 +82,7 @@ static void on_process(void *user, const tern_addr *local, const tern_addr *peer
     snprintf(out, cap, "\033[2J%c%c[%u]", local->port & 0xff, local->port >> 8, local->port);
 }
 
-/* ---- packets ----------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 static void addresses(struct world *w, int from, struct wire_ip *ip, struct wire_tcp *tcp)
 {

@@ -1,6 +1,7 @@
-/* test_losses.c - each single loss and each pair of losses in a transfer of 100 segments, one by one, in
- * virtual time: what a loss may cost is known exactly. In the middle a round trip and the reordering
- * window, for the last segment a tail-loss probe; never a retransmission timeout where a probe does. */
+/* test_losses.c - each single loss and each pair of losses in a transfer of 100 segments, one by
+ * one, in virtual time: what a loss may cost is known exactly. In the middle a round trip and
+ * the reordering window, for the last segment a tail-loss probe; never a retransmission timeout
+ * where a probe does. */
 #include "unit.h"
 
 #include "talk.h"

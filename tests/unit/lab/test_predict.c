@@ -1,5 +1,5 @@
-/* Header prediction changes nothing that anyone could see: the same worlds, with it and without, send
- * the same bytes at the same times and count the same. */
+/* Header prediction changes nothing that anyone could see: the same worlds, with it and without,
+ * send the same bytes at the same times and count the same. */
 #include "unit.h"
 
 #include "stack/stack.h"

@@ -1,6 +1,6 @@
-/* test_recovery.c - what follows from a loss, and from one that was none: PRR (RFC 9937), NewReno (RFC
- * 6582), Limited Transmit (RFC 3042), F-RTO (RFC 5682), Eifel (RFC 3522, 4015), D-SACK (RFC 3708),
- * reneging (RFC 2018 8), restart after idle (RFC 5681 4.1). */
+/* test_recovery.c - what follows from a loss, and from one that was none: PRR (RFC 9937),
+ * NewReno (RFC 6582), Limited Transmit (RFC 3042), F-RTO (RFC 5682), Eifel (RFC 3522, 4015),
+ * D-SACK (RFC 3708), reneging (RFC 2018 8), restart after idle (RFC 5681 4.1). */
 #include "sender.h"
 
 static const struct sender_opt plain = {0}, without_sack = {.no_sack = true},
@@ -252,7 +252,8 @@ static void restart_after_idle(struct rig *r)
     assert_true(info(p).ssthresh >= 60 * SEG); /* three quarters are not forgotten */
 }
 
-/* F-24: whatever blocks come, the work for one acknowledgement is bounded, and the stream goes on. */
+/* F-24: whatever blocks come, the work for one acknowledgement is bounded, and the stream goes
+ * on. */
 static void work_is_bounded(struct rig *r)
 {
     struct peer *p = sender_new(r, plain);

@@ -70,7 +70,7 @@ static void fits(const struct scene *x, uint32_t width)
     }
 }
 
-/* ---- columns ----------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 /* A connection with everything in it, at that width. */
 static void everything_fits(int width, bool ascii)
@@ -98,7 +98,7 @@ static void test_widths(void **state)
         everything_fits(width, width % 3 == 0);
 }
 
-/* ---- bulk -------------------------------------------------------------------------------------- */
+/* ---- bulk ------------------------------------------------------------------------------------ */
 
 static void test_bulk(void **state)
 {
@@ -134,7 +134,7 @@ static void test_bulk_lossy(void **state)
     scene_free(x);
 }
 
-/* ---- misfortunes ------------------------------------------------------------------------------- */
+/* ---- misfortunes ----------------------------------------------------------------------------- */
 
 static void one_kind(struct lab_impair bad, const char *first, const char *second)
 {
@@ -186,7 +186,7 @@ static void test_zero_window(void **state)
     scene_free(x);
 }
 
-/* ---- many connections -------------------------------------------------------------------------- */
+/* ---- many connections ------------------------------------------------------------------------ */
 
 static struct scene *many(uint32_t n, int width)
 {
@@ -223,7 +223,7 @@ static void test_a_dozen(void **state)
     scene_free(x);
 }
 
-/* ---- packets that no stack here sends ---------------------------------------------------------- */
+/* ---- packets that no stack here sends -------------------------------------------------------- */
 
 static size_t tcp_packet(uint8_t *p, uint32_t seq, uint16_t flags)
 {
@@ -284,7 +284,7 @@ static void test_icmp(void **state)
     }
 }
 
-/* ---- facts for machines ------------------------------------------------------------------------ */
+/* ---- facts for machines ---------------------------------------------------------------------- */
 
 static void test_facts(void **state)
 {

@@ -40,8 +40,8 @@ static void test_http(void **state)
     named("HTTP/1.1 ", "");
 }
 
-/* A ClientHello as curl sends it, shortened: version, random, session, ciphers, compression, and the
- * extensions given. */
+/* A ClientHello as curl sends it, shortened: version, random, session, ciphers, compression, and
+ * the extensions given. */
 static size_t client_hello(uint8_t *out, const uint8_t *ext, size_t ext_len)
 {
     size_t body = 2 + 32 + 1 + 2 + 2 + 1 + 1 + 2 + ext_len, at = 0;
