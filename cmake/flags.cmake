@@ -26,6 +26,16 @@ endif()
 # Release keeps line tables: a crash report or a profile without them is useless.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 
+# libtern is compiled for speed, and so that a program linked with TERN_WHOLE is optimised as a whole:
+# its objects hold both code and what gcc's link-time optimisation needs (-ffat-lto-objects), so that
+# any linker can use them.
+set(TERN_FAST "")
+set(TERN_WHOLE "")
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT TERN_ANALYZE)
+    set(TERN_FAST -O3 -flto=auto -ffat-lto-objects)
+    set(TERN_WHOLE -O3 -flto=auto)
+endif()
+
 function(tern_flags target)
     target_compile_options(${target} PRIVATE ${TERN_WARNINGS} ${TERN_INSTRUMENT})
     target_link_options(${target} PRIVATE ${TERN_INSTRUMENT})
