@@ -26,9 +26,9 @@ endif()
 # Release keeps line tables: a crash report or a profile without them is useless.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 
-# libtern is compiled for speed, and so that a program linked with TERN_WHOLE is optimised as a whole:
-# its objects hold both code and what gcc's link-time optimisation needs (-ffat-lto-objects), so that
-# any linker can use them.
+# libtern is compiled for speed, and so that a program linked with TERN_WHOLE is optimised as one:
+# its objects hold machine code, for any linker, and beside it what gcc needs to optimise when it
+# links. Other compilers, and other versions of gcc, cannot read the latter: it is not installed.
 set(TERN_FAST "")
 set(TERN_WHOLE "")
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT TERN_ANALYZE)

@@ -3,6 +3,11 @@
 get_target_property(libtern_type libtern TYPE)
 if(libtern_type STREQUAL "STATIC_LIBRARY")
     install(TARGETS libtern ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+    if(TERN_FAST)
+        install(CODE "execute_process(COMMAND ${CMAKE_OBJCOPY} -R .gnu.lto_* -R .gnu.debuglto_*
+                      \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libtern.a\"
+                      COMMAND_ERROR_IS_FATAL ANY)")
+    endif()
 endif()
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/tern" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 # From the folder of tern.pc back to the prefix, so that the tree can be moved after installing.

@@ -8,6 +8,11 @@ if [ ! -e "$lib" ]; then
     exit
 fi
 
+# The machine code alone: beside what link-time optimisation keeps, nm shows only that, which does
+# not say what the compiler itself has called.
+objcopy -R '.gnu.lto_*' -R '.gnu.debuglto_*' "$lib" code.a
+lib=code.a
+
 # Sections that are writable and not empty. Constants that only hold addresses are relocated once
 # and then read-only: .data.rel.ro.
 all() { echo "$1" | tr '\n' ' '; }
