@@ -88,7 +88,7 @@ planted() { # NAME C-SOURCE
     echo "$2" >"$here/planted.c"
     cc -fPIC -c "$here/planted.c" -o "$here/planted.o"
     ar q "$lib" "$here/planted.o" 2>/dev/null
-    if TERN_LIB=$lib "$TERN_ROOT/tests/arch/symbols.sh" | grep -q '^not ok'; then
+    if (cd "$here" && TERN_LIB=$lib "$TERN_ROOT/tests/arch/symbols.sh") | grep -q '^not ok'; then
         echo "ok $1"
     else
         echo "not ok $1 - symbols.sh did not find it"
