@@ -203,14 +203,30 @@ int attach_open(struct attached *a, const char *verb, const struct attach_values
 
 void attach_close(struct attached *a)
 {
+    control_free(a->control);
+    a->control = NULL;
     node_stop(&a->node);
     loop_free(a->loop);
     tun_close(&a->tun);
     a->loop = NULL;
 }
 
+/* After privileges were dropped: whoever runs us then may ask. Well without, if need be. */
+static void start_control(struct attached *a, const char *verb)
+{
+    struct control_config cfg = {.loop = a->loop,
+                                 .verb = verb,
+                                 .version = cmd_version(),
+                                 .stacks = {{.name = a->tun.name, .stack = a->node.stack}},
+                                 .stack_count = 1};
+
+    if (!a->control)
+        (void)control_new(&a->control, &cfg);
+}
+
 int attach_run(struct attached *a, const char *verb, bool (*done)(void *user), void *user)
 {
+    start_control(a, verb);
     while (!a->signal && !done(user)) {
         int err = loop_turn(a->loop, LOOP_NEVER);
         const struct device *lost = node_lost(&a->node);

@@ -4,6 +4,7 @@
 #define TERN_CMD_ATTACH_H
 
 #include "cmd/cmd.h"
+#include "host/control.h"
 #include "host/netif.h"
 #include "host/node.h"
 #include "host/tun.h"
@@ -55,7 +56,8 @@ struct attached {
     struct loop *loop;
     struct node node;
     struct tun tun;
-    int signal; /* SIGINT, SIGTERM or SIGHUP came, or 0 */
+    struct control *control; /* for `tern ss`; or NULL */
+    int signal;              /* SIGINT, SIGTERM or SIGHUP came, or 0 */
 };
 
 /* CMD_OK, or the exit status after saying on stderr what is wrong. */

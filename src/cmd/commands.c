@@ -7,19 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct command cmd_run, cmd_serve, cmd_connect, cmd_listen, cmd_drill, cmd_help,
-    cmd_completion;
+extern const struct command cmd_run, cmd_serve, cmd_connect, cmd_listen, cmd_ss, cmd_drill,
+    cmd_help, cmd_completion;
 
+/* clang-format off */
 const struct command *const commands[] = {
     &cmd_run,
     &cmd_serve,
     &cmd_connect,
     &cmd_listen,
+    &cmd_ss,
     &cmd_drill,
     &cmd_help,
     &cmd_completion,
     NULL,
 };
+/* clang-format on */
 
 const char *cmd_version(void) { return TERN_VERSION; }
 

@@ -2,6 +2,7 @@
 #include "cmd/cmd.h"
 
 #include "host/run_addr.h"
+#include "host/run_control.h"
 #include "host/run_tern.h"
 #include "host/run_world.h"
 #include "watch/timeline.h"
@@ -398,6 +399,24 @@ static int play(const struct run_values *v, struct loop *l, struct run_world *w,
     return status;
 }
 
+/* For `tern ss`; a run is well without. */
+static struct control *control(struct loop *l, struct run_world *w, const char *program)
+{
+    struct control_config cfg = {
+        .loop = l,
+        .verb = "run",
+        .program = program,
+        .version = cmd_version(),
+        .stacks = {{.name = "program", .stack = run_world_tern(w, 0), .look = run_control_look},
+                   {.name = "gateway", .stack = run_world_tern(w, 1), .own = true}},
+        .stack_count = 2,
+    };
+    struct control *c;
+
+    (void)control_new(&c, &cfg);
+    return c;
+}
+
 static int run(const void *values, int argc, char **argv)
 {
     const struct run_values *v = values;
@@ -421,7 +440,9 @@ static int run(const void *values, int argc, char **argv)
         loop_free(l);
         return RUN_EXIT_TERN;
     }
+    struct control *c = control(l, w, argv[0]);
     int status = play(v, l, w, argv);
+    control_free(c);
     bool failed = status >= 0 && v->json && write_json(v, w) != CMD_OK;
     run_world_free(w);
     loop_free(l);

@@ -16,6 +16,7 @@
 #include "host/run_net.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct run;
@@ -60,6 +61,11 @@ struct run_owner {
 };
 void run_owner_of_conn(const void *user, struct run_owner *out);
 void run_owner_of_listener(const void *user, struct run_owner *out);
+/* What a program has not read of what the backend has written for it, looked up in its socket; -1:
+ * its socket cannot be reached. */
+int64_t run_unread(void *user);
+/* Connections of a listener that the runner has taken from the backend, but no accept() yet. */
+uint32_t run_queued(const void *user);
 
 /* Does a program of this run listen where a connection to `addr` would arrive? */
 bool run_listens(struct run *r, const tern_addr *addr);

@@ -41,6 +41,28 @@ void run_owner_of_listener(const void *user, struct run_owner *out)
     process_name(out->pid, out->name);
 }
 
+int64_t run_unread(void *user)
+{
+    struct run_sock *s = user;
+    int n = 0, file = s->state == SOCK_CONNECTED && !s->queued_at ? run_borrow(s, 0, 0) : -1;
+
+    if (file < 0)
+        return -1;
+    int err = ioctl(file, FIONREAD, &n);
+    close(file);
+    return err < 0 ? -1 : n;
+}
+
+uint32_t run_queued(const void *user)
+{
+    const struct run_group *g = user;
+    uint32_t n = 0;
+
+    for (const struct run_sock *s = g->members; s; s = s->group_next)
+        n += s->queued != NULL;
+    return n;
+}
+
 /* ---- socket() -------------------------------------------------------------------------------- */
 
 /* Looking at /proc/PID/exe needs the same right as everything else the runner does to a process. */

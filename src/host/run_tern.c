@@ -427,16 +427,20 @@ struct run_tern_view run_tern_look(const void *user)
 
     if (!h || h->dead)
         return v;
-    v.user = h->user;
-    v.listener = h->tag == TAG_LISTENER;
-    if (v.listener) {
-        const struct run_listener *l = user;
-        for (const struct run_conn *c = l->waiting; c; c = c->next)
-            v.waiting += c->stage == QUEUED;
-        v.backlog = l->backlog;
-    } else {
-        v.unread = pump_unread(&((const struct run_conn *)user)->pump);
-        v.unsent = pump_unsent(&((const struct run_conn *)user)->pump);
+    const struct run_listener *l = user;
+    const struct run_conn *conn = user;
+    if (h->tag == TAG_CONN && conn->stage == ATTACHED) {
+        v.unread = pump_unread(&conn->pump);
+        v.unsent = pump_unsent(&conn->pump);
     }
+    if (h->tag == TAG_CONN)
+        l = conn->listener; /* whose it is until somebody accepts it */
+    v.listener = l != NULL;
+    v.user = l ? l->head.user : h->user;
+    if (!l)
+        return v;
+    for (const struct run_conn *c = l->waiting; c; c = c->next)
+        v.waiting += c->stage == QUEUED;
+    v.backlog = l->backlog;
     return v;
 }

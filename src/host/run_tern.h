@@ -52,7 +52,7 @@ size_t run_tern_busy(const struct run_tern *rt);
 /* What is known here of a socket that the stack lists: `user` is tern_entry.user. */
 struct run_tern_view {
     const void *user; /* the runner's, for run_owner_of_*(); NULL: no program's */
-    bool listener;
+    bool listener;    /* it is a listener's; of a connection: that waits there to be accepted */
     uint32_t waiting, backlog; /* listener: connections that wait for accept(); at most */
     uint32_t unread, unsent;   /* bytes in the pair; `unread` is part of the stack's rx_queued */
 };

@@ -120,8 +120,9 @@ static void edge(struct os *os)
 
     os_pair(os, AF_INET, fd);
     int ep = os_epoll_create1(os, SERVER, 0);
-    noted(os, "add", control(os, SERVER, ep, EPOLL_CTL_ADD, fd[SERVER],
-                             EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, 1));
+    noted(os, "add",
+          control(os, SERVER, ep, EPOLL_CTL_ADD, fd[SERVER],
+                  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, 1));
     note_wait(os, SERVER, ep, 4);
     note_wait(os, SERVER, ep, 4);
     feed(os, fd, 10);
@@ -157,15 +158,13 @@ static void once(struct os *os)
 
     os_pair(os, AF_INET, fd);
     int ep = os_epoll_create1(os, SERVER, 0);
-    noted(os, "add",
-          control(os, SERVER, ep, EPOLL_CTL_ADD, fd[SERVER], EPOLLIN | EPOLLONESHOT, 1));
+    noted(os, "add", control(os, SERVER, ep, EPOLL_CTL_ADD, fd[SERVER], EPOLLIN | EPOLLONESHOT, 1));
     feed(os, fd, 1);
     note_wait(os, SERVER, ep, 4);
     note_wait(os, SERVER, ep, 4);
     feed(os, fd, 1);
     note_wait(os, SERVER, ep, 4);
-    noted(os, "mod",
-          control(os, SERVER, ep, EPOLL_CTL_MOD, fd[SERVER], EPOLLIN | EPOLLONESHOT, 2));
+    noted(os, "mod", control(os, SERVER, ep, EPOLL_CTL_MOD, fd[SERVER], EPOLLIN | EPOLLONESHOT, 2));
     note_wait(os, SERVER, ep, 4);
     note_wait(os, SERVER, ep, 4);
     struct linger l = {1, 0};
@@ -265,8 +264,7 @@ static void room(struct os *os)
     os_pair(os, AF_INET, fd);
     int ep = os_epoll_create1(os, CLIENT, 0), edges = os_epoll_create1(os, CLIENT, 0);
     noted(os, "add", control(os, CLIENT, ep, EPOLL_CTL_ADD, fd[CLIENT], EPOLLOUT, 1));
-    noted(os, "add",
-          control(os, CLIENT, edges, EPOLL_CTL_ADD, fd[CLIENT], EPOLLOUT | EPOLLET, 1));
+    noted(os, "add", control(os, CLIENT, edges, EPOLL_CTL_ADD, fd[CLIENT], EPOLLOUT | EPOLLET, 1));
     note_wait(os, CLIENT, ep, 4);
     note_wait(os, CLIENT, edges, 4);
     for (int i = 0; i < 100; i++) {
