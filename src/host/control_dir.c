@@ -87,7 +87,8 @@ static void address(struct sockaddr_un *sun, int dir, const char *name)
 {
     memset(sun, 0, sizeof *sun);
     sun->sun_family = AF_UNIX;
-    snprintf(sun->sun_path, sizeof sun->sun_path, "/proc/self/fd/%d/%s", dir, name);
+    snprintf(sun->sun_path, sizeof sun->sun_path, "/proc/self/fd/%d/%.*s", dir, CONTROL_NAME_MAX,
+             name);
 }
 
 static int listen_in(struct control_place *place)
