@@ -111,6 +111,18 @@ void ss_text(const json_t *o, const char *name, char *out, size_t size)
     out[n] = 0;
 }
 
+/* Of a process that --pid does not mean, and whose programs it does not mean, nothing is said. */
+static bool wanted_process(const struct ss_values *v, const struct control_answer *a)
+{
+    const json_t *o;
+    size_t n;
+
+    if (!v->pid || (uint64_t)a->pid == v->pid)
+        return true;
+    json_array_foreach(a->sockets, n, o) if (ss_number(o, "pid") == v->pid) return true;
+    return false;
+}
+
 static bool wanted(const struct ss_values *v, const struct control_answer *a, const json_t *socket)
 {
     enum tern_state state = ss_state(socket);
@@ -281,6 +293,8 @@ static int show_json(const struct ss_values *v, const struct control_answer *ans
     size_t n;
 
     for (size_t i = 0; i < count; i++) {
+        if (!wanted_process(v, &answers[i]))
+            continue;
         json_t *sockets = json_array();
         json_t *head = answers[i].head ? json_copy(answers[i].head) : json_object();
         json_array_foreach(answers[i].sockets, n, o) if (wanted(v, &answers[i], o))(void)
@@ -317,7 +331,7 @@ static int ss(const void *values, int argc, char **argv)
     if (!v->json && !v->summary && count > 0)
         status = show_table(v, answers, count);
     for (size_t i = 0; i < count; i++) {
-        if (v->summary && !v->json && answers[i].head)
+        if (v->summary && !v->json && answers[i].head && wanted_process(v, &answers[i]))
             ss_summary(stdout, &answers[i]);
         if (answers[i].wrong[0])
             status = cmd_fail("ss", "process %d %s", (int)answers[i].pid, answers[i].wrong);

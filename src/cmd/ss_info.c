@@ -1,4 +1,4 @@
-/* ss_info.c - what `tern ss` tells of a socket or a stack beyond the table, in the words of ss(8). */
+/* ss_info.c - what `tern ss` tells of a socket or a stack beyond the table, in ss(8)'s words. */
 #include "cmd/ss.h"
 
 #include <ctype.h>
