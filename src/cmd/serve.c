@@ -97,9 +97,11 @@ static int serve(const void *values, int argc, char **argv)
             announce(&s, v);
         status = attach_run(&s.attached, "serve", never, NULL);
     }
-    site_free(s.site); /* whose connections are reset */
-    if (s.site)
+    if (s.site) {
+        node_hook_del(&s.attached.node, &s.hook);
+        site_free(s.site); /* whose connections are reset */
         attach_flush(&s.attached);
+    }
     attach_close(&s.attached);
     return status;
 }

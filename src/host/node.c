@@ -178,4 +178,13 @@ void node_hook_add(struct node *n, struct loop_hook *h)
     *at = h;
 }
 
+void node_hook_del(struct node *n, struct loop_hook *h)
+{
+    for (struct loop_hook **at = &n->hooks; *at; at = &(*at)->next)
+        if (*at == h) {
+            *at = h->next;
+            return;
+        }
+}
+
 bool node_quiet(const struct node *n) { return tern_next_timeout(n->stack) != 0; }

@@ -33,6 +33,7 @@ const struct device *node_lost(const struct node *n);
 
 /* Hooks work in the order in which they were added, in each turn of the stack. */
 void node_hook_add(struct node *n, struct loop_hook *h);
+void node_hook_del(struct node *n, struct loop_hook *h);
 
 /* Nothing waits to be sent that a device would take now. */
 bool node_quiet(const struct node *n);

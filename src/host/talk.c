@@ -244,4 +244,5 @@ void talk_stop(struct talk *t)
     if (t->out.ready)
         loop_del(t->node->loop, &t->out);
     t->in.ready = t->out.ready = NULL;
+    node_hook_del(t->node, &t->hook);
 }
