@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FLUSH_TURNS = 64 };
+enum { FLUSH_TURNS = 1000 };
+#define GRACE_NS 20000000u
 
 const char *const attach_offloads[] = {"auto", "tso", "checksum", "none", NULL};
 static const enum tun_rung rung_of_offload[] = {TUN_RUNG_USO, TUN_RUNG_TSO, TUN_RUNG_CHECKSUM,
@@ -242,8 +243,10 @@ int attach_run(struct attached *a, const char *verb, bool (*done)(void *user), v
 
 void attach_flush(struct attached *a)
 {
-    for (int i = 0; i < FLUSH_TURNS; i++)
-        if (loop_turn(a->loop, 0) || (node_quiet(&a->node) && i > 0))
+    uint64_t end = loop_clock() + GRACE_NS;
+
+    for (int i = 0; i < FLUSH_TURNS && loop_clock() < end; i++)
+        if (loop_turn(a->loop, end))
             return;
 }
 

@@ -2,7 +2,7 @@
 #
 # Each script moves into a network namespace of its own, which goes when its last process has. In it
 # tern has 10.9.0.2 and fd00:9::2 on the TUN interface t0, the kernel 10.9.0.1 and fd00:9::1.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034 # what it sets is for the scripts
 
 if [ -z "${KERNEL_NAMESPACE-}" ]; then
     as_root=
@@ -33,7 +33,7 @@ until_ok() {
 }
 
 size=100000000
-[ "$TERN_PRESET" = release ] || size=3000000
+[ "$TERN_PRESET" = release ] || size=2000000
 
 # Byte for byte what was sent? identical NAME SENT GOT
 identical() { if cmp "$2" "$3" >differs 2>&1; then fine "$1"; else wrong "$1" "$(cat differs)"; fi; }
@@ -52,16 +52,16 @@ serve() {
 }
 # Ends it: served NAME
 served() {
-    kill -INT $server
-    wait $server
+    kill -INT "$server"
+    wait "$server"
     same "$1" 0 $?
 }
 
 # Waits until Linux listens: listens PORT
 listens() { until_ok sh -c "ss -Hltn 'sport = :$1' | grep -q ."; }
 
-# Linux's end of a connection: peer listen|connect HOST PORT
-peer() { "$TERN_ROOT/tests/e2e/kernel-peer" "$@"; }
+# Linux's end of a connection: "$peer" listen|connect HOST PORT
+peer=$TERN_ROOT/tests/e2e/kernel-peer
 
 # An interface that outlives tern, for what must be arranged before tern is there: the congestion
 # control (which a namespace may not choose, but a route may).

@@ -1,9 +1,6 @@
-#!/bin/sh
-# tern and Linux carry much data to each other, each way at once, byte for byte: every MTU, both
-# families, offload on and off, as server and as client, against two congestion controls.
-#
-# run: background
-# limit: 300
+# kernel-bulk-common.sh - sourced by kernel-bulk-*.sh: tern and Linux carry much data to each other,
+# each way at once, byte for byte: every MTU, offload on and off, against two congestion controls.
+# shellcheck shell=sh
 set -u
 # shellcheck source=tests/e2e/kernel-common.sh
 . "$TERN_ROOT/tests/e2e/kernel-common.sh"
@@ -32,7 +29,7 @@ linux_to_tern() { # MTU FAMILY OFFLOAD
 tern_to_linux() { # MTU FAMILY OFFLOAD
     host=10.9.0.1 any=0.0.0.0
     [ "$2" = 4 ] || host=fd00:9::1 any=::
-    peer listen $any 5000 <down >got-up &
+    "$peer" listen $any 5000 <down >got-up &
     listener=$!
     listens 5000
     # shellcheck disable=SC2046 # a list of options
@@ -43,18 +40,15 @@ tern_to_linux() { # MTU FAMILY OFFLOAD
     identical "tern-to-linux-$1-ip$2-$3-down" down got-down
 }
 
-control=cubic
-for mtu in 576 1280 1500 9000; do
-    for family in 4 6; do
-        [ $mtu$family != 5766 ] || continue
+# every linux_to_tern|tern_to_linux FAMILY
+every() {
+    control=cubic
+    for mtu in 576 1280 1500 9000; do
+        [ "$mtu$2" != 5766 ] || continue
         for offload in auto none; do
             interface $mtu $control
-            linux_to_tern $mtu $family $offload
-            tern_to_linux $mtu $family $offload
+            "$1" $mtu "$2" $offload
             [ $control = cubic ] && control=reno || control=cubic
         done
     done
-done
-for offload in tso checksum; do
-    tern_to_linux 1500 4 $offload
-done
+}
