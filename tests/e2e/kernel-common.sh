@@ -36,7 +36,9 @@ size=100000000
 [ "$TERN_PRESET" = release ] || size=2000000
 
 # Byte for byte what was sent? identical NAME SENT GOT
-identical() { if cmp "$2" "$3" >differs 2>&1; then fine "$1"; else wrong "$1" "$(cat differs)"; fi; }
+identical() {
+    if cmp "$2" "$3" >differs 2>&1; then fine "$1"; else wrong "$1" "$(cat differs)"; fi
+}
 # Settings of the kernel's TCP: set_tcp NAME VALUE
 set_tcp() { echo "$2" >"/proc/sys/net/ipv4/tcp_$1"; }
 

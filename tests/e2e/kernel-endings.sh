@@ -97,8 +97,8 @@ wait $client
 same linux-server-killed-status 1 $?
 has linux-server-killed "10.9.0.1 port 5000: Connection reset by peer" said
 
-# tern connect goes by a signal: its peer sees the end (in CLOSE-WAIT Linux calls a reset EPIPE), and
-# its status is the signal's.
+# tern connect goes by a signal: its peer sees the end (in CLOSE-WAIT Linux calls a reset EPIPE),
+# and its status is the signal's.
 "$peer" listen 0.0.0.0 5000 </dev/zero >/dev/null 2>said &
 listener=$!
 listens 5000

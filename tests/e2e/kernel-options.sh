@@ -1,6 +1,6 @@
 #!/bin/sh
-# Linux without SACK, without timestamps or without window scaling, and without all three: data still
-# passes both ways, and neither side uses what the other has not agreed to.
+# Linux without SACK, without timestamps or without window scaling, and without all three: data
+# still passes both ways, and neither side uses what the other has not agreed to.
 #
 # run: background
 # limit: 200
