@@ -5,14 +5,15 @@ find_package(PkgConfig)
 if(PKG_CONFIG_FOUND)
     pkg_check_modules(SECCOMP IMPORTED_TARGET libseccomp>=2.5.0)
     pkg_check_modules(JANSSON IMPORTED_TARGET jansson)
+    pkg_check_modules(PCAP IMPORTED_TARGET libpcap)
 endif()
-if(NOT SECCOMP_FOUND OR NOT JANSSON_FOUND)
-    message(FATAL_ERROR "The tern command needs pkg-config, libseccomp (2.5 or newer) and jansson. "
-            "On Debian: sudo scripts/deps build. For libtern alone: cmake -DTERN_COMMAND=OFF")
+if(NOT SECCOMP_FOUND OR NOT JANSSON_FOUND OR NOT PCAP_FOUND)
+    message(FATAL_ERROR "The tern command needs pkg-config, libseccomp (2.5 or newer), jansson and "
+            "libpcap. On Debian: sudo scripts/deps build. For libtern alone: cmake -DTERN_COMMAND=OFF")
 endif()
 
 tern_room(host tern_watch tern_posix tern_lab libtern Threads::Threads PkgConfig::SECCOMP
-          PkgConfig::JANSSON)
+          PkgConfig::JANSSON PkgConfig::PCAP)
 
 # All of src/cmd but main.c is a library, so that tests can link with it.
 file(GLOB cmd_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/cmd/*.c")

@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct command cmd_run, cmd_serve, cmd_connect, cmd_listen, cmd_ss, cmd_drill,
-    cmd_help, cmd_completion;
+extern const struct command cmd_run, cmd_explain, cmd_serve, cmd_connect, cmd_listen, cmd_ss,
+    cmd_drill, cmd_help, cmd_completion;
 
 /* clang-format off */
 const struct command *const commands[] = {
     &cmd_run,
+    &cmd_explain,
     &cmd_serve,
     &cmd_connect,
     &cmd_listen,

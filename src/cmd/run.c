@@ -1,5 +1,6 @@
 /* run.c - `tern run`: a program over tern's TCP. */
 #include "cmd/cmd.h"
+#include "cmd/screen.h"
 
 #include "host/run_addr.h"
 #include "host/run_control.h"
@@ -10,21 +11,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <langinfo.h>
-#include <locale.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 enum {
     DROPS_MAX = 64,
     PUBLISH_MAX = 32,
-    WIDTH_USUAL = 100,
-    WIDTH_MIN = 40,
-    WIDTH_MAX = 250,
 };
 #define REST_BUSY (30 * VALUE_S)      /* data and FINs of ended programs are delivered so long, */
 #define REST_WAITING (500 * VALUE_MS) /* and the other end's FIN is awaited so long */
@@ -206,26 +201,6 @@ static void say(void *user, const char *text)
     fprintf(stderr, "tern run: %s\n", text);
 }
 
-static int columns(int fd)
-{
-    struct winsize size;
-    const char *text = getenv("COLUMNS");
-    long n = text ? strtol(text, NULL, 10) : 0;
-
-    if (isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col)
-        n = size.ws_col;
-    else if (n <= 0)
-        n = WIDTH_USUAL;
-    return (int)(n < WIDTH_MIN ? WIDTH_MIN : n > WIDTH_MAX ? WIDTH_MAX : n);
-}
-
-static bool colours(int fd)
-{
-    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-
-    return isatty(fd) && !(no && no[0]) && term && strcmp(term, "dumb") != 0;
-}
-
 /* false after saying why. */
 static bool record_config(struct record_config *r, const struct run_values *v)
 {
@@ -239,12 +214,12 @@ static bool record_config(struct record_config *r, const struct run_values *v)
             return false;
         }
     }
-    setlocale(LC_CTYPE, "");
-    r->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    struct screen screen = screen_of(r->timeline_fd);
+    r->utf8 = screen.utf8;
     r->facts = v->json != NULL;
     if (r->timeline_fd >= 0) {
-        r->width = columns(r->timeline_fd);
-        r->colour = colours(r->timeline_fd);
+        r->width = screen.width;
+        r->colour = screen.colour;
     }
     snprintf(application, sizeof application, "tern %s", cmd_version());
     r->application = application;

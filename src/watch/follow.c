@@ -8,7 +8,8 @@
 #include "base/siphash.h"
 #include "watch/judge.h"
 
-enum { BUCKETS_MIN = 64, CONNS_MAX = 1 << 20 };
+enum { BUCKETS_MIN = 64, CONNS_MAX = 1 << 20, SAME_PAIR_MAX = 8 };
+#define TIME_WAIT_USUAL (60 * (uint64_t)1000000000)
 
 struct follow {
     struct follow_config conf;
@@ -44,8 +45,11 @@ void follow_free(struct follow *f)
 {
     if (f == NULL)
         return;
-    for (uint32_t i = 0; i < f->count; i++)
+    for (uint32_t i = 0; i < f->count; i++) {
+        free(f->conns[i]->end[0].recent);
+        free(f->conns[i]->end[1].recent);
         free(f->conns[i]);
+    }
     free(f->conns);
     free(f->buckets);
     free(f);
@@ -152,6 +156,7 @@ static struct follow_conn *find(struct follow *f, const tern_addr pair[2], const
                                 int *from)
 {
     struct follow_conn *newest = NULL;
+    uint32_t same = 0;
     if (f->bucket_count == 0)
         return NULL;
     uint64_t hash = pair_hash(f, &pair[0], &pair[1]);
@@ -165,7 +170,7 @@ static struct follow_conn *find(struct follow *f, const tern_addr pair[2], const
             newest = k;
             *from = end;
         }
-        if (fits)
+        if (fits || ++same == SAME_PAIR_MAX)
             break;
     }
     return newest;
@@ -188,6 +193,7 @@ static void enter(const struct at *at, int end, enum tern_state to)
     if (from == to)
         return;
     e->state = (uint8_t)to;
+    e->state_time[from] += at->time - min_u64(at->time, e->state_since);
     e->state_since = at->time;
     if (to == TERN_ESTABLISHED && k->established == 0)
         k->established = at->time;
@@ -218,7 +224,8 @@ static void sender_shows(const struct at *at, int from, const struct packet *p)
     const struct follow_end *e = &at->k->end[from], *o = &at->k->end[!from];
     uint16_t flags = p->tcp.flags;
     bool acks_fin = flags & TCP_ACK && o->fin_sent && seq_gt(p->tcp.ack, o->fin);
-    bool acks_syn = flags & TCP_ACK && o->syn && seq_gt(p->tcp.ack, o->isn);
+    /* of the other end, if none of it is in the capture, it is believed */
+    bool acks_syn = flags & TCP_ACK && (o->segments == 0 || (o->syn && seq_gt(p->tcp.ack, o->isn)));
     if (flags & TCP_RST)
         return;
     if (flags & TCP_SYN) {
@@ -229,7 +236,8 @@ static void sender_shows(const struct at *at, int from, const struct packet *p)
             enter(at, from, TERN_SYN_RECEIVED);
     } else {
         enter_middle(at, from, flags);
-        if (e->state == TERN_SYN_SENT && acks_syn)
+        if (acks_syn &&
+            (e->state == TERN_SYN_SENT || (e->state == TERN_SYN_RECEIVED && o->segments == 0)))
             enter(at, from, TERN_ESTABLISHED);
     }
     if (acks_fin) {
@@ -254,6 +262,7 @@ static void receiver_takes(const struct at *at, int from, const struct packet *p
     const struct follow_end *r = &at->k->end[!from];
     uint16_t flags = p->tcp.flags;
     if (flags & TCP_RST) {
+        at->k->time_wait_reset |= r->state == TERN_TIME_WAIT;
         enter(at, from, TERN_CLOSED);
         enter(at, !from, TERN_CLOSED);
         return;
@@ -294,8 +303,10 @@ static void take_syn(struct follow_conn *k, int from, const struct wire_tcp *h, 
     e->options = h->opt.have;
     e->mss = h->opt.have & WIRE_OPT_MSS ? h->opt.mss : 0;
     e->wscale = (uint8_t)min_u32(h->opt.wscale, WIRE_WSCALE_MAX);
-    if (!(h->flags & TCP_ACK)) {
-        k->syn_time = first ? time : 0; /* sent again: which one is answered is not known */
+    if (!first && k->rtt <= 1) {
+        k->rtt = k->syn_time = 0; /* sent again: which one is answered is not known */
+    } else if (first && !(h->flags & TCP_ACK)) {
+        k->syn_time = time;
     } else if (first && k->syn_time != 0 && o->syn) {
         k->rtt = 1; /* to be completed by the ACK of it */
     }
@@ -303,14 +314,14 @@ static void take_syn(struct follow_conn *k, int from, const struct wire_tcp *h, 
 
 static void take_data(struct follow_end *e, const struct packet *p)
 {
-    if (p->len == 0)
+    if (p->len == 0 || !p->whole)
         return;
-    uint32_t i = e->recent_next++ % FOLLOW_RECENT;
-    e->recent[i].seq = p->tcp.seq;
-    e->recent[i].len = (uint32_t)p->len;
-    e->recent[i].sum = p->whole ? cksum_fold(cksum_portable(p->payload, p->len, 0)) : 0;
-    if (!p->whole)
-        e->recent[i].len = 0;
+    if (e->recent == NULL && (e->recent = calloc(FOLLOW_RECENT, sizeof(*e->recent))) == NULL)
+        return;
+    e->recent[e->recent_next++ % FOLLOW_RECENT] =
+        (struct follow_data){.seq = p->tcp.seq,
+                             .len = (uint32_t)p->len,
+                             .sum = cksum_fold(cksum_portable(p->payload, p->len, 0))};
 }
 
 static void take_numbers(struct follow_conn *k, int from, const struct packet *p)
@@ -378,7 +389,16 @@ static void take_rtt(struct follow_conn *k, int from, const struct wire_tcp *h, 
     bool completes = k->rtt == 1 && !(h->flags & (TCP_SYN | TCP_RST)) && h->flags & TCP_ACK &&
                      o->syn && h->ack == o->isn + 1;
     if (completes)
-        k->rtt = max_u64(time - k->syn_time, 2);
+        k->rtt = max_u64(time - min_u64(time, k->syn_time), 2);
+}
+
+/* Whether one of its ends is still in TIME-WAIT, as far as anybody knows how long that lasts. */
+static bool waits(const struct follow_conn *k, uint64_t now)
+{
+    for (int end = 0; end < 2; end++)
+        if (k->end[end].state == TERN_TIME_WAIT && now < k->end[end].state_since + TIME_WAIT_USUAL)
+            return true;
+    return false;
 }
 
 void follow_packet(struct follow *f, const struct follow_packet *p, struct follow_result *out)
@@ -395,7 +415,10 @@ void follow_packet(struct follow *f, const struct follow_packet *p, struct follo
     if (!packet->is_icmp && (k == NULL || begins_anew(k, out->from, &packet->tcp))) {
         bool answer = (packet->tcp.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
         tern_addr swapped[2] = {pair[1], pair[0]};
+        const struct follow_conn *before = k;
         k = make(f, answer ? swapped : pair, p->time);
+        if (k != NULL && before != NULL && waits(before, p->time))
+            k->reuses = before->number;
         out->from = answer;
         out->began = true;
     }
@@ -422,6 +445,14 @@ void follow_packet(struct follow *f, const struct follow_packet *p, struct follo
         k->reset_by = out->from;
     at.after = true;
     receiver_takes(&at, out->from, packet);
+}
+
+uint64_t follow_state_time(const struct follow_end *e, enum tern_state state, uint64_t now)
+{
+    uint64_t ns = e->state_time[state];
+    if (state == e->state)
+        ns += now - min_u64(now, e->state_since);
+    return state == TERN_TIME_WAIT ? min_u64(ns, TIME_WAIT_USUAL) : ns;
 }
 
 enum follow_outcome follow_outcome(const struct follow_conn *k)

@@ -21,7 +21,8 @@ struct follow;
 enum { FOLLOW_RECENT = 64 };
 
 /* What a segment is to those who look for trouble; the names and the meanings are those of the
- * analysis in Wireshark, so that both give the same counts. */
+ * analysis in Wireshark, so that both give the same counts. One difference: what comes soon after
+ * a SACK that lacks it is sent again because of that (fast), not out of order. */
 enum follow_kind {
     FOLLOW_RETRANSMISSION = 1 << 0, /* by a timer, or for no reason that can be seen */
     FOLLOW_FAST = 1 << 1,           /* after duplicate ACKs */
@@ -34,6 +35,12 @@ enum follow_kind {
     FOLLOW_MISSING_BEFORE = 1 << 8, /* a segment before it was not seen */
     FOLLOW_MISSING_ACKED = 1 << 9,  /* it acknowledges what was not seen */
     FOLLOW_KINDS = 10,
+};
+
+/* Data that was sent, to be known again. */
+struct follow_data {
+    uint32_t seq, len;
+    uint16_t sum;
 };
 
 /* One end, as far as its packets tell. */
@@ -54,20 +61,18 @@ struct follow_end {
     bool syn, based, acked, edged, fin_sent, rst_sent, ts_seen, data, wscale_sent;
     uint32_t acks[16]; /* the latest acknowledgement numbers, for RSTs that quote them */
     uint32_t acks_next;
-    struct {
-        uint32_t seq, len;
-        uint16_t sum;
-    } recent[FOLLOW_RECENT]; /* data it has sent */
+    struct follow_data *recent; /* FOLLOW_RECENT of them; NULL before its first data */
     uint32_t recent_next;
     /* for follow_kind, in the terms of that analysis */
     uint32_t next_seq, last_ack, last_wnd, dup_acks;
     uint64_t next_seq_time, last_ack_time;
     bool next_seq_known, last_ack_known, window_seen;
+    bool keep_alive; /* its latest segment was one */
     uint32_t sack_count;
     struct wire_sack sack[WIRE_SACK_MAX];
     /* counts */
     uint64_t segments, bytes, kinds[FOLLOW_KINDS];
-    uint64_t state_since;
+    uint64_t state_since, state_time[TERN_STATE_COUNT]; /* ns; without the present state's */
 };
 
 enum follow_outcome {
@@ -86,6 +91,8 @@ struct follow_conn {
     uint64_t began, established, ended, last; /* 0: not */
     uint64_t syn_time, rtt;                   /* of the handshake, ns; 0: not known */
     int closed_first, reset_by;
+    bool time_wait_reset; /* by an RST while one of them was in TIME-WAIT */
+    uint32_t reuses;      /* the connection whose TIME-WAIT it cut short; 0: none */
     uint64_t violations;
     void *user;
 };
@@ -135,6 +142,8 @@ uint32_t follow_count(const struct follow *f);
 struct follow_conn *follow_conn(const struct follow *f, uint32_t i);
 uint64_t follow_ignored(const struct follow *f); /* packets that are no TCP, or beyond conns_max */
 enum follow_outcome follow_outcome(const struct follow_conn *k);
+/* For how long an end has been in a state by `now`, ns: TIME-WAIT for no more than a minute. */
+uint64_t follow_state_time(const struct follow_end *e, enum tern_state state, uint64_t now);
 /* Relative to the end's ISN. */
 static inline uint32_t follow_relative(const struct follow_end *e, uint32_t seq)
 {

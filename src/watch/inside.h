@@ -177,7 +177,7 @@ struct fold {
 struct track {
     struct track *chain; /* others of the same hash; the newest first */
     uint64_t hash;
-    uint32_t number; /* from 1 */
+    uint32_t number; /* from 1, or from the configuration's */
     struct track_end end[2];
     char process[64]; /* "curl[4711]"; "" unknown */
     uint64_t began, established, ended, last;
@@ -242,7 +242,7 @@ struct timeline {
     struct item *arriving[2]; /* what end 0 and end 1 are taking in */
     struct pending *pending;  /* oldest first */
 
-    struct track **tracks; /* by number - 1 */
+    struct track **tracks; /* in the order in which they began */
     uint32_t track_count, track_room;
     struct track **buckets;
     uint32_t bucket_count;

@@ -141,7 +141,7 @@ static bool data_changed(const struct judge *j)
 {
     const struct follow_end *e = &j->conn->end[j->from];
     const struct packet *p = j->packet;
-    if (!p->whole || p->len == 0 || !seq_lt(p->tcp.seq, e->snd_max))
+    if (e->recent == NULL || !p->whole || p->len == 0 || !seq_lt(p->tcp.seq, e->snd_max))
         return false;
     for (uint32_t i = 0; i < FOLLOW_RECENT; i++)
         if (e->recent[i].len == p->len && e->recent[i].seq == p->tcp.seq)

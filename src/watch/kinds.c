@@ -43,8 +43,8 @@ static unsigned repetition(const struct follow_conn *k, int from, const struct p
     return FOLLOW_RETRANSMISSION;
 }
 
-/* A bare acknowledgement. */
-static unsigned bare(const struct follow_end *e, const struct wire_tcp *h, uint32_t wnd)
+/* A bare acknowledgement; `asked`: by a keep-alive. */
+static unsigned bare(const struct follow_end *e, const struct wire_tcp *h, uint32_t wnd, bool asked)
 {
     bool here =
         e->next_seq_known && h->seq == e->next_seq && e->last_ack_known && h->ack == e->last_ack;
@@ -52,7 +52,7 @@ static unsigned bare(const struct follow_end *e, const struct wire_tcp *h, uint3
         return 0;
     if (wnd != e->last_wnd && wnd != 0)
         return FOLLOW_WINDOW_UPDATE;
-    return wnd == e->last_wnd && wnd != 0 ? FOLLOW_DUP_ACK : 0;
+    return wnd == e->last_wnd && wnd != 0 && !asked ? FOLLOW_DUP_ACK : 0;
 }
 
 static void remember(struct follow_end *e, const struct packet *p, uint32_t wnd, uint64_t time)
@@ -95,9 +95,10 @@ unsigned kinds_of(struct follow_conn *k, int from, const struct packet *p, uint6
     if (!control && p->len <= 1 && e->next_seq_known && h->seq == e->next_seq - 1)
         kinds |= FOLLOW_KEEP_ALIVE;
     if (!control && p->len == 0 && !(kinds & FOLLOW_KEEP_ALIVE))
-        kinds |= bare(e, h, wnd);
+        kinds |= bare(e, h, wnd, o->keep_alive);
     if ((p->len != 0 || h->flags & (TCP_SYN | TCP_FIN)) && !(kinds & FOLLOW_KEEP_ALIVE))
         kinds |= repetition(k, from, p, time);
+    e->keep_alive = kinds & FOLLOW_KEEP_ALIVE;
     if (kinds & FOLLOW_DUP_ACK)
         e->dup_acks++;
     if (!(h->flags & TCP_RST))

@@ -161,6 +161,38 @@
     X(RULE_FIN_MOVED, "a FIN at {0}, and before at {1}")                                           \
     X(RULE_RST_NUMBER, "an RST with number {0}, which nobody takes; {1} comes next")               \
     X(RULE_AFTER_RST, "data at {0} after an RST at {1}")                                           \
+    /* what stands out in a capture */                                                             \
+    X(WHY_REFUSED, "{0} refuses: nothing listens there, or a firewall answers for it")             \
+    X(WHY_SILENT, "SYNs without an answer: {0}; nobody is there, or a firewall drops them")        \
+    X(WHY_NOT_COMPLETED, "SYN ACKs that nobody acknowledges: {0}; the handshake is not completed") \
+    X(WHY_RESET_CLOSED, "{0} resets: data came after it had closed")                               \
+    X(WHY_RESET_UNREAD, "{0} resets: it closed with data unread, or on purpose")                   \
+    X(WHY_RESET, "{0} resets: its program gave up, ended early, or chose to")                      \
+    X(WHY_AGAIN, "{0} sends again: {1}")                                                           \
+    X(WHY_BY_TIMER, "{0} by timer")                                                                \
+    X(WHY_FAST, "{0} fast")                                                                        \
+    X(WHY_SPURIOUS, "{0} for nothing")                                                             \
+    X(WHY_ORDER, "segments of {1} out of order: {0}")                                              \
+    X(WHY_DUP_ACKS, "duplicate ACKs by {1}: {0}")                                                  \
+    X(WHY_ZERO_WINDOW, "{1} closes its window (segments: {0}); its program reads slowly")          \
+    X(WHY_KEEP_ALIVE, "keep-alives and window probes by {1}: {0}")                                 \
+    X(WHY_CLOSE_WAIT, "{0} is in CLOSE-WAIT for {1}: its program has not closed")                  \
+    X(WHY_FIN_WAIT, "{0} waits in FIN-WAIT-2 for {1}: the other end has not closed")               \
+    X(WHY_FIN_UNHEARD, "the FIN of {0} is not acknowledged")                                       \
+    X(WHY_MISSING, "segments are missing from the capture: {0} gaps")                              \
+    X(WHY_RULE, "packet {0}, {1}: {2} ({3})")                                                      \
+    X(WHY_ONE_SIDED, "nothing of {0} is in the capture")                                           \
+    X(WHY_REUSES, "begins while #{0} on the same ports is still in TIME-WAIT")                     \
+    X(WHY_TIME_WAIT_RESET, "an RST ends the TIME-WAIT: late segments may reach a successor")       \
+    X(WHY_MANY_WAIT, "{0} connections wait in TIME-WAIT at {1}: it closes first, each has a port") \
+    X(WHY_FLOOD, "{0} handshakes with {1} were begun and not completed: a SYN flood?")             \
+    X(WHY_STATES, "{0}: {1}")                                                                      \
+    X(WHY_STATE, "{0} {1}")                                                                        \
+    X(WHY_NOTHING, "nothing stands out")                                                           \
+    X(WHY_TOTAL, "{0} packets in {1}")                                                             \
+    X(WHY_IGNORED, "{0} that are not TCP")                                                         \
+    X(WHY_BROKEN, "{0} rules broken")                                                              \
+    X(WHY_MORE, "and {0} more in which something stands out")                                      \
     /* comments on packets of a capture */                                                         \
     X(CAP_STATE, "{0}: {1} → {2}")                                                                 \
     X(CAP_LOST, "the link loses this packet")                                                      \

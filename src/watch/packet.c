@@ -3,15 +3,45 @@
 
 #include <stdio.h>
 
+#include "base/cksum.h"
+
 bool packet_read(const uint8_t *data, size_t len, struct packet *out)
 {
     return packet_read_part(data, len, len, out);
 }
 
+/* A sender that leaves a card to cut its segments, or to fill in the header's checksum, is captured
+ * with zeros there. */
+static enum tern_drop read_offloaded(const uint8_t *data, size_t have, size_t len,
+                                     struct wire_ip *out)
+{
+    uint8_t header[60];
+    size_t header_len = (data[0] & 15) * 4u;
+    if (header_len < WIRE_IP4_HEADER || header_len > have || len > UINT16_MAX ||
+        (load_be16(data + 2) != 0 && load_be16(data + 10) != 0))
+        return TERN_DROP_IP_HEADER;
+    memcpy(header, data, header_len);
+    if (load_be16(header + 2) == 0)
+        store_be16(header + 2, (uint16_t)len);
+    store_be16(header + 10, 0);
+    uint16_t sum = cksum_finish(cksum_portable(header, header_len, 0));
+    memcpy(header + 10, &sum, sizeof(sum));
+    return wire_ip_read(header, header_len, len, out);
+}
+
+static bool read_ip(const uint8_t *data, size_t have, size_t len, struct wire_ip *out)
+{
+    if (data == NULL)
+        return false;
+    if (wire_ip_read(data, have, len, out) == TERN_DROP_NONE)
+        return true;
+    return have >= WIRE_IP4_HEADER && data[0] >> 4 == 4 &&
+           read_offloaded(data, have, len, out) == TERN_DROP_NONE;
+}
+
 bool packet_read_part(const uint8_t *data, size_t have, size_t len, struct packet *out)
 {
-    if (data == NULL || wire_ip_read(data, have, len, &out->ip) != TERN_DROP_NONE ||
-        out->ip.fragment)
+    if (!read_ip(data, have, len, &out->ip) || out->ip.fragment)
         return false;
     const uint8_t *p = data + out->ip.header_len;
     size_t left = out->ip.payload_len, here = have - min_size(have, out->ip.header_len);
@@ -25,6 +55,7 @@ bool packet_read_part(const uint8_t *data, size_t have, size_t len, struct packe
         return false;
     out->payload = p + out->tcp.header_len;
     out->len = left - out->tcp.header_len;
+    out->here = min_size(here, left) - out->tcp.header_len;
     return true;
 }
 

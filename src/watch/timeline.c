@@ -311,7 +311,7 @@ static struct item *sent(struct timeline *t, const struct timeline_packet *p)
 {
     TERN_ASSERT(p->from == 0 || p->from == 1);
     struct packet packet;
-    if (!packet_read(p->data, p->len, &packet))
+    if (!packet_read_part(p->data, p->have != 0 ? p->have : p->len, p->len, &packet))
         return NULL;
     struct track *k = track_of_packet(t, &packet, p->from, p->sent);
     struct item *item = k != NULL ? item_new(t) : NULL;

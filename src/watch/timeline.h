@@ -18,6 +18,7 @@ struct timeline_config {
     bool utf8;      /* arrows and dashes beyond ASCII */
     uint64_t start; /* time 0 of the lines, ns */
     uint64_t msl;   /* for how long TIME-WAIT lasts, ns */
+    uint32_t first; /* the number of the first connection; 0: 1 */
     /* The text of one or more whole lines. */
     void (*write)(void *user, const char *text, size_t len);
     /* The process that owns this end-0 address, as "curl[4711]"; "" if unknown. May be NULL. */
@@ -44,6 +45,7 @@ struct timeline_packet {
     uint8_t marks;
     const uint8_t *data; /* an IP packet */
     size_t len;
+    size_t have; /* bytes of it at hand, if a capture has cut it; 0: all */
 };
 
 /* NULL: no memory. */

@@ -111,7 +111,7 @@ static struct track *make(struct timeline *t, const struct pair *a, uint64_t now
     k->chain = t->buckets[bucket];
     t->buckets[bucket] = k;
     t->tracks[t->track_count++] = k;
-    k->number = t->track_count;
+    k->number = t->track_count - 1 + max_u32(t->conf.first, 1);
     t->live++;
     return k;
 }
@@ -403,7 +403,7 @@ static void take_payload(struct track *k, struct item *item, const struct packet
     o->turn = false;
     item->notes |= NOTE_FIRST_DATA;
     char name[PAYLOAD_NAME];
-    if (payload_name(p->payload, p->len, name) != 0)
+    if (payload_name(p->payload, p->here, name) != 0)
         item->name = strdup(name); /* without memory: a segment without a name */
 }
 
