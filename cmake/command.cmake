@@ -9,7 +9,8 @@ if(PKG_CONFIG_FOUND)
 endif()
 if(NOT SECCOMP_FOUND OR NOT JANSSON_FOUND OR NOT PCAP_FOUND)
     message(FATAL_ERROR "The tern command needs pkg-config, libseccomp (2.5 or newer), jansson and "
-            "libpcap. On Debian: sudo scripts/deps build. For libtern alone: cmake -DTERN_COMMAND=OFF")
+            "libpcap. On Debian: sudo scripts/deps build. "
+            "For libtern alone: cmake -DTERN_COMMAND=OFF")
 endif()
 
 tern_room(host tern_watch tern_posix tern_lab libtern Threads::Threads PkgConfig::SECCOMP
