@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +40,11 @@ struct kernel {
     intptr_t args[6];
     int64_t result;
 };
+
+static int64_t lag_max;
+static char congestion[16];
+
+int64_t kernel_lag(void) { return lag_max; }
 
 static struct kernel *of(struct drill_sut *s) { return (struct kernel *)s; }
 
@@ -85,6 +93,8 @@ static void pass(struct drill_sut *s, int64_t until)
     for (;;) {
         read_packets(k);
         int64_t left = until - now(s);
+        if (-left > lag_max && until > 0)
+            lag_max = -left;
         if (k->first || left <= 0 || (waits && !__atomic_load_n(&k->busy, __ATOMIC_ACQUIRE)))
             return;
         struct pollfd fds[2] = {{k->tun, POLLIN, 0}, {k->done_fd, POLLIN, 0}};
@@ -121,19 +131,32 @@ static long number_of(enum drill_nr nr)
 #define X(name)                                                                                    \
     case DRILL_NR_##name:                                                                          \
         return SYS_##name;
-        X(socket)
-        X(bind) X(listen) X(accept) X(accept4) X(connect) X(shutdown) X(close) X(getsockname)
-            X(getpeername) X(getsockopt) X(setsockopt) X(read) X(write) X(readv) X(writev)
-                X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(dup) X(fcntl) X(ioctl) X(pipe2)
-                    X(sendfile) X(splice) X(epoll_create1) X(epoll_ctl)
+        X(bind)
+        X(listen)
+        X(accept) X(accept4) X(connect) X(shutdown) X(close) X(getsockname) X(getpeername)
+            X(getsockopt) X(setsockopt) X(read) X(write) X(readv) X(writev) X(recvfrom) X(sendto)
+                X(recvmsg) X(sendmsg) X(dup) X(fcntl) X(ioctl) X(pipe2) X(sendfile) X(splice)
+                    X(epoll_create1) X(epoll_ctl)
 #undef X
                         default : return -1;
     }
 }
 
+/* Some algorithms cannot be made a namespace's default, but be asked for by a socket. */
+static int64_t make_socket(const intptr_t a[6])
+{
+    int fd = socket((int)a[0], (int)a[1], (int)a[2]), saved = errno;
+    if (fd >= 0)
+        setsockopt(fd, SOL_TCP, TCP_CONGESTION, congestion, (socklen_t)strlen(congestion));
+    errno = saved;
+    return fd;
+}
+
 static int64_t run(enum drill_nr nr, const intptr_t a[6])
 {
     switch (nr) {
+    case DRILL_NR_socket:
+        return make_socket(a);
     case DRILL_NR_recv:
         return recv((int)a[0], (void *)a[1], (size_t)a[2], (int)a[3]);
     case DRILL_NR_send:
@@ -235,6 +258,11 @@ static const char *changed(struct drill_sut *s)
         for (const char *p = name; *p && n + 1 < sizeof(path); p++)
             path[n++] = *p == '.' ? '/' : *p;
         path[n] = '\0';
+        if (strcmp(name, "net.ipv4.tcp_congestion_control") == 0) {
+            snprintf(congestion, sizeof(congestion), "%s",
+                     drill_settings_get(of(s)->setup.settings, name));
+            continue;
+        }
         put(path, drill_settings_get(of(s)->setup.settings, name));
     }
     return NULL;
@@ -262,13 +290,11 @@ static void free_sut(struct drill_sut *s)
     pthread_cond_broadcast(&k->changed);
     bool stuck = k->busy;
     pthread_mutex_unlock(&k->lock);
-    for (int fd = 64; fd < 256; fd++)
-        close(fd); /* the script's; a call that waits gives up when its device is gone */
     close(k->tun);
     if (stuck)
         pthread_cancel(k->thread);
     pthread_join(k->thread, NULL);
-    close(k->done_fd);
+    close(k->done_fd); /* the script's own end with the process */
     for (struct drill_out *o; (o = take(s)) != NULL;)
         free(o);
     free(k);
@@ -279,11 +305,23 @@ static const struct drill_sut_ops ops = {now,    pass,    inject,  take,     cal
 
 const char *kernel_prepare(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     if (unshare(CLONE_NEWNET) != 0)
         return "it needs root, for a network namespace";
     if (access("/dev/net/tun", R_OK | W_OK) != 0)
         return "/dev/net/tun cannot be opened";
     return system("ip link set lo up") == 0 ? NULL : "there is no ip command";
+}
+
+const char *kernel_possible(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(kernel_prepare() != NULL);
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return "it needs root, a network namespace, /dev/net/tun and the ip command";
+    return NULL;
 }
 
 static bool run_ip(const char *format, const char *address, int mtu)
@@ -328,5 +366,6 @@ struct drill_sut *kernel_sut(const struct drill_setup *setup, const char **why)
     for (struct drill_out *o; (o = take(&k->base)) != NULL;)
         free(o);
     k->start = clock_now();
+    lag_max = 0;
     return &k->base;
 }

@@ -1,0 +1,14 @@
+#!/bin/sh
+# The scripts of tests/drill, over IPv4, IPv6 and IPv4-mapped IPv6.
+# limit: 300
+set -u
+
+for folder in "$TERN_ROOT"/tests/drill/*/; do
+    name=$(basename "$folder")
+    if "$TERN" drill --quiet --ip-version all "$folder" >"$name.log" 2>&1; then
+        echo "ok $name: $(tail -n 1 "$name.log")"
+    else
+        cat "$name.log"
+        echo "not ok $name - $(tail -n 1 "$name.log")"
+    fi
+done
