@@ -7,6 +7,7 @@
 #   make bench           speed and size beside other stacks
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
 #   make format          clang-format over the tree
+#   make amalgam         libtern as two files, in build/amalgam/tern
 #   make install         PREFIX=/usr/local, DESTDIR=
 #   make uninstall       what make install put there
 #   make clean
@@ -19,7 +20,7 @@ JOBS ?= $(shell nproc)
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test bench check format install uninstall clean build-deps
+.PHONY: all run test bench check format amalgam install uninstall clean build-deps
 
 all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
@@ -50,6 +51,9 @@ check:
 format:
 	@scripts/deps test
 	@scripts/format
+
+amalgam:
+	@scripts/amalgam
 
 install: all
 	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'

@@ -2,7 +2,8 @@
 
 get_target_property(libtern_type libtern TYPE)
 if(libtern_type STREQUAL "STATIC_LIBRARY")
-    install(TARGETS libtern ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+    install(TARGETS libtern EXPORT tern ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+            INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
     if(TERN_FAST)
         install(CODE "execute_process(COMMAND ${CMAKE_OBJCOPY} -R .gnu.lto_* -R .gnu.debuglto_*
                       \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libtern.a\"
@@ -14,6 +15,13 @@ install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/tern" DESTINATION "${CMAKE_INSTAL
 file(RELATIVE_PATH TERN_PC_UP "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 configure_file("${CMAKE_SOURCE_DIR}/cmake/tern.pc.in" "${CMAKE_BINARY_DIR}/tern.pc" @ONLY)
 install(FILES "${CMAKE_BINARY_DIR}/tern.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+# find_package(tern) gives tern::libtern.
+include(CMakePackageConfigHelpers)
+set(TERN_PACKAGE "${CMAKE_INSTALL_LIBDIR}/cmake/tern")
+install(EXPORT tern FILE tern-config.cmake NAMESPACE tern:: DESTINATION "${TERN_PACKAGE}")
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/tern-config-version.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_BINARY_DIR}/tern-config-version.cmake" DESTINATION "${TERN_PACKAGE}")
 
 if(TERN_COMMAND)
     install(TARGETS tern RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")

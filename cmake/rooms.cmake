@@ -13,7 +13,7 @@ function(tern_libtern)
     endif()
     add_library(libtern STATIC ${sources})
     set_target_properties(libtern PROPERTIES OUTPUT_NAME tern)
-    target_include_directories(libtern PUBLIC "${CMAKE_SOURCE_DIR}/include")
+    target_include_directories(libtern PUBLIC "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>")
     tern_flags(libtern)
     # Nothing from a C library but mem*: no stack protector and no checked variants of memcpy, which
     # some distributions' compilers add. Hidden, so that a shared library that contains libtern

@@ -5,7 +5,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if __STDC_HOSTED__
 #include <string.h>
+#else
+/* What libtern imports, where there may be no C library with headers. */
+void *memcpy(void *restrict to, const void *restrict from, size_t len);
+void *memmove(void *to, const void *from, size_t len);
+void *memset(void *to, int byte, size_t len);
+int memcmp(const void *a, const void *b, size_t len);
+#define memcpy(to, from, len) __builtin_memcpy(to, from, len)
+#define memmove(to, from, len) __builtin_memmove(to, from, len)
+#define memset(to, byte, len) __builtin_memset(to, byte, len)
+#define memcmp(a, b, len) __builtin_memcmp(a, b, len)
+#endif
 
 /* The one symbol an embedder may replace: called when an assertion fails, must not return. The
  * default (weak) traps. */

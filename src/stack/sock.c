@@ -212,7 +212,7 @@ int tern_connect(tern *s, tern_sock *out, const tern_addr *local, const tern_add
         tuple.lport = local->port;
     else if (choose_port(&s->tcp, &tuple) == 0)
         return TERN_EADDRNOTAVAIL;
-    struct conn *c;
+    struct conn *c = NULL;
     err = user_connect(&s->tcp, &tuple, iface, user, &c);
     if (err == 0)
         *out = sock_make(&s->tcp, REF_CONN, c->self, c->generation);

@@ -2,7 +2,7 @@
  * of its own. */
 #include "tcp/tcp.h"
 
-static uint64_t words_of(const struct tcp_tuple *tuple, uint64_t w[5])
+static size_t words_of(const struct tcp_tuple *tuple, uint64_t w[5])
 {
     memcpy(&w[0], tuple->remote, 16);
     memcpy(&w[2], tuple->local, 16);

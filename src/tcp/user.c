@@ -146,7 +146,7 @@ ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len)
     if (done == 0)
         return want == 0 ? 0 : no_memory(t, c);
     note_queued(t, c, done);
-    return done;
+    return (ptrdiff_t)done;
 }
 
 ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t want)
@@ -299,7 +299,7 @@ ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap)
         return reasm_readable(c, a) != 0 ? 0 : nothing(c);
     reasm_read(t, a, buf, len);
     consumed(t, c);
-    return len;
+    return (ptrdiff_t)len;
 }
 
 ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip)

@@ -12,7 +12,8 @@ make -s -C "$TERN_ROOT" install DESTDIR="$here/dest" PREFIX=/opt/tern >install.l
     wrong install "$(tail -n 3 install.log)"
 prefix=$here/dest/opt/tern
 
-for file in bin/tern lib/libtern.a include/tern/tern.h lib/pkgconfig/tern.pc share/man/man1/tern.1 \
+for file in bin/tern lib/libtern.a include/tern/tern.h lib/pkgconfig/tern.pc \
+    lib/cmake/tern/tern-config.cmake share/man/man1/tern.1 \
     share/bash-completion/completions/tern share/zsh/site-functions/_tern \
     share/fish/vendor_completions.d/tern.fish; do
     if [ -s "$prefix/$file" ]; then
@@ -52,6 +53,19 @@ for example in "$TERN_ROOT"/examples/*.c; do
         wrong "builds-$(basename "$example")" "$(head -n 3 err)"
     fi
 done
+# As others' builds find it.
+if cmake -S "$TERN_ROOT/examples/embed" -B cmake-example -DCMAKE_PREFIX_PATH="$prefix" >err 2>&1 &&
+    cmake --build cmake-example >>err 2>&1; then
+    fine find_package
+else
+    wrong find_package "$(grep -m 1 -i error err)"
+fi
+if PKG_CONFIG_PATH=$prefix/lib/pkgconfig make -s -C "$TERN_ROOT/examples/embed" installed \
+    OUT="$here" 2>err; then
+    fine pkg-config
+else
+    wrong pkg-config "$(head -n 3 err)"
+fi
 
 make -s -C "$TERN_ROOT" uninstall DESTDIR="$here/dest" PREFIX=/opt/tern >uninstall.log 2>&1
 left=$(find "$here/dest" -type f)
