@@ -180,6 +180,7 @@ typedef struct tern_tcp_info {
     uint32_t mss_peer;         /* the peer's MSS option, or the default for its family */
     uint32_t mss_own;          /* our MSS option */
     uint32_t pmtu;
+    uint32_t ts_offset; /* TSval is the time in ms plus this */
     uint32_t iss, irs;
     uint32_t snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd;
     uint32_t cwnd, ssthresh;
@@ -205,6 +206,7 @@ typedef struct tern_tcp_info {
     uint64_t busy, waited_window, waited_buffer, waits_since;
     uint8_t waits;
     uint16_t timeouts, timeout_runs; /* of the retransmission timer; in a row counts as one run */
+    uint8_t keep_probes;             /* unanswered, of keep-alive */
     uint64_t timeouts_time;          /* how long these runs took */
 } tern_tcp_info;
 

@@ -105,15 +105,16 @@ typedef struct tern_pkt {
 /* ---- events --------------------------------------------------------------------------------- */
 
 enum {
-    TERN_EV_READ = 1,     /* data can be read; again only after tern_recv() met TERN_EAGAIN */
-    TERN_EV_WRITE = 2,    /* room to send; again only after tern_send() met TERN_EAGAIN */
-    TERN_EV_ACCEPT = 4,   /* listener: tern_accept() has something */
-    TERN_EV_OPEN = 8,     /* the connection is established */
-    TERN_EV_EOF = 16,     /* the peer's FIN: after what is readable comes the end */
-    TERN_EV_ERROR = 32,   /* `err` says why the connection is over */
-    TERN_EV_SENT = 64,    /* our FIN is acknowledged, and with it all that was sent */
-    TERN_EV_CLOSED = 128, /* the last event of a handle: it is stale from now on */
-    TERN_EV_HOLD = 256,   /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
+    TERN_EV_READ = 1,       /* data can be read; again only after tern_recv() met TERN_EAGAIN */
+    TERN_EV_WRITE = 2,      /* room to send; again only after tern_send() met TERN_EAGAIN */
+    TERN_EV_ACCEPT = 4,     /* listener: tern_accept() has something */
+    TERN_EV_OPEN = 8,       /* the connection is established */
+    TERN_EV_EOF = 16,       /* the peer's FIN: after what is readable comes the end */
+    TERN_EV_ERROR = 32,     /* `err` says why the connection is over */
+    TERN_EV_SENT = 64,      /* our FIN is acknowledged, and with it all that was sent */
+    TERN_EV_CLOSED = 128,   /* the last event of a handle: it is stale from now on */
+    TERN_EV_PROGRESS = 512, /* what tern_watch() has asked for has been sent, or acknowledged */
+    TERN_EV_HOLD = 256,     /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
 };
 
 typedef struct {
@@ -336,9 +337,17 @@ enum tern_opt {
     TERN_OPT_TTL,          /* 1..255 (MUST-49) */
     TERN_OPT_DSCP,         /* 0..63 (MUST-48) */
     TERN_OPT_MSS,          /* bytes; an upper bound on sent and advertised MSS */
+    TERN_OPT_QUICKACK,     /* 0/1: acknowledge at once, or with what is sent; does not last */
+    TERN_OPT_KEEPALIVE,    /* 0/1: probe a silent peer (MUST-24) */
+    TERN_OPT_KEEP_IDLE,    /* ns of silence before the first probe (MUST-28) */
+    TERN_OPT_KEEP_INTVL,   /* ns between two probes */
+    TERN_OPT_KEEP_COUNT,   /* probes that may stay unanswered */
+    TERN_OPT_FIN_WAIT2,    /* ns in FIN-WAIT-2 of a closed socket; 0: tern_config's; -1: none */
+    TERN_OPT_DEFER_ACCEPT, /* listener: accept with the first data, or after so many SYN-ACKs */
     TERN_OPT_COUNT
 };
-/* TERN_EINVAL: an unknown option or a value out of its range. */
+/* Of a listener, RCVBUF, TTL, DSCP, MSS and DEFER_ACCEPT: what its SYN-ACKs say and its
+ * connections begin with. TERN_EINVAL: an unknown option or a value out of its range. */
 int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value);
 int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value);
 
@@ -353,6 +362,11 @@ int tern_arm(tern *s, tern_sock k, uint32_t mask);
 /* Changes the congestion control of a connection; the window stays. TERN_EINVAL: state_size is too
  * large; TERN_ELIMIT: more than 16 kinds are in use; TERN_ENOMEM. */
 int tern_cc_set(tern *s, tern_sock k, const tern_cc_ops *ops);
+
+/* Asks for one TERN_EV_PROGRESS event when the first `sent` bytes of what was queued have been
+ * sent, and one when the first `acked` have been acknowledged (both modulo 2^32, at most 2^31 ahead
+ * of where they are; NULL: not asked). A later call replaces an earlier one. TERN_ENOMEM. */
+int tern_watch(tern *s, tern_sock k, const uint32_t *sent, const uint32_t *acked);
 
 /* Both ends of a connection, or the local address of a listener; either may be NULL. */
 int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer);

@@ -202,6 +202,8 @@ static int take(struct sock *sk, struct sock *c)
     c->done = info.eof;
     sock_fail(c, info.err);
     (void)tern_names(s, c->k, &c->local, NULL);
+    if (c->domain == AF_INET6 && !addr_is4(&c->peer))
+        c->opts.v6only = 1;
     tern_arm(s, c->k, TERN_EV_READ);
     opts_apply(c);
     return 0;

@@ -5,6 +5,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+/* SOF_TIMESTAMPING_TX_*: what may be asked for with one call. */
+enum { TX_RECORD = 1 << 0 | 1 << 1 | 1 << 8 | 1 << 9 | 1 << 18 };
+
 #ifndef TCP_CM_INQ
 #define TCP_CM_INQ TCP_INQ
 #endif
@@ -36,24 +39,40 @@ void msg_control_put(struct msg_control *m, int level, int type, const void *dat
 
 void msg_control_end(struct msg_control *m) { m->msg->msg_controllen = m->used; }
 
-int msg_send_control(const struct sock *sk, const struct msghdr *msg)
+static int take_control(const struct cmsghdr *h, const uint8_t *data, uint32_t *tsflags)
 {
+    uint32_t flags;
+
+    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type == SCM_RIGHTS ||
+        h->cmsg_type == SCM_CREDENTIALS)
+        return 0; /* TCP looks at no other level; these two are AF_UNIX's, and ignored */
+    if (h->cmsg_type != SO_TIMESTAMPING)
+        return -EINVAL;
+    if (h->cmsg_len != CMSG_LEN(sizeof flags))
+        return -EINVAL;
+    memcpy(&flags, data, sizeof flags);
+    if (flags & ~(uint32_t)TX_RECORD)
+        return -EINVAL;
+    *tsflags = (*tsflags & ~(uint32_t)TX_RECORD) | flags;
+    return 0;
+}
+
+int msg_send_control(const struct msghdr *msg, uint32_t *tsflags)
+{
+    const uint8_t *control = msg->msg_control;
     size_t at = 0;
 
-    (void)sk;
-    if (msg->msg_control == NULL)
+    if (control == NULL)
         return 0;
-    while (msg->msg_controllen - at >= sizeof(struct cmsghdr)) {
+    while (msg->msg_controllen > at && msg->msg_controllen - at >= sizeof(struct cmsghdr)) {
         struct cmsghdr h;
-        memcpy(&h, (const uint8_t *)msg->msg_control + at, sizeof h);
+        memcpy(&h, control + at, sizeof h);
         if (h.cmsg_len < sizeof h || h.cmsg_len > msg->msg_controllen - at)
             return -EINVAL;
-        if (h.cmsg_level == SOL_SOCKET && h.cmsg_type != SCM_RIGHTS &&
-            h.cmsg_type != SCM_CREDENTIALS)
-            return -EINVAL;
+        int err = take_control(&h, control + at + CMSG_LEN(0), tsflags);
+        if (err != 0)
+            return err;
         at += CMSG_ALIGN(h.cmsg_len);
-        if (at > msg->msg_controllen)
-            break;
     }
     return 0;
 }

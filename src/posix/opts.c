@@ -9,11 +9,15 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "posix/errq.h"
 #include "posix/tcpinfo.h"
 
 enum {
     SNDBUF_LEAST = 4608, /* SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF */
     RCVBUF_LEAST = 2304,
+    RCVTIMEO_NEW = 66, /* not in every system's headers */
+    SNDTIMEO_NEW = 67,
+    TIMESTAMPING_NEW = 65,
 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -23,6 +27,14 @@ const struct posix_option *opts_find(int level, int name)
     for (size_t i = 0; i < posix_options_count; i++)
         if (posix_options[i].level == level && posix_options[i].name == name)
             return &posix_options[i];
+    return NULL;
+}
+
+const struct posix_refused *opts_refused(int level, int name)
+{
+    for (size_t i = 0; i < posix_refused_count; i++)
+        if (posix_refused[i].level == level && posix_refused[i].name == name)
+            return &posix_refused[i];
     return NULL;
 }
 
@@ -38,6 +50,10 @@ void opts_init(const tern_sockets *p, struct sock_opts *o, int domain)
         .linger_s = -1,
         .rcvtimeo = TERN_NEVER,
         .sndtimeo = TERN_NEVER,
+        .quickack = 1,
+        .keepidle = (int)p->tune.tcp_keepalive_time,
+        .keepintvl = (int)p->tune.tcp_keepalive_intvl,
+        .keepcnt = (int)p->tune.tcp_keepalive_probes,
         .syncnt = (int)p->tune.tcp_syn_retries,
         .ttl = -1,
         .hops = -1,
@@ -160,6 +176,34 @@ static int set_linger(struct sock *sk, const void *value, socklen_t len)
     return 0;
 }
 
+/* The same layout twice where a long has 64 bits. */
+static bool is_rcvtimeo(const struct posix_option *opt)
+{
+    return opt->level == SOL_SOCKET && (opt->name == SO_RCVTIMEO || opt->name == RCVTIMEO_NEW);
+}
+
+static bool is_sndtimeo(const struct posix_option *opt)
+{
+    return opt->level == SOL_SOCKET && (opt->name == SO_SNDTIMEO || opt->name == SNDTIMEO_NEW);
+}
+
+static bool is_timestamping(const struct posix_option *opt)
+{
+    return opt->level == SOL_SOCKET &&
+           (opt->name == SO_TIMESTAMPING || opt->name == TIMESTAMPING_NEW);
+}
+
+/* An int, or a struct so_timestamping, which begins with one. */
+static int set_timestamping(struct sock *sk, const void *value, socklen_t len)
+{
+    int flags;
+
+    if (len < sizeof flags)
+        return -EINVAL;
+    memcpy(&flags, value, sizeof flags);
+    return errq_set_timestamping(sk, flags);
+}
+
 static int set_timeout(uint64_t *out, const void *value, socklen_t len)
 {
     struct timeval t;
@@ -193,10 +237,12 @@ static int set_own(struct sock *sk, const struct posix_option *opt, const void *
 {
     if (opt->level == SOL_SOCKET && opt->name == SO_LINGER)
         return set_linger(sk, value, len);
-    if (opt->level == SOL_SOCKET && opt->name == SO_RCVTIMEO)
+    if (is_rcvtimeo(opt))
         return set_timeout(&sk->opts.rcvtimeo, value, len);
-    if (opt->level == SOL_SOCKET && opt->name == SO_SNDTIMEO)
+    if (is_sndtimeo(opt))
         return set_timeout(&sk->opts.sndtimeo, value, len);
+    if (is_timestamping(opt))
+        return set_timestamping(sk, value, len);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
         return set_congestion(sk, value, len);
     return -ENOPROTOOPT;
@@ -205,10 +251,8 @@ static int set_own(struct sock *sk, const struct posix_option *opt, const void *
 /* Copies as much as fits, and says how much that was. */
 static int give(void *to, socklen_t *len, const void *value, size_t size)
 {
-    size_t room = *len;
+    size_t room = *len; /* IPv6 takes a negative one for a large one */
 
-    if ((int)*len < 0)
-        return -EINVAL;
     if (room > size)
         room = size;
     if (room != 0)
@@ -235,12 +279,14 @@ static int get_own(struct sock *sk, const struct posix_option *opt, void *to, so
 
     if (opt->level == SOL_SOCKET && opt->name == SO_LINGER)
         return give(to, len, &l, sizeof l);
-    if (opt->level == SOL_SOCKET && opt->name == SO_RCVTIMEO)
+    if (is_rcvtimeo(opt))
         return get_timeout(sk->opts.rcvtimeo, to, len);
-    if (opt->level == SOL_SOCKET && opt->name == SO_SNDTIMEO)
+    if (is_sndtimeo(opt))
         return get_timeout(sk->opts.sndtimeo, to, len);
     if (opt->level == SOL_SOCKET && opt->name == SO_COOKIE)
         return *len < sizeof sk->k.id ? -EINVAL : give(to, len, &sk->k.id, sizeof sk->k.id);
+    if (is_timestamping(opt))
+        return give(to, len, (int[2]){sk->opts.timestamping, 0}, sizeof(int[2]));
     if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
         return give(to, len, sk->opts.congestion, sizeof sk->opts.congestion);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_INFO) {
@@ -267,6 +313,14 @@ static int set_number(struct sock *sk, const struct posix_option *opt, int value
     return err;
 }
 
+/* An option of IP may be a byte, or nothing, which is 0; the others are an int. */
+static socklen_t least_length(const struct posix_option *opt)
+{
+    if (opt->level == IPPROTO_IP)
+        return opt->odd ? 1 : 0;
+    return opt->odd ? 0 : sizeof(int);
+}
+
 static int set_option(struct sock *sk, const struct posix_option *opt, const void *value,
                       socklen_t len)
 {
@@ -274,16 +328,16 @@ static int set_option(struct sock *sk, const struct posix_option *opt, const voi
 
     if (opt->kind == OPT_OWN)
         return set_own(sk, opt, value, len);
+    if (len < least_length(opt))
+        return -EINVAL;
     if (opt->kind == OPT_READ)
         return -ENOPROTOOPT;
     if (len >= sizeof number)
         memcpy(&number, value, sizeof number);
     else if (opt->level == IPPROTO_IP && len >= 1)
-        number = *(const uint8_t *)value; /* IP's may come as one byte */
-    else
-        return -EINVAL;
+        number = *(const uint8_t *)value;
     if (opt->kind == OPT_DENY)
-        return number != 0 ? -EPERM : 0;
+        return -EPERM;
     return set_number(sk, opt, number);
 }
 
@@ -338,12 +392,13 @@ int tern_socket_getsockopt(tern_sockets *p, int fd, int level, int name, void *v
     if (sk == NULL)
         return err;
     const struct posix_option *opt = opts_find(level, name);
-    if (level == IPPROTO_IPV6 && sk->domain == AF_INET)
+    bool known = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP;
+    if (!known && sk->domain == AF_INET)
         err = -EOPNOTSUPP;
     else if (opt == NULL)
         err = -ENOPROTOOPT;
     else
-        err = (int)*len < 0 ? -EINVAL : get_option(sk, opt, value, len);
+        err = (int)*len < 0 && level != IPPROTO_IPV6 ? -EINVAL : get_option(sk, opt, value, len);
     sock_put(sk);
     return err;
 }

@@ -24,6 +24,7 @@ struct posix_option {
     enum opt_kind kind;
     uint16_t offset; /* of an int in struct sock_opts; 0: there is none, `get` and `set` tell */
     int min, max;
+    bool odd; /* about short values it does not do as the others of its level (least_length()) */
     int (*set)(struct sock *sk, int value);  /* instead of the range; stores by itself */
     int (*get)(struct sock *sk, int *value); /* instead of what is stored */
     void (*apply)(struct sock *sk);          /* tells the stack; NULL: there is nothing to tell */
@@ -32,6 +33,16 @@ struct posix_option {
 extern const struct posix_option posix_options[];
 extern const size_t posix_options_count;
 
+/* An option of Linux that is not there: ENOPROTOOPT, and why. */
+struct posix_refused {
+    int level, name;
+    const char *text, *why;
+};
+
+extern const struct posix_refused posix_refused[];
+extern const size_t posix_refused_count;
+
+const struct posix_refused *opts_refused(int level, int name);
 const struct posix_option *opts_find(int level, int name);
 /* A row's number in `o`. */
 int *opts_value(struct sock_opts *o, const struct posix_option *opt);

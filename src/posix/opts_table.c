@@ -6,9 +6,14 @@
 
 #include "posix/opts.h"
 
-/* Newer than some systems' headers. */
-#ifndef SO_PREFER_BUSY_POLL
-#define SO_PREFER_BUSY_POLL 69
+/* Not in every system's headers. */
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78
+#endif
+#ifndef SO_RCVTIMEO_NEW
+#define SO_RCVTIMEO_NEW 66
+#define SO_SNDTIMEO_NEW 67
+#define SO_TIMESTAMPING_NEW 65
 #endif
 
 /* ---- small setters and getters --------------------------------------------------------------- */
@@ -109,6 +114,92 @@ static int set_v6only(struct sock *sk, int value)
     return 0;
 }
 
+static int set_linger2(struct sock *sk, int value)
+{
+    enum { FIN_TIMEOUT_MAX = 120 };
+    sk->opts.linger2 = value < 0 ? -1 : value > FIN_TIMEOUT_MAX ? FIN_TIMEOUT_MAX : value;
+    return 0;
+}
+
+static int get_linger2(struct sock *sk, int *value)
+{
+    *value = sk->opts.linger2 != 0 ? sk->opts.linger2 : (int)sk->p->tune.tcp_fin_timeout;
+    return 0;
+}
+
+/* Seconds become SYN-ACKs, which go after 1, 3, 7, ... seconds, and are read back as such. */
+enum { SYNACK_FIRST_S = 1, RTO_MAX_S = 120 };
+
+static int set_defer_accept(struct sock *sk, int value)
+{
+    int sent = 0, period = SYNACK_FIRST_S, wait = SYNACK_FIRST_S;
+
+    if (value > 0) {
+        sent = 1;
+        while (value > period && sent < 255) {
+            sent++;
+            wait = 2 * wait < RTO_MAX_S ? 2 * wait : RTO_MAX_S;
+            period += wait;
+        }
+    }
+    sk->opts.defer_accept = sent;
+    return 0;
+}
+
+static int get_defer_accept(struct sock *sk, int *value)
+{
+    int wait = SYNACK_FIRST_S;
+
+    *value = sk->opts.defer_accept > 0 ? SYNACK_FIRST_S : 0;
+    for (int n = 1; n < sk->opts.defer_accept; n++) {
+        wait = 2 * wait < RTO_MAX_S ? 2 * wait : RTO_MAX_S;
+        *value += wait;
+    }
+    return 0;
+}
+
+static int set_window_clamp(struct sock *sk, int value)
+{
+    enum { CLAMP_LEAST = 1152 }; /* half of SOCK_MIN_RCVBUF */
+
+    if (value == 0 && sock_state(sk, NULL) != LINUX_CLOSE)
+        return -EINVAL;
+    sk->opts.window_clamp = value != 0 && value < CLAMP_LEAST ? CLAMP_LEAST : value;
+    return 0;
+}
+
+static int get_quickack(struct sock *sk, int *value)
+{
+    int64_t on;
+
+    if (sk->k.id == 0 || tern_option_get(sk->p->conf.stack, sk->k, TERN_OPT_QUICKACK, &on) < 0)
+        on = sk->opts.quickack;
+    *value = (int)on;
+    return 0;
+}
+
+static int get_timestamp(struct sock *sk, int *value)
+{
+    tern_tcp_info info;
+
+    sock_state(sk, &info);
+    *value = (int)((uint32_t)(sk->p->now / NS_PER_MS) + info.ts_offset);
+    return 0;
+}
+
+static int get_zero(struct sock *sk, int *value)
+{
+    (void)sk;
+    *value = 0;
+    return 0;
+}
+
+static int set_thin_dupack(struct sock *sk, int value)
+{
+    (void)sk;
+    return value == 0 || value == 1 ? 0 : -EINVAL;
+}
+
 /* ---- telling the stack ----------------------------------------------------------------------- */
 
 static void tell(struct sock *sk, enum tern_opt option, int64_t value)
@@ -145,22 +236,55 @@ static void apply_sndbuf(struct sock *sk)
     if (sk->opts.sndbuf != 0)
         tell(sk, TERN_OPT_SNDBUF, sk->opts.sndbuf);
 }
-/* Half of what Linux counts in is its bookkeeping. */
+/* Half of what Linux counts in is its bookkeeping. A clamp is a smaller buffer. */
 static void apply_rcvbuf(struct sock *sk)
 {
-    if (sk->opts.rcvbuf != 0)
-        tell(sk, TERN_OPT_RCVBUF, sk->opts.rcvbuf / 2);
+    int bytes = sk->opts.rcvbuf / 2, clamp = sk->opts.window_clamp;
+
+    if (clamp != 0 && (bytes == 0 || clamp < bytes))
+        bytes = clamp;
+    if (bytes != 0)
+        tell(sk, TERN_OPT_RCVBUF, bytes);
 }
+
+static void apply_keepalive(struct sock *sk)
+{
+    if (!sk->opts.keepalive) {
+        tell(sk, TERN_OPT_KEEPALIVE, 0);
+        return;
+    }
+    tell(sk, TERN_OPT_KEEP_IDLE, sk->opts.keepidle * (int64_t)NS_PER_S);
+    tell(sk, TERN_OPT_KEEP_INTVL, sk->opts.keepintvl * (int64_t)NS_PER_S);
+    tell(sk, TERN_OPT_KEEP_COUNT, sk->opts.keepcnt);
+    tell(sk, TERN_OPT_KEEPALIVE, 1);
+}
+
+static void apply_linger2(struct sock *sk)
+{
+    int s = sk->opts.linger2;
+    tell(sk, TERN_OPT_FIN_WAIT2, s < 0 ? -1 : s * (int64_t)NS_PER_S);
+}
+
+static void apply_quickack(struct sock *sk) { tell(sk, TERN_OPT_QUICKACK, sk->opts.quickack & 1); }
+
+static void apply_defer_accept(struct sock *sk)
+{
+    tell(sk, TERN_OPT_DEFER_ACCEPT, sk->opts.defer_accept);
+}
+
 /* ---- the rows -------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(struct sock_opts, field)
 #define ROW(lvl, opt, what) .level = lvl, .name = opt, .text = #opt, .note = what
 #define FLAG(lvl, opt, field, what)                                                                \
-    ROW(lvl, opt, what), .kind = OPT_BOOL, .offset = AT(field), .min = INT_MIN, .max = INT_MAX
+    .level = lvl, .name = opt, .text = #opt, .note = what, .kind = OPT_BOOL, .offset = AT(field),  \
+    .min = INT_MIN, .max = INT_MAX
 #define NUMBER(lvl, opt, field, lo, hi, what)                                                      \
-    ROW(lvl, opt, what), .kind = OPT_INT, .offset = AT(field), .min = lo, .max = hi
-#define READ(lvl, opt, how, what) ROW(lvl, opt, what), .kind = OPT_READ, .get = how
-#define OWN(lvl, opt, what) ROW(lvl, opt, what), .kind = OPT_OWN
+    .level = lvl, .name = opt, .text = #opt, .note = what, .kind = OPT_INT, .offset = AT(field),   \
+    .min = lo, .max = hi
+#define READ(lvl, opt, how, what)                                                                  \
+    .level = lvl, .name = opt, .text = #opt, .note = what, .kind = OPT_READ, .get = how
+#define OWN(lvl, opt, what) .level = lvl, .name = opt, .text = #opt, .note = what, .kind = OPT_OWN
 
 #define SOL SOL_SOCKET
 #define TCP IPPROTO_TCP
@@ -189,7 +313,15 @@ const struct posix_option posix_options[] = {
     {OWN(SOL, SO_LINGER, "close() waits, or resets")},
     {OWN(SOL, SO_RCVTIMEO, "how long a read or accept() waits")},
     {OWN(SOL, SO_SNDTIMEO, "how long a write or connect() waits")},
+    {OWN(SOL, SO_RCVTIMEO_NEW, "the same with 64 bits")},
+    {OWN(SOL, SO_SNDTIMEO_NEW, "the same with 64 bits")},
     {OWN(SOL, SO_COOKIE, "the stack's number of the connection")},
+    {FLAG(SOL, SO_KEEPALIVE, keepalive, "probes a silent peer"), .apply = apply_keepalive},
+    {NUMBER(SOL, SO_ZEROCOPY, zerocopy, 0, 1, "MSG_ZEROCOPY is told when it is done (copied)")},
+    {OWN(SOL, SO_TIMESTAMPING,
+         "when data has left and was acknowledged: TX_SCHED, _SOFTWARE, _ACK")},
+    {OWN(SOL, SO_TIMESTAMPING_NEW, "the same with 64 bits")},
+    {FLAG(SOL, SO_OOBINLINE, oob_inline, "urgent bytes stay where they are in the stream")},
     {FLAG(SOL, SO_BROADCAST, broadcast, "kept; means nothing to a stream")},
     {FLAG(SOL, SO_DONTROUTE, dont_route, "kept; every host of a stack is on a link")},
     {NUMBER(SOL, SO_PRIORITY, priority, 0, 6, "kept; there is one queue")},
@@ -202,6 +334,26 @@ const struct posix_option posix_options[] = {
     {FLAG(TCP, TCP_CORK, cork, "partial segments wait until it is taken off"), .apply = apply_cork},
     {ROW(TCP, TCP_MAXSEG, "bounds the MSS sent and offered"), .kind = OPT_INT, .offset = AT(maxseg),
      .set = set_maxseg, .get = opts_get_maxseg, .apply = apply_maxseg},
+    {NUMBER(TCP, TCP_KEEPIDLE, keepidle, 1, 32767, "s of silence before the first probe"),
+     .apply = apply_keepalive},
+    {NUMBER(TCP, TCP_KEEPINTVL, keepintvl, 1, 32767, "s between two probes"),
+     .apply = apply_keepalive},
+    {NUMBER(TCP, TCP_KEEPCNT, keepcnt, 1, 127, "probes that may stay unanswered"),
+     .apply = apply_keepalive},
+    {ROW(TCP, TCP_LINGER2, "s in FIN-WAIT-2 after close(); negative: reset at once"),
+     .kind = OPT_INT, .offset = AT(linger2), .set = set_linger2, .get = get_linger2,
+     .apply = apply_linger2},
+    {ROW(TCP, TCP_DEFER_ACCEPT, "accepted with the first data, or after so many s"),
+     .kind = OPT_INT, .offset = AT(defer_accept), .set = set_defer_accept, .get = get_defer_accept,
+     .apply = apply_defer_accept},
+    {ROW(TCP, TCP_WINDOW_CLAMP, "bounds the window, and its scale before the SYN"), .kind = OPT_INT,
+     .offset = AT(window_clamp), .set = set_window_clamp, .apply = apply_rcvbuf},
+    {FLAG(TCP, TCP_QUICKACK, quickack, "acknowledges at once, for a while"), .get = get_quickack,
+     .apply = apply_quickack},
+    {ROW(TCP, TCP_TIMESTAMP, "TSval now; setting it: EPERM"), .kind = OPT_DENY,
+     .get = get_timestamp},
+    {ROW(TCP, TCP_THIN_DUPACK, "nothing, as in Linux"), .kind = OPT_INT, .set = set_thin_dupack,
+     .get = get_zero},
     {NUMBER(TCP, TCP_SYNCNT, syncnt, 1, 127, "SYNs sent again before ETIMEDOUT"),
      .apply = apply_syncnt},
     {NUMBER(TCP, TCP_USER_TIMEOUT, user_timeout_ms, 0, INT_MAX, "ms without progress allowed"),
@@ -216,9 +368,9 @@ const struct posix_option posix_options[] = {
     {ROW(IP4, IP_TOS, "the DSCP; ECN's bits are TCP's"), .kind = OPT_INT, .offset = AT(tos),
      .set = set_tos, .apply = apply_tos},
     {ROW(IP4, IP_TTL, "the hop limit; -1: the default"), .kind = OPT_INT, .offset = AT(ttl),
-     .set = set_ttl, .get = get_ttl, .apply = apply_ttl},
+     .set = set_ttl, .odd = true, .get = get_ttl, .apply = apply_ttl},
     {NUMBER(IP4, IP_MTU_DISCOVER, mtu_discover, 0, 5, "kept; DF is always set")},
-    {FLAG(IP4, IP_FREEBIND, freebind, "bind() to an address that is not local (yet)")},
+    {FLAG(IP4, IP_FREEBIND, freebind, "bind() to an address that is not local (yet)"), .odd = true},
     {FLAG(IP4, IP_BIND_ADDRESS_NO_PORT, bind_no_port, "bind() leaves the port to connect()")},
     {READ(IP4, IP_MTU, opts_get_mtu, "the path MTU of a connection")},
     {FLAG(IP4, IP_RECVTOS, recvtos, "kept; means nothing to a stream")},
@@ -237,7 +389,8 @@ const struct posix_option posix_options[] = {
     {FLAG(IP6, IPV6_RECVTCLASS, recvtclass, "kept; means nothing to a stream")},
     {FLAG(IP6, IPV6_RECVHOPLIMIT, recvhoplimit, "kept; means nothing to a stream")},
     {FLAG(IP6, IPV6_RECVPKTINFO, recvpktinfo, "kept; means nothing to a stream")},
-    {FLAG(IP6, IPV6_DONTFRAG, dontfrag, "kept; TCP never sends fragments")},
+    {FLAG(IP6, IPV6_DONTFRAG, dontfrag, "kept; TCP never sends fragments"), .odd = true},
+    {FLAG(IP6, IPV6_FREEBIND, freebind, "bind() to an address that is not local (yet)")},
     {ROW(IP6, IPV6_TRANSPARENT, "EPERM"), .kind = OPT_DENY},
 };
 const size_t posix_options_count = sizeof posix_options / sizeof posix_options[0];

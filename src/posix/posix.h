@@ -115,11 +115,11 @@ enum linux_state {
 
 /* What setsockopt() has set: numbers as they are read back, units as in the kernel's interface. */
 struct sock_opts {
+    uint64_t rcvtimeo, sndtimeo; /* ns; TERN_NEVER: none */
     int reuse_addr, reuse_port, keepalive, oob_inline, rcvlowat, zerocopy, timestamping, broadcast;
     int priority, mark, dont_route, incoming_cpu, busy_poll, no_check, timestamp;
-    int sndbuf, rcvbuf;          /* 0: not set; else as read back: doubled */
-    int linger_s;                /* -1: off */
-    uint64_t rcvtimeo, sndtimeo; /* ns; TERN_NEVER: none */
+    int sndbuf, rcvbuf; /* 0: not set; else as read back: doubled */
+    int linger_s;       /* -1: off */
     uint64_t max_pacing;
     int nodelay, cork, maxseg, keepidle, keepintvl, keepcnt, syncnt, linger2, defer_accept;
     int window_clamp, quickack, user_timeout_ms, fastopen, fastopen_connect, notsent_lowat, inq;
@@ -148,6 +148,7 @@ struct sock {
     int err_soft;                  /* what ICMP said, should it end by a timeout */
     tern_addr local, peer;         /* port 0: not bound, not connected */
     struct sock_opts opts;
+    struct errq *errq; /* MSG_ERRQUEUE; NULL: never used */
 };
 
 /* ---- sock.c ---------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "posix/errq.h"
 #include "posix/msg.h"
 
 /* Where the bytes go: a place in a list of buffers. */
@@ -137,6 +138,8 @@ ssize_t sock_recv(struct sock *sk, struct msghdr *msg, int flags)
     to.room = (size_t)len;
     to.discard = (flags & MSG_TRUNC) != 0;
     msg->msg_flags = 0;
+    if (flags & MSG_ERRQUEUE)
+        return errq_recv(sk, msg);
     if (flags & MSG_OOB)
         return sk->listening ? -ENOTCONN : -EINVAL; /* no urgent data is waiting */
     ssize_t n = recv_stream(sk, &to, flags);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "posix/errq.h"
 #include "posix/msg.h"
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -149,7 +150,8 @@ static ssize_t send_all(struct sock *sk, const struct msghdr *msg, int flags, ui
 ssize_t sock_send(struct sock *sk, const struct msghdr *msg, int flags)
 {
     uint64_t until = deadline(sk, flags);
-    ssize_t err = msg_send_control(sk, msg);
+    uint32_t tsflags = (uint32_t)sk->opts.timestamping;
+    ssize_t err = msg_send_control(msg, &tsflags);
 
     if (err != 0)
         return err;
@@ -158,7 +160,12 @@ ssize_t sock_send(struct sock *sk, const struct msghdr *msg, int flags)
     err = await_open(sk, until);
     if (err == 0 && broken(sk))
         err = broken_errno(sk);
-    return err != 0 ? err : send_all(sk, msg, flags, until);
+    if (err != 0)
+        return err;
+    ssize_t n = send_all(sk, msg, flags, until);
+    if (n > 0)
+        errq_sent(sk, (size_t)n, flags & MSG_ZEROCOPY && sk->opts.zerocopy, tsflags);
+    return n;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */

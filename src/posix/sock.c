@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "posix/errq.h"
+
 /* ---- slots ----------------------------------------------------------------------------------- */
 
 enum { SLOTS_FIRST = 16 };
@@ -176,6 +178,8 @@ void sock_event(struct sock *sk, const tern_event *ev)
     }
     if (ev->mask & TERN_EV_WRITE)
         file_wake(&sk->file, WAKE_WRITE);
+    if (ev->mask & (TERN_EV_PROGRESS | WAKE_STATE))
+        errq_progress(sk);
     if (ev->mask & WAKE_STATE)
         file_wake(&sk->file, 0);
 }
@@ -222,7 +226,7 @@ uint32_t sock_poll(struct sock *sk)
         else
             tern_arm(sk->p->conf.stack, sk->k, TERN_EV_WRITE);
     }
-    if (sk->err != 0)
+    if (sk->err != 0 || errq_any(sk))
         mask |= EPOLLERR;
     return mask;
 }
@@ -262,6 +266,7 @@ int sock_linger(struct sock *sk)
 void sock_free(struct sock *sk)
 {
     drop_handle(sk, sk->opts.linger_s == 0);
+    errq_free(sk);
     sk->p->socks[sk->slot] = NULL;
     free(sk);
 }
@@ -281,6 +286,7 @@ void sock_disconnect(struct sock *sk)
     sk->listening = sk->gone = sk->done = sk->more = false;
     sk->shut = 0;
     sk->err_soft = 0;
+    errq_free(sk);
     sk->peer = (tern_addr){0};
     sk->phase = SOCK_UNCONNECTED;
     uint16_t port = sk->port_locked ? sk->local.port : 0;

@@ -103,7 +103,7 @@ static void fill_conn(struct tern_linux_tcp_info *out, const tern_tcp_info *t)
 
     out->tcpi_ca_state = t->phase;
     out->tcpi_retransmits = t->probing ? 0 : t->retransmits;
-    out->tcpi_probes = t->probing ? t->retransmits : 0;
+    out->tcpi_probes = t->probing ? t->retransmits : t->keep_probes;
     out->tcpi_backoff = t->backoff;
     out->tcpi_options = options_of(t);
     out->tcpi_snd_wscale = t->snd_wscale & 0xfu;

@@ -298,6 +298,12 @@ int tern_arm(tern *s, tern_sock k, uint32_t mask)
     return 0;
 }
 
+int tern_watch(tern *s, tern_sock k, const uint32_t *sent, const uint32_t *acked)
+{
+    CONN_OR_RETURN(s, k, c);
+    return option_watch(&s->tcp, c, sent, acked);
+}
+
 int tern_close(tern *s, tern_sock k)
 {
     int64_t listener = stack_listener(s, k);
@@ -319,14 +325,17 @@ int tern_abort(tern *s, tern_sock k)
 
 int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value)
 {
+    int64_t listener = stack_listener(s, k);
+    if (listener > 0)
+        return option_listener_set(listener_at(&s->tcp, (uint32_t)listener), option, value);
     CONN_OR_RETURN(s, k, c);
-    return user_option_set(&s->tcp, c, option, value);
+    return option_set(&s->tcp, c, option, value);
 }
 
 int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value)
 {
     CONN_OR_RETURN(s, k, c);
-    return user_option_get(&s->tcp, c, option, value);
+    return option_get(&s->tcp, c, option, value);
 }
 
 static int listener_name(const tern *s, const struct listener *l, tern_addr *local)

@@ -284,6 +284,18 @@ struct conn_stats {
     uint32_t delivered, delivered_ce; /* segments */
     uint16_t timeouts, timeout_runs;  /* retransmission timeouts, and runs of them */
     uint8_t waits;                    /* enum conn_wait */
+
+    /* options that few connections set */
+    bool watch_sent, watch_acked; /* an event is asked for, when these have been sent, acked */
+    uint32_t sent_upto, acked_upto;
+    bool keep;              /* keep-alive */
+    uint8_t keep_cnt;       /* probes that may stay unanswered */
+    uint8_t keep_probes;    /* that did, so far */
+    uint32_t keep_idle_ms;  /* of silence before the first probe, */
+    uint32_t keep_intvl_ms; /* and between two */
+    uint32_t t_keep;
+    uint64_t keep_at;      /* when it was switched on, ns */
+    uint32_t fin_wait2_ms; /* 0: the configuration's; UINT32_MAX: none */
 };
 _Static_assert(sizeof(struct conn_stats) <= 192, "the statistics block is at most 192 bytes");
 
@@ -294,7 +306,8 @@ enum halfopen_flag {
     HALFOPEN_EVENT = 8, /* in the list of sockets with events */
     HALFOPEN_TS = 16,
     HALFOPEN_SACK = 32,
-    HALFOPEN_AGAIN = 64, /* a SYN-ACK was sent again because the SYN came again */
+    HALFOPEN_AGAIN = 64,  /* a SYN-ACK was sent again because the SYN came again */
+    HALFOPEN_ACKED = 128, /* acknowledged, but without the data its listener waits for */
 };
 
 /* A passive open that waits for its third segment, or for its owner's word. */
@@ -346,7 +359,11 @@ struct listener {
     bool ip6_only; /* any address, but not IPv4 */
     bool hold;
     uint32_t backlog, waiting; /* accept queue: most, now */
-    uint32_t halfopen;         /* entries of this listener */
+    uint32_t rcvbuf;           /* of its connections; 0: not fixed */
+    uint16_t mss_user;
+    uint8_t ttl, dscp; /* ttl 0: the default */
+    uint8_t defer;     /* SYN-ACKs before a connection without data is taken (Linux) */
+    uint32_t halfopen; /* entries of this listener */
     uint32_t queue_head, queue_tail;
     uint32_t ev_next;
     uint16_t ev_mask;

@@ -26,12 +26,29 @@ void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again)
     if (len != 0) {
         s->data_segs_out += segs;
         s->sent_at = t->now;
+        info_progress(t, c);
     }
     if (again) {
         s->bytes_retransmitted += len;
         s->retransmits += segs;
     } else {
         s->bytes_sent += len;
+    }
+}
+
+void info_progress(struct tcp *t, struct conn *c)
+{
+    struct conn_stats *s = c->stats;
+    if (LIKELY(!s->watch_sent && !s->watch_acked))
+        return;
+    uint32_t first = c->iss + 1;
+    if (s->watch_sent && seq_geq(c->snd_nxt, first + s->sent_upto)) {
+        s->watch_sent = false;
+        conn_event(t, c, TERN_EV_PROGRESS);
+    }
+    if (s->watch_acked && seq_geq(c->snd_una, first + s->acked_upto)) {
+        s->watch_acked = false;
+        conn_event(t, c, TERN_EV_PROGRESS);
     }
 }
 
@@ -115,6 +132,7 @@ static void info_stats(const struct conn *c, tern_tcp_info *out)
     out->timeouts = s->timeouts;
     out->timeout_runs = s->timeout_runs;
     out->timeouts_time = s->timeouts_ns;
+    out->keep_probes = s->keep_probes;
 }
 
 /* Segments in flight, by their marks. Bounded: a flight of more records than this is told in
@@ -184,6 +202,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .mss_peer = c->mss_peer,
         .mss_own = c->mss_own,
         .pmtu = c->pmtu != 0 ? c->pmtu : t->path[c->iface].mtu,
+        .ts_offset = c->ts_offset,
         .iss = c->iss,
         .irs = c->irs,
         .snd_una = c->snd_una,

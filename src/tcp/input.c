@@ -119,7 +119,7 @@ void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
     c->snd_wl2 = seg->h.ack;
     c->retries = c->backoff = 0;
     if (c->stats != NULL)
-        c->stats->delivered = 1; /* our SYN */
+        c->stats->delivered = 1, keep_begin(t, c); /* 1: our SYN */
     conn_state(t, c, TERN_ESTABLISHED);
     if (a != NULL) {
         a->t_rto = 0;
@@ -374,10 +374,8 @@ static enum step fin_acked(struct arrival *in)
         c->flags &= ~(uint32_t)CONN_LINGER;
         c->flags |= CONN_ORPHAN;
     }
-    if (c->flags & CONN_ORPHAN) {
-        c->t_close = tick_after(t, t->cfg->fin_wait2);
-        timer_arm(t, c, c->t_close);
-    }
+    if (c->flags & CONN_ORPHAN && !conn_fin_wait2(t, c))
+        return STEP_DONE;
     return STEP_ON;
 }
 
@@ -417,6 +415,8 @@ static enum step check_ack(struct arrival *in)
     tcp_ack(t, c, in->seg, &s);
     if (c->stats != NULL) {
         c->stats->acked_at = t->now;
+        c->stats->keep_probes = 0;
+        info_progress(t, c);
         info_waits(t, c);
     }
     s.duplicate = duplicate && !s.dsack;

@@ -162,9 +162,10 @@ int listen_accept(struct tcp *t, uint32_t listener, struct conn **out)
 
 /* ---- half-open entries ----------------------------------------------------------------------- */
 
-uint8_t tcp_wscale(const struct tcp *t)
+uint8_t tcp_wscale(const struct tcp *t, uint32_t rcvbuf)
 {
-    uint32_t log2 = 31u - (uint32_t)__builtin_clz(t->cfg->rcvbuf_max | 1);
+    uint32_t most = rcvbuf != 0 ? rcvbuf : t->cfg->rcvbuf_max;
+    uint32_t log2 = 31u - (uint32_t)__builtin_clz(most | 1);
     return (uint8_t)min_u32(log2 > 15 ? log2 - 15 : 0, WIRE_WSCALE_MAX);
 }
 
@@ -179,8 +180,9 @@ static void halfopen_tuple(const struct tcp *t, const struct halfopen *h, struct
 /* The window of a SYN-ACK: the same each time, and again when the connection is made. */
 static uint16_t first_window(const struct tcp *t, const struct halfopen *h)
 {
-    uint32_t mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), 0);
-    uint32_t wnd = min_u32(t->cfg->rcvbuf, UINT16_MAX);
+    const struct listener *l = listener_at(t, h->listener);
+    uint32_t mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
+    uint32_t wnd = min_u32(l->rcvbuf != 0 ? l->rcvbuf : t->cfg->rcvbuf, UINT16_MAX);
     return (uint16_t)(wnd > mss ? wnd - wnd % mss : wnd);
 }
 
@@ -207,18 +209,21 @@ static void send_synack(struct tcp *t, uint32_t ix)
     halfopen_tuple(t, h, &tuple);
     struct tcp_reply out;
     output_reply(t, &tuple, h->iface, &out);
+    const struct listener *l = listener_at(t, h->listener);
+    out.ttl = l->ttl != 0 ? l->ttl : out.ttl;
+    out.tos = (uint8_t)(l->dscp << 2);
     struct wire_tcp *w = &out.h;
     w->flags = TCP_SYN | TCP_ACK;
     w->seq = h->iss;
     w->ack = h->irs + 1;
     w->wnd = first_window(t, h);
     w->opt.have = WIRE_OPT_MSS;
-    w->opt.mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), 0);
+    w->opt.mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
     if (h->flags & HALFOPEN_SACK)
         w->opt.have |= WIRE_OPT_SACK_OK;
     if (h->wscale != WSCALE_NONE) {
         w->opt.have |= WIRE_OPT_WSCALE;
-        w->opt.wscale = tcp_wscale(t);
+        w->opt.wscale = tcp_wscale(t, l->rcvbuf);
     }
     if (h->flags & HALFOPEN_TS) {
         w->opt.have |= WIRE_OPT_TS;
@@ -292,13 +297,19 @@ void halfopen_timer(struct tcp *t, uint32_t ix)
         halfopen_ends(t, ix);
         return;
     }
-    if (h->tries >= t->cfg->synack_retries || listener_at(t, h->listener)->closed) {
+    const struct listener *l = listener_at(t, h->listener);
+    bool acked = (h->flags & HALFOPEN_ACKED) != 0;
+    bool waits = acked && h->tries < l->defer;
+    if (l->closed || (h->tries >= t->cfg->synack_retries && !waits)) {
         halfopen_ends(t, ix);
         return;
     }
+    bool again = !acked || h->tries + 1 >= l->defer;
     h->tries++;
-    count(t, TERN_COUNT_RETRANSMITS);
     halfopen_set(t, ix, min_u64(t->cfg->rto_initial << h->tries, t->cfg->rto_max));
+    if (!again) /* acknowledged, and data may still come */
+        return;
+    count(t, TERN_COUNT_RETRANSMITS);
     send_synack(t, ix);
 }
 
@@ -405,12 +416,14 @@ static struct conn *promote(struct tcp *t, uint32_t ix)
     struct conn *c = conn_new(t, &tuple, h.iface, &err);
     if (c == NULL)
         return NULL;
+    const struct listener l = *listener_at(t, h.listener); /* it may go with its last entry */
+    uint32_t offered = first_window(t, &h);
     halfopen_free(t, ix);
     c->state = TERN_SYN_RECEIVED;
     c->flags |= CONN_PASSIVE;
     c->irs = h.irs;
     c->rcv_nxt = c->last_ack_sent = h.irs + 1;
-    c->rcv_adv = c->rcv_nxt + first_window(t, &h);
+    c->rcv_adv = c->rcv_nxt + offered;
     c->mss_peer = h.mss;
     c->snd_wnd = h.wnd;
     if (h.flags & HALFOPEN_TS) {
@@ -423,7 +436,14 @@ static struct conn *promote(struct tcp *t, uint32_t ix)
     if (h.wscale != WSCALE_NONE) {
         c->flags |= CONN_WSCALE;
         c->snd_wscale = h.wscale;
-        c->rcv_wscale = tcp_wscale(t);
+        c->rcv_wscale = tcp_wscale(t, l.rcvbuf);
+    }
+    c->mss_user = l.mss_user;
+    c->ttl = l.ttl != 0 ? l.ttl : c->ttl;
+    c->dscp = l.dscp;
+    if (l.rcvbuf != 0) {
+        c->rcvbuf = l.rcvbuf;
+        c->flags |= CONN_RCVBUF_FIXED;
     }
     conn_mss_update(t, c);
     count(t, TERN_COUNT_PASSIVE_OPENS);
@@ -443,7 +463,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     }
     if (l->waiting >= l->backlog)
         return TERN_DROP_TCP_BACKLOG; /* our SYN-ACK will come again, and with it the ACK */
-    bool lost = h->tries != 0;
+    bool lost = h->tries != 0 && !(h->flags & HALFOPEN_ACKED);
     uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
     bool once = h->tries == 0 && !(h->flags & HALFOPEN_AGAIN); /* Karn */
     struct conn *c = promote(t, ix);
@@ -523,6 +543,10 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     if (w->ack != h->iss + 1) {
         input_refuse(t, seg);
         return TERN_DROP_TCP_ACK;
+    }
+    if (span == 0 && h->tries < listener_at(t, h->listener)->defer) {
+        h->flags |= HALFOPEN_ACKED; /* TERN_OPT_DEFER_ACCEPT: its data will come, or this again */
+        return TERN_DROP_NONE;
     }
     return complete(t, ix, seg);
 }

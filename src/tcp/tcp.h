@@ -468,7 +468,7 @@ bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple);
  * *iss_floor, if that is not NULL (a tuple that comes out of TIME-WAIT). */
 enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor);
 /* The window scale we offer: for the most the receive buffer may become (RFC 7323 2.3). */
-uint8_t tcp_wscale(const struct tcp *t);
+uint8_t tcp_wscale(const struct tcp *t, uint32_t rcvbuf); /* 0: not fixed by its owner */
 enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg);
 void halfopen_timer(struct tcp *t, uint32_t ix);
 void halfopen_free(struct tcp *t, uint32_t ix);
@@ -517,9 +517,23 @@ int user_owed(struct tcp *t, struct conn *c, size_t bytes);
 int user_shutdown(struct tcp *t, struct conn *c);
 int user_close(struct tcp *t, struct conn *c);
 int user_abort(struct tcp *t, struct conn *c);
-int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value);
-int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt option,
-                    int64_t *value);
+
+/* ---- option.c -------------------------------------------------------------------------------- */
+
+int option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value);
+int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, int64_t *value);
+/* What a listener's SYN-ACKs say, and its connections begin with. */
+int option_listener_set(struct listener *l, enum tern_opt option, int64_t value);
+int option_watch(struct tcp *t, struct conn *c, const uint32_t *sent, const uint32_t *acked);
+/* FIN-WAIT-2 of a connection that nobody owns: its timer begins, or it is reset at once (false). */
+bool conn_fin_wait2(struct tcp *t, struct conn *c);
+
+/* ---- keep.c: keep-alive (RFC 9293 3.8.4) ---------------------------------------------------- */
+
+/* With c->stats: (re)starts the timer if keep-alive is on. */
+void keep_begin(struct tcp *t, struct conn *c);
+/* The timer's due; true: the connection is over. */
+bool keep_fires(struct tcp *t, struct conn *c);
 
 /* ---- info.c: what a connection tells about itself -------------------------------------------- */
 
@@ -535,6 +549,8 @@ void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again);
 void info_delivered(const struct tcp *t, struct conn *c, uint32_t lo, uint32_t hi);
 /* The retransmission timer has fired; before it counts in c->retries. */
 void info_timeout(struct tcp *t, struct conn *c);
+/* With c->stats: more has been sent or acknowledged, which the owner may want to know. */
+void info_progress(struct tcp *t, struct conn *c);
 /* Something may have changed that says what the sender is waiting for. */
 void info_waits(const struct tcp *t, struct conn *c);
 void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out);

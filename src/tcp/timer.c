@@ -11,6 +11,8 @@
  *   delayed ACK     nobody gave the acknowledgement a ride: send it alone (3.8.6.3).
  *   close           2 MSL in TIME-WAIT; FIN-WAIT-2 of a socket nobody owns; the end of lingering.
  *   starved         there was no memory for what the owner wants to send: look again, tell it.
+ *   keep-alive      the peer has been silent for long, and the owner wants to know whether it lives
+ *                   (3.8.4, keep.c).
  *   idle            nothing has happened for a while: give the working block back.
  *
  * All share one entry in the timing wheel. A deadline that moves later does not touch it: the entry
@@ -39,6 +41,8 @@ static void arm_next(struct tcp *t, struct conn *c)
         first = earlier(first, a->t_idle);
         first = earlier(first, a->t_starved);
     }
+    if (c->stats != NULL)
+        first = earlier(first, c->stats->t_keep);
     if (first != 0)
         timer_arm(t, c, first);
 }
@@ -187,6 +191,8 @@ void timer_fire(struct tcp *t, struct conn *c)
         return;
     loss_fires(t, c); /* first: a probe comes in place of a timeout */
     if (rto_fires(t, c))
+        return;
+    if (keep_fires(t, c))
         return;
     delack_fires(t, c);
     starved_fires(t, c);

@@ -20,7 +20,7 @@ int user_connect(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, vo
         return TERN_ENOMEM;
     }
     c->user = user;
-    c->rcv_wscale = t->cfg->features & TERN_FEATURE_WSCALE ? tcp_wscale(t) : 0;
+    c->rcv_wscale = t->cfg->features & TERN_FEATURE_WSCALE ? tcp_wscale(t, 0) : 0;
     c->flags |= CONN_SYN_DUE;
     conn_state(t, c, TERN_SYN_SENT);
     count(t, TERN_COUNT_ACTIVE_OPENS);
@@ -370,8 +370,7 @@ static void orphan(struct tcp *t, struct conn *c)
     if (c->state == TERN_TIME_WAIT && !(c->flags & CONN_ACK_DUE)) {
         timewait_enter(t, c);
     } else if (c->state == TERN_FIN_WAIT_2) {
-        c->t_close = tick_after(t, t->cfg->fin_wait2);
-        timer_arm(t, c, c->t_close);
+        conn_fin_wait2(t, c);
     }
 }
 
@@ -422,125 +421,5 @@ int user_abort(struct tcp *t, struct conn *c)
         return 0;
     }
     conn_reset(t, c, 0);
-    return 0;
-}
-
-/* ---- options and STATUS ---------------------------------------------------------------------- */
-
-static void set_flag(struct conn *c, uint32_t flag, bool on)
-{
-    c->flags = on ? c->flags | flag : c->flags & ~flag;
-}
-
-int user_option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value)
-{
-    int64_t least = 0, most = 1;
-    switch (option) {
-    case TERN_OPT_RCVBUF:
-    case TERN_OPT_SNDBUF:
-        least = 1, most = 1 << 30;
-        break;
-    case TERN_OPT_LINGER:
-        least = -1, most = DURATION_MAX;
-        break;
-    case TERN_OPT_USER_TIMEOUT:
-        most = (int64_t)3600 * 24 * 1000000000;
-        break;
-    case TERN_OPT_SYN_RETRIES:
-        least = 0, most = 127;
-        break;
-    case TERN_OPT_TTL:
-        least = 1, most = 255;
-        break;
-    case TERN_OPT_DSCP:
-        most = 63;
-        break;
-    case TERN_OPT_MSS:
-        least = value == 0 ? 0 : 88, most = 65495;
-        break;
-    default:
-        break;
-    }
-    if (value < least || value > most)
-        return TERN_EINVAL;
-    switch (option) {
-    case TERN_OPT_NODELAY:
-        set_flag(c, CONN_NODELAY, value != 0);
-        break;
-    case TERN_OPT_CORK:
-        set_flag(c, CONN_CORK, value != 0);
-        break;
-    case TERN_OPT_RCVBUF:
-        c->rcvbuf = (uint32_t)value;
-        c->flags |= CONN_RCVBUF_FIXED;
-        break;
-    case TERN_OPT_SNDBUF:
-        c->sndbuf = (uint32_t)value;
-        c->flags |= CONN_SNDBUF_FIXED;
-        break;
-    case TERN_OPT_LINGER:
-        c->linger_ms =
-            value < 0 ? UINT32_MAX : (uint32_t)(((uint64_t)value + NS_PER_MS - 1) / NS_PER_MS);
-        break;
-    case TERN_OPT_USER_TIMEOUT:
-        c->user_timeout_ms = (uint32_t)(((uint64_t)value + NS_PER_MS - 1) / NS_PER_MS);
-        break;
-    case TERN_OPT_SYN_RETRIES:
-        c->syn_retries = (uint8_t)value;
-        break;
-    case TERN_OPT_TTL:
-        c->ttl = (uint8_t)value;
-        break;
-    case TERN_OPT_DSCP:
-        c->dscp = (uint8_t)value;
-        break;
-    case TERN_OPT_MSS:
-        c->mss_user = (uint16_t)value;
-        conn_mss_update(t, c);
-        break;
-    default:
-        return TERN_EINVAL;
-    }
-    if ((option == TERN_OPT_NODELAY && value) || (option == TERN_OPT_CORK && !value))
-        conn_ready(t, c); /* what was held back may go */
-    return 0;
-}
-
-int user_option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, int64_t *value)
-{
-    switch (option) {
-    case TERN_OPT_NODELAY:
-        *value = (c->flags & CONN_NODELAY) != 0;
-        break;
-    case TERN_OPT_CORK:
-        *value = (c->flags & CONN_CORK) != 0;
-        break;
-    case TERN_OPT_RCVBUF:
-        *value = c->rcvbuf;
-        break;
-    case TERN_OPT_SNDBUF:
-        *value = sndbuf_of(t, c, c->active);
-        break;
-    case TERN_OPT_LINGER:
-        *value = c->linger_ms == UINT32_MAX ? -1 : (int64_t)(c->linger_ms * NS_PER_MS);
-        break;
-    case TERN_OPT_USER_TIMEOUT:
-        *value = (int64_t)(c->user_timeout_ms * NS_PER_MS);
-        break;
-    case TERN_OPT_SYN_RETRIES:
-        *value = c->syn_retries;
-        break;
-    case TERN_OPT_TTL:
-        *value = c->ttl;
-        break;
-    case TERN_OPT_DSCP:
-        *value = c->dscp;
-        break;
-    case TERN_OPT_MSS:
-        *value = c->mss_user;
-        break;
-    default:
-        return TERN_EINVAL;
-    }
     return 0;
 }

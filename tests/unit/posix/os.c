@@ -112,7 +112,7 @@ long noted(struct os *os, const char *name, long result)
     return result;
 }
 
-void os_compare(void (*scene)(struct os *os))
+bool os_differs(void (*scene)(struct os *os), char *why, size_t size)
 {
     static struct os kernel, stack;
 
@@ -121,6 +121,8 @@ void os_compare(void (*scene)(struct os *os))
     scene(&kernel);
     os_begin(&stack, NULL, NULL);
     scene(&stack);
+    os_end(&stack);
+    assert_true(kernel.used != 0);
     const char *a = kernel.text, *b = stack.text, *line = a;
     int number = 1;
     while (*a != 0 && *a == *b) {
@@ -130,13 +132,21 @@ void os_compare(void (*scene)(struct os *os))
         }
         b++;
     }
-    if (*a != *b)
-        fail_msg("line %d: the kernel says\n  %.*s\nand this room\n  %.*s\nafter\n%.*s", number,
-                 (int)strcspn(line, "\n"), line,
-                 (int)strcspn(stack.text + (line - kernel.text), "\n"),
-                 stack.text + (line - kernel.text), (int)(line - kernel.text), kernel.text);
-    assert_true(kernel.used != 0);
-    os_end(&stack);
+    if (*a == *b)
+        return false;
+    const char *other = stack.text + (line - kernel.text);
+    snprintf(why, size, "line %d: the kernel says\n  %.*s\nand this room\n  %.*s\nafter\n%.*s",
+             number, (int)strcspn(line, "\n"), line, (int)strcspn(other, "\n"), other,
+             (int)(line - kernel.text), kernel.text);
+    return true;
+}
+
+void os_compare(void (*scene)(struct os *os))
+{
+    static char why[sizeof(((struct os *)0)->text)];
+
+    if (os_differs(scene, why, sizeof why))
+        fail_msg("%s", why);
 }
 
 void os_settle(struct os *os) { os_sleep(os, 2); }

@@ -24,6 +24,8 @@ void os_begin(struct os *os, const struct lab_config *link, const tern_config *c
 void os_end(struct os *os);
 /* Plays a scene on both; fails the test where what was written differs. */
 void os_compare(void (*scene)(struct os *os));
+/* The same for scenes of which each is to be tried: whether it differs, and how. */
+bool os_differs(void (*scene)(struct os *os), char *why, size_t size);
 
 /* Writes down. */
 void note(struct os *os, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,292 @@
+/* option.c - options of connections and listeners: ranges in one table, then what each does. */
+#include "tcp/tcp.h"
+
+enum { KEEP_IDLE_S = 7200, KEEP_INTVL_S = 75, KEEP_CNT = 9 };
+
+static const struct {
+    int64_t least, most;
+} ranges[TERN_OPT_COUNT] = {
+    [TERN_OPT_NODELAY] = {0, 1},
+    [TERN_OPT_CORK] = {0, 1},
+    [TERN_OPT_RCVBUF] = {1, 1 << 30},
+    [TERN_OPT_SNDBUF] = {1, 1 << 30},
+    [TERN_OPT_LINGER] = {-1, DURATION_MAX},
+    [TERN_OPT_USER_TIMEOUT] = {0, (int64_t)3600 * 24 * 1000000000},
+    [TERN_OPT_SYN_RETRIES] = {0, 127},
+    [TERN_OPT_TTL] = {1, 255},
+    [TERN_OPT_DSCP] = {0, 63},
+    [TERN_OPT_MSS] = {0, 65495},
+    [TERN_OPT_QUICKACK] = {0, 1},
+    [TERN_OPT_KEEPALIVE] = {0, 1},
+    [TERN_OPT_KEEP_IDLE] = {1, (int64_t)UINT32_MAX * 1000000},
+    [TERN_OPT_KEEP_INTVL] = {1, (int64_t)UINT32_MAX * 1000000},
+    [TERN_OPT_KEEP_COUNT] = {1, 127},
+    [TERN_OPT_FIN_WAIT2] = {-1, DURATION_MAX},
+    [TERN_OPT_DEFER_ACCEPT] = {0, 255},
+};
+
+static bool in_range(enum tern_opt option, int64_t value)
+{
+    if ((unsigned)option >= TERN_OPT_COUNT)
+        return false;
+    if (option == TERN_OPT_MSS && value != 0 && value < 88)
+        return false;
+    return value >= ranges[option].least && value <= ranges[option].most;
+}
+
+static uint32_t ms_of(int64_t ns) { return (uint32_t)(((uint64_t)ns + NS_PER_MS - 1) / NS_PER_MS); }
+
+static void set_flag(struct conn *c, uint32_t flag, bool on)
+{
+    c->flags = on ? c->flags | flag : c->flags & ~flag;
+}
+
+/* ---- those that few connections set: they live beside the counters ------------------------ */
+
+static bool is_rare(enum tern_opt option)
+{
+    return option >= TERN_OPT_KEEPALIVE && option <= TERN_OPT_FIN_WAIT2;
+}
+
+static struct conn_stats *rare_block(struct tcp *t, struct conn *c)
+{
+    if (c->stats == NULL && (c->stats = pool_take(&t->stats)) != NULL)
+        *c->stats = (struct conn_stats){0};
+    struct conn_stats *s = c->stats;
+    if (s != NULL && s->keep_cnt == 0) {
+        s->keep_idle_ms = KEEP_IDLE_S * 1000; /* MUST-28 */
+        s->keep_intvl_ms = KEEP_INTVL_S * 1000;
+        s->keep_cnt = KEEP_CNT;
+    }
+    return s;
+}
+
+static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value)
+{
+    struct conn_stats *s = rare_block(t, c);
+    if (s == NULL)
+        return TERN_ENOMEM;
+    switch (option) {
+    case TERN_OPT_KEEPALIVE:
+        if (value && !s->keep)
+            s->keep_at = t->now;
+        s->keep = value != 0;
+        break;
+    case TERN_OPT_KEEP_IDLE:
+        s->keep_idle_ms = ms_of(value);
+        break;
+    case TERN_OPT_KEEP_INTVL:
+        s->keep_intvl_ms = ms_of(value);
+        break;
+    case TERN_OPT_KEEP_COUNT:
+        s->keep_cnt = (uint8_t)value;
+        break;
+    default:
+        s->fin_wait2_ms = value < 0 ? UINT32_MAX : ms_of(value);
+        break;
+    }
+    if (option != TERN_OPT_FIN_WAIT2)
+        keep_begin(t, c);
+    return 0;
+}
+
+static int64_t rare_get(const struct conn *c, enum tern_opt option)
+{
+    static const struct conn_stats none = {.keep_idle_ms = KEEP_IDLE_S * 1000,
+                                           .keep_intvl_ms = KEEP_INTVL_S * 1000,
+                                           .keep_cnt = KEEP_CNT};
+    const struct conn_stats *s = c->stats != NULL && c->stats->keep_cnt != 0 ? c->stats : &none;
+    switch (option) {
+    case TERN_OPT_KEEPALIVE:
+        return s->keep;
+    case TERN_OPT_KEEP_IDLE:
+        return s->keep_idle_ms * (int64_t)NS_PER_MS;
+    case TERN_OPT_KEEP_INTVL:
+        return s->keep_intvl_ms * (int64_t)NS_PER_MS;
+    case TERN_OPT_KEEP_COUNT:
+        return s->keep_cnt;
+    default:
+        return s->fin_wait2_ms == UINT32_MAX ? -1 : s->fin_wait2_ms * (int64_t)NS_PER_MS;
+    }
+}
+
+/* In sequence numbers: byte 0 of the stream is the one after the SYN. */
+int option_watch(struct tcp *t, struct conn *c, const uint32_t *sent, const uint32_t *acked)
+{
+    struct conn_stats *s = rare_block(t, c);
+    if (s == NULL)
+        return TERN_ENOMEM;
+    s->watch_sent = sent != NULL;
+    s->watch_acked = acked != NULL;
+    s->sent_upto = sent != NULL ? *sent : 0;
+    s->acked_upto = acked != NULL ? *acked : 0;
+    if (c->state >= TERN_ESTABLISHED)
+        info_progress(t, c);
+    return 0;
+}
+
+bool conn_fin_wait2(struct tcp *t, struct conn *c)
+{
+    uint32_t own = c->stats != NULL ? c->stats->fin_wait2_ms : 0;
+    if (own == UINT32_MAX) {
+        conn_reset(t, c, TERN_ETIMEDOUT);
+        return false;
+    }
+    c->t_close = tick_after(t, own != 0 ? own * NS_PER_MS : t->cfg->fin_wait2);
+    timer_arm(t, c, c->t_close);
+    return true;
+}
+
+/* ---- the others ------------------------------------------------------------------------------ */
+
+/* The buffer's size settles the window scale, as long as the SYN that offers it has not left. */
+static void set_rcvbuf(const struct tcp *t, struct conn *c, uint32_t bytes)
+{
+    c->rcvbuf = bytes;
+    c->flags |= CONN_RCVBUF_FIXED;
+    bool unborn = c->state == TERN_SYN_SENT && c->snd_una == c->snd_nxt;
+    if (unborn && t->cfg->features & TERN_FEATURE_WSCALE)
+        c->rcv_wscale = tcp_wscale(t, bytes);
+}
+
+/* Linux's: on, segments are acknowledged at once, and what waits to be is; off, acknowledgements
+ * wait for a ride. Neither lasts: what is sent and received decides again. */
+static int set_quickack(struct tcp *t, struct conn *c, bool on)
+{
+    struct active *a = conn_thaw(t, c);
+    if (a == NULL)
+        return TERN_ENOMEM;
+    a->interactive = !on;
+    timer_idle(t, c);
+    if (!on || a->t_delack == 0)
+        return 0;
+    a->t_delack = 0;
+    c->flags |= CONN_ACK_DUE;
+    conn_ready(t, c);
+    return 0;
+}
+
+static int common_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value)
+{
+    switch (option) {
+    case TERN_OPT_NODELAY:
+        set_flag(c, CONN_NODELAY, value != 0);
+        break;
+    case TERN_OPT_CORK:
+        set_flag(c, CONN_CORK, value != 0);
+        break;
+    case TERN_OPT_RCVBUF:
+        set_rcvbuf(t, c, (uint32_t)value);
+        break;
+    case TERN_OPT_SNDBUF:
+        c->sndbuf = (uint32_t)value;
+        c->flags |= CONN_SNDBUF_FIXED;
+        break;
+    case TERN_OPT_LINGER:
+        c->linger_ms = value < 0 ? UINT32_MAX : ms_of(value);
+        break;
+    case TERN_OPT_USER_TIMEOUT:
+        c->user_timeout_ms = ms_of(value);
+        break;
+    case TERN_OPT_SYN_RETRIES:
+        c->syn_retries = (uint8_t)value;
+        break;
+    case TERN_OPT_TTL:
+        c->ttl = (uint8_t)value;
+        break;
+    case TERN_OPT_DSCP:
+        c->dscp = (uint8_t)value;
+        break;
+    case TERN_OPT_MSS:
+        c->mss_user = (uint16_t)value;
+        conn_mss_update(t, c);
+        break;
+    case TERN_OPT_QUICKACK:
+        return set_quickack(t, c, value != 0);
+    default:
+        return TERN_EINVAL;
+    }
+    return 0;
+}
+
+int option_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value)
+{
+    if (!in_range(option, value))
+        return TERN_EINVAL;
+    int err = is_rare(option) ? rare_set(t, c, option, value) : common_set(t, c, option, value);
+    if ((option == TERN_OPT_NODELAY && value) || (option == TERN_OPT_CORK && !value))
+        conn_ready(t, c); /* what was held back may go */
+    return err;
+}
+
+int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, int64_t *value)
+{
+    if (is_rare(option)) {
+        *value = rare_get(c, option);
+        return 0;
+    }
+    switch (option) {
+    case TERN_OPT_NODELAY:
+        *value = (c->flags & CONN_NODELAY) != 0;
+        break;
+    case TERN_OPT_CORK:
+        *value = (c->flags & CONN_CORK) != 0;
+        break;
+    case TERN_OPT_RCVBUF:
+        *value = c->rcvbuf;
+        break;
+    case TERN_OPT_SNDBUF:
+        *value = sndbuf_of(t, c, c->active);
+        break;
+    case TERN_OPT_LINGER:
+        *value = c->linger_ms == UINT32_MAX ? -1 : (int64_t)(c->linger_ms * NS_PER_MS);
+        break;
+    case TERN_OPT_USER_TIMEOUT:
+        *value = (int64_t)(c->user_timeout_ms * NS_PER_MS);
+        break;
+    case TERN_OPT_SYN_RETRIES:
+        *value = c->syn_retries;
+        break;
+    case TERN_OPT_TTL:
+        *value = c->ttl;
+        break;
+    case TERN_OPT_DSCP:
+        *value = c->dscp;
+        break;
+    case TERN_OPT_MSS:
+        *value = c->mss_user;
+        break;
+    case TERN_OPT_QUICKACK:
+        *value = c->active == NULL || !c->active->interactive;
+        break;
+    default:
+        return TERN_EINVAL;
+    }
+    return 0;
+}
+
+int option_listener_set(struct listener *l, enum tern_opt option, int64_t value)
+{
+    if (!in_range(option, value))
+        return TERN_EINVAL;
+    switch (option) {
+    case TERN_OPT_RCVBUF:
+        l->rcvbuf = (uint32_t)value;
+        break;
+    case TERN_OPT_TTL:
+        l->ttl = (uint8_t)value;
+        break;
+    case TERN_OPT_DSCP:
+        l->dscp = (uint8_t)value;
+        break;
+    case TERN_OPT_MSS:
+        l->mss_user = (uint16_t)value;
+        break;
+    case TERN_OPT_DEFER_ACCEPT:
+        l->defer = (uint8_t)value;
+        break;
+    default:
+        return TERN_EINVAL;
+    }
+    return 0;
+}
