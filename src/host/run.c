@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,14 +38,11 @@ static uint64_t deadline(void *user)
 
 static bool kernel_is_old(struct run *r)
 {
-    struct utsname u;
-    int major = 0, minor = 0;
+    struct utsname name;
 
-    if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2)
+    if (!run_caps_kernel_old(&name))
         return false;
-    if (major > 5 || (major == 5 && minor >= 9))
-        return false;
-    run_say(r, "Linux %s is too old: tern run needs 5.9 or newer", u.release);
+    run_say(r, "Linux %s is too old: tern run needs " RUN_KERNEL " or newer", name.release);
     return true;
 }
 

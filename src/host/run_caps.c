@@ -1,6 +1,7 @@
 /* run_caps.c - reads TERN_DISABLE. */
 #include "host/run_caps.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,22 @@ bool run_caps_disabled(const char *name)
         list += *list == ',';
     }
     return false;
+}
+
+static bool version(const char *text, int *major, int *minor)
+{
+    return sscanf(text, "%d.%d", major, minor) == 2;
+}
+
+bool run_caps_kernel_old(struct utsname *name)
+{
+    int have[2] = {0, 0}, need[2] = {0, 0};
+
+    memset(name, 0, sizeof *name);
+    if (uname(name) < 0 || !version(name->release, &have[0], &have[1]) ||
+        !version(RUN_KERNEL, &need[0], &need[1]))
+        return false;
+    return have[0] < need[0] || (have[0] == need[0] && have[1] < need[1]);
 }
 
 struct run_caps run_caps_load(void)

@@ -7,6 +7,7 @@
 #define TERN_HOST_RUN_CAPS_H
 
 #include <stdbool.h>
+#include <sys/utsname.h>
 
 /* Features that the program runner does without where it has to; name in TERN_DISABLE, since. */
 #define RUN_CAPS(X)                                                                                \
@@ -25,5 +26,10 @@ struct run_caps {
 bool run_caps_disabled(const char *name);
 /* All features that are not disabled; the kernel may still lack them. */
 struct run_caps run_caps_load(void);
+
+/* What tern run needs at least. */
+#define RUN_KERNEL "5.9"
+/* Is this kernel older? `name` is filled with which one it is. */
+bool run_caps_kernel_old(struct utsname *name);
 
 #endif

@@ -105,29 +105,9 @@ static int receive_fd(int sock)
 
 static int explain_filter(struct run *r, int err)
 {
-    switch (err) {
-    case EBUSY:
-        run_say(r, "already under tern run, or under another supervisor of its kind: the kernel "
-                   "allows only one. Start the program without the inner tern run.");
-        break;
-    case EPERM:
-    case EACCES:
-        run_say(r,
-                "this container forbids seccomp filters (%s), which tern run needs. Allow the "
-                "seccomp system call in its profile (docker run --security-opt "
-                "seccomp=unconfined), or run tern outside.",
-                strerror(err));
-        break;
-    case ENOSYS:
-    case EINVAL:
-        run_say(r,
-                "this kernel has no seccomp user notification (%s): tern run needs Linux 5.9 or "
-                "newer, with CONFIG_SECCOMP_FILTER.",
-                strerror(err));
-        break;
-    default:
-        run_say(r, "cannot put the program under a seccomp filter: %s", strerror(err));
-    }
+    struct run_filter_trouble trouble = run_filter_explain(err);
+
+    run_say(r, "%s (%s). %s", trouble.why, strerror(err), trouble.remedy);
     return RUN_EXIT_TERN;
 }
 

@@ -16,12 +16,12 @@
 #include "host/run.h"
 #include "host/run_addr.h"
 #include "host/run_caps.h"
+#include "host/run_seccomp.h"
 #include "host/run_child.h"
 #include "host/run_mem.h"
 #include "host/run_net.h"
 
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <stdint.h>
 

@@ -198,6 +198,30 @@ void run_filter_free(struct sock_fprog *filter)
     *filter = (struct sock_fprog){.len = 0};
 }
 
+struct run_filter_trouble run_filter_explain(int err)
+{
+    switch (err) {
+    case EBUSY:
+        return (struct run_filter_trouble){
+            "already under tern run, or under another supervisor of its kind: the kernel allows "
+            "only one",
+            "Start the program without the inner tern run."};
+    case EPERM:
+    case EACCES:
+        return (struct run_filter_trouble){
+            "this container forbids seccomp filters, which tern run needs",
+            "Allow the seccomp system call in its profile (docker run --security-opt "
+            "seccomp=unconfined), or run tern outside."};
+    case ENOSYS:
+    case EINVAL:
+        return (struct run_filter_trouble){
+            "this kernel has no seccomp user notification",
+            "tern run needs Linux 5.9 or newer, with CONFIG_SECCOMP_FILTER."};
+    default:
+        return (struct run_filter_trouble){"cannot put the program under a seccomp filter", ""};
+    }
+}
+
 int run_filter_install(const struct sock_fprog *filter)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

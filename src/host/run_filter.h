@@ -14,6 +14,13 @@ void run_filter_free(struct sock_fprog *filter);
  * -ENOSYS, -EINVAL. Uses no memory but the filter's: fit for a child between fork and exec. */
 int run_filter_install(const struct sock_fprog *filter);
 
+/* Why run_filter_install() has failed with this errno, and what to do about it. */
+struct run_filter_trouble {
+    const char *why;
+    const char *remedy;
+};
+struct run_filter_trouble run_filter_explain(int err);
+
 /* seccomp_data.arch of programs that speak this machine's own system calls. */
 extern const uint32_t run_filter_arch;
 
