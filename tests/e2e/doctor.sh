@@ -1,6 +1,6 @@
 #!/bin/sh
-# tern doctor: each thing is found where it is, missed where it is not, with what to do, and the exit
-# status says whether the verbs asked for are ready.
+# tern doctor: each thing is found where it is, missed where it is not, with what to do; the
+# exit status says whether the verbs asked for are ready.
 set -u
 
 fine() { echo "ok $1"; }
