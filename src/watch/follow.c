@@ -300,7 +300,10 @@ static void take_syn(struct follow_conn *k, int from, const struct wire_tcp *h, 
     e->isn = h->seq;
     if (first)
         e->snd_max = h->seq + 1;
+    if (first)
+        e->ts_first = h->opt.tsval;
     e->options = h->opt.have;
+    e->ecn |= h->flags & ECN_FLAGS;
     e->mss = h->opt.have & WIRE_OPT_MSS ? h->opt.mss : 0;
     e->wscale = (uint8_t)min_u32(h->opt.wscale, WIRE_WSCALE_MAX);
     if (!first && k->rtt <= 1) {

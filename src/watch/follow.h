@@ -53,10 +53,12 @@ struct follow_end {
     uint32_t fin;            /* of its FIN: the number the FIN takes */
     uint32_t rst;            /* of its RST */
     uint32_t ts_max, ts_new; /* its highest TSval; that of its newest new data */
+    uint32_t ts_first;       /* that of its first SYN */
     uint32_t ack_at, ack_ts; /* an acknowledgement, and the TSval that it came with */
     uint32_t wnd;            /* the window in its latest segment, scaled */
     uint16_t mss;            /* 0: not announced */
     uint8_t options, wscale; /* WIRE_OPT_* of its SYN */
+    uint16_t ecn;            /* TCP_ECE, TCP_CWR and TCP_AE of its SYNs */
     uint8_t state;           /* enum tern_state */
     bool syn, based, acked, edged, fin_sent, rst_sent, ts_seen, data, wscale_sent;
     uint32_t acks[16]; /* the latest acknowledgement numbers, for RSTs that quote them */

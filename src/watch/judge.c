@@ -5,6 +5,14 @@
 
 #include "base/seq.h"
 
+enum {
+    RESERVED_BITS = 0x0e, /* of the header's 13th byte: RFC 9293 3.1, less the one of AccECN */
+    ECN_FIELD = 3,        /* of the traffic class */
+    KIND_MSS = 2,
+    KIND_WSCALE = 3,
+    KIND_SACK_OK = 4,
+};
+
 static void accuse(const struct judge *j, enum watch_rule rule, uint32_t a, uint32_t b)
 {
     unsigned needs = watch_rule_info(rule)->needs;
@@ -34,6 +42,11 @@ static bool declined(const struct judge *j, uint8_t option)
     return end[0].syn && end[1].syn && !(end[0].options & end[1].options & option);
 }
 
+static const uint8_t *tcp_header(const struct judge *j)
+{
+    return j->raw->data + j->packet->ip.header_len;
+}
+
 /* ---- a segment by itself --------------------------------------------------------------------- */
 
 static void judge_form(const struct judge *j)
@@ -41,7 +54,7 @@ static void judge_form(const struct judge *j)
     const struct packet *p = j->packet;
     uint16_t flags = p->tcp.flags;
     if (p->whole) {
-        const uint8_t *tcp = j->raw->data + p->ip.header_len;
+        const uint8_t *tcp = tcp_header(j);
         uint64_t sum = wire_pseudo_sum(p->ip.src, p->ip.dst, WIRE_TCP, p->ip.payload_len);
         uint16_t rest = cksum_finish(cksum_add(cksum_portable(tcp, p->ip.payload_len, 0), sum));
         if (rest != 0)
@@ -51,9 +64,42 @@ static void judge_form(const struct judge *j)
         accuse(j, WATCH_RULE_SYN_FIN, 0, 0);
     if (!(flags & (TCP_SYN | TCP_RST | TCP_ACK)))
         accuse(j, WATCH_RULE_NO_ACK, 0, 0);
+    if (tcp_header(j)[12] & RESERVED_BITS)
+        accuse(j, WATCH_RULE_RESERVED, tcp_header(j)[12] & RESERVED_BITS, 0);
+    if (!wire_ip_unicast(p->ip.src) || !wire_ip_unicast(p->ip.dst))
+        accuse(j, WATCH_RULE_NOT_UNICAST, 0, 0);
     for (uint32_t i = 0; i < p->tcp.opt.sack_count; i++)
         if (seq_leq(p->tcp.opt.sack[i].hi, p->tcp.opt.sack[i].lo))
             accuse(j, WATCH_RULE_SACK_EMPTY, p->tcp.opt.sack[i].lo, p->tcp.opt.sack[i].hi);
+}
+
+/* Options that belong on a SYN; the reader of headers does not see them elsewhere. */
+static void judge_late_options(const struct judge *j)
+{
+    static const uint8_t rules[] = {[KIND_MSS] = WATCH_RULE_MSS_LATE,
+                                    [KIND_WSCALE] = WATCH_RULE_WSCALE_LATE,
+                                    [KIND_SACK_OK] = WATCH_RULE_SACK_OK_LATE};
+    const uint8_t *o = tcp_header(j), *end = o + j->packet->tcp.header_len;
+    if (j->packet->tcp.flags & TCP_SYN)
+        return;
+    for (o += WIRE_TCP_HEADER; o < end && *o != 0; o += *o == 1 ? 1 : o[1])
+        if (*o >= KIND_MSS && *o <= KIND_SACK_OK)
+            accuse(j, rules[*o], 0, 0);
+}
+
+/* ECN is used only if both SYNs agree on it; a SYN sent again may ask no more. */
+static void judge_ecn(const struct judge *j)
+{
+    const struct follow_end *e = &j->conn->end[j->from], *o = &j->conn->end[!j->from];
+    uint16_t flags = j->packet->tcp.flags;
+    if (!o->syn || flags & TCP_RST)
+        return;
+    if (flags & TCP_SYN) {
+        if (flags & TCP_ACK && flags & ECN_FLAGS && o->ecn == 0)
+            accuse(j, WATCH_RULE_ECN_UNASKED, 0, 0);
+    } else if (e->syn && j->packet->ip.tos & ECN_FIELD && (e->ecn == 0 || o->ecn == 0)) {
+        accuse(j, WATCH_RULE_ECT_UNASKED, 0, 0);
+    }
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -63,8 +109,11 @@ static void judge_syn(const struct judge *j)
     const struct follow_end *o = &j->conn->end[!j->from];
     const struct wire_tcp *h = &j->packet->tcp;
     const struct wire_tcp_options *opt = &h->opt;
+    const struct follow_end *e = &j->conn->end[j->from];
     if (opt->have & WIRE_OPT_WSCALE && opt->wscale > WIRE_WSCALE_MAX)
         accuse(j, WATCH_RULE_WSCALE_LARGE, opt->wscale, 0);
+    if (e->syn && h->seq != e->isn && e->state >= TERN_ESTABLISHED && !e->rst_sent && !o->rst_sent)
+        accuse(j, WATCH_RULE_ISN_MOVED, h->seq, e->isn);
     if (!(h->flags & TCP_ACK) || !o->syn)
         return;
     /* data in the SYN may be acknowledged with it (RFC 7413) */
@@ -96,6 +145,26 @@ static void judge_timestamps(const struct judge *j)
         accuse(j, WATCH_RULE_TS_BACK, h->opt.tsval, e->ts_new);
     if (h->flags & TCP_ACK && o->ts_max != 0 && seq_gt(h->opt.tsecr, o->ts_max))
         accuse(j, WATCH_RULE_TS_ECHO, h->opt.tsecr, o->ts_max);
+    if (h->flags & TCP_ACK && o->syn && o->options & WIRE_OPT_TS &&
+        seq_lt(h->opt.tsecr, o->ts_first))
+        accuse(j, WATCH_RULE_TS_ECHO_EARLY, h->opt.tsecr, o->ts_first);
+}
+
+/* Only the first block may tell of what came twice (RFC 2883); the others tell of what is held
+ * beyond a hole, each of something else. */
+static void judge_blocks(const struct judge *j)
+{
+    const struct follow_end *o = &j->conn->end[!j->from];
+    const struct wire_sack *b = j->packet->tcp.opt.sack;
+    uint32_t n = j->packet->tcp.opt.sack_count, ack = j->packet->tcp.ack;
+    for (uint32_t i = 0; i < n; i++)
+        if (b[i].lo == ack || (i != 0 && seq_lt(b[i].lo, ack)))
+            accuse(j, WATCH_RULE_SACK_HELD, follow_relative(o, b[i].lo), follow_relative(o, ack));
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t k = 1; k < n; k++)
+            if (i != k && seq_geq(b[i].lo, b[k].lo) && seq_lt(b[i].lo, b[k].hi))
+                accuse(j, WATCH_RULE_SACK_OVERLAP, follow_relative(o, b[i].lo),
+                       follow_relative(o, b[k].hi));
 }
 
 static void judge_sack(const struct judge *j)
@@ -106,6 +175,8 @@ static void judge_sack(const struct judge *j)
         return;
     if (o->syn && !(o->options & WIRE_OPT_SACK_OK))
         accuse(j, WATCH_RULE_SACK_UNASKED, 0, 0);
+    if (j->packet->tcp.flags & TCP_ACK)
+        judge_blocks(j);
     for (uint32_t i = 0; i < opt->sack_count; i++)
         if (o->based && seq_gt(opt->sack[i].hi, o->snd_max)) {
             accuse(j, WATCH_RULE_SACK_UNSENT, follow_relative(o, opt->sack[i].hi),
@@ -182,6 +253,8 @@ static void judge_rst(const struct judge *j)
 {
     const struct follow_end *e = &j->conn->end[j->from], *o = &j->conn->end[!j->from];
     const struct wire_tcp *h = &j->packet->tcp;
+    if (h->flags & TCP_ACK && o->based && seq_gt(h->ack, o->snd_max))
+        accuse(j, WATCH_RULE_RST_ACK, follow_relative(o, h->ack), follow_relative(o, o->snd_max));
     if (h->seq == 0 && h->flags & TCP_ACK)
         return;
     for (uint32_t i = 0; i < min_u32(o->acks_next, ARRAY_LEN(o->acks)); i++)
@@ -198,6 +271,8 @@ void judge_segment(const struct judge *j)
 {
     const struct wire_tcp *h = &j->packet->tcp;
     judge_form(j);
+    judge_late_options(j);
+    judge_ecn(j);
     if (h->flags & TCP_SYN)
         judge_syn(j);
     if (h->flags & TCP_RST) {

@@ -4,6 +4,8 @@
 
 #include "watch/follow.h"
 
+#define ECN_FLAGS (TCP_ECE | TCP_CWR | TCP_AE)
+
 struct judge {
     const struct follow_config *conf;
     struct follow_conn *conn;

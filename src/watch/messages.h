@@ -140,18 +140,27 @@
     /* rules (rules.h) that were broken */                                                         \
     X(RULE_CHECKSUM, "the checksum is wrong")                                                      \
     X(RULE_SYN_FIN, "SYN and FIN in one segment")                                                  \
+    X(RULE_RESERVED, "reserved bits are set: {0}")                                                 \
+    X(RULE_NOT_UNICAST, "TCP with an address that is not a single host's")                         \
     X(RULE_NO_ACK, "a segment without ACK that is neither SYN nor RST")                            \
     X(RULE_SYN_ACK_NUMBER, "a SYN ACK that acknowledges {0}; the SYN's number + 1 is {1}")         \
     X(RULE_BEFORE_OPEN, "acknowledges before the other end has sent a SYN")                        \
+    X(RULE_ISN_MOVED, "a SYN ACK with number {0} in an open connection that began at {1}")         \
+    X(RULE_MSS_LATE, "the MSS option outside of a SYN")                                            \
     X(RULE_WSCALE_UNASKED, "window scaling in a SYN ACK whose SYN had none")                       \
     X(RULE_WSCALE_LARGE, "a window scale of {0}; 14 is the largest")                               \
+    X(RULE_WSCALE_LATE, "the window scale option outside of a SYN")                                \
     X(RULE_TS_UNASKED, "timestamps that were not agreed on")                                       \
     X(RULE_TS_MISSING, "no timestamp though they were agreed on")                                  \
     X(RULE_TS_BACK, "new data with timestamp {0} after {1}: its clock runs backwards")             \
     X(RULE_TS_ECHO, "echoes timestamp {0}; the latest that was sent is {1}")                       \
+    X(RULE_TS_ECHO_EARLY, "echoes timestamp {0}; the first that was sent is {1}")                  \
     X(RULE_SACK_UNASKED, "selective acknowledgement that was not agreed on")                       \
+    X(RULE_SACK_OK_LATE, "the SACK-permitted option outside of a SYN")                             \
     X(RULE_SACK_EMPTY, "a SACK block from {0} to {1}: nothing is in it")                           \
     X(RULE_SACK_UNSENT, "a SACK block up to {0} where {1} was not yet sent")                       \
+    X(RULE_SACK_HELD, "a SACK block from {0} where {1} is acknowledged: it lacks nothing")         \
+    X(RULE_SACK_OVERLAP, "a SACK block from {0} overlaps one up to {1}")                           \
     X(RULE_OVER_MSS, "{0} bytes of options and data; the other end takes {1}")                     \
     X(RULE_ACK_UNSENT, "acknowledges {0} where {1} was not yet sent")                              \
     X(RULE_ACK_BACK, "acknowledges {0} after {1}, and later by its own clock")                     \
@@ -160,7 +169,10 @@
     X(RULE_AFTER_FIN, "data up to {0} after a FIN at {1}")                                         \
     X(RULE_FIN_MOVED, "a FIN at {0}, and before at {1}")                                           \
     X(RULE_RST_NUMBER, "an RST with number {0}, which nobody takes; {1} comes next")               \
+    X(RULE_RST_ACK, "an RST that acknowledges {0} where {1} was not yet sent")                     \
     X(RULE_AFTER_RST, "data at {0} after an RST at {1}")                                           \
+    X(RULE_ECN_UNASKED, "ECN in a SYN ACK whose SYN had none")                                     \
+    X(RULE_ECT_UNASKED, "marked as capable of ECN, which was not agreed on")                       \
     /* what stands out in a capture */                                                             \
     X(WHY_REFUSED, "{0} refuses: nothing listens there, or a firewall answers for it")             \
     X(WHY_SILENT, "SYNs without an answer: {0}; nobody is there, or a firewall drops them")        \
@@ -179,7 +191,8 @@
     X(WHY_CLOSE_WAIT, "{0} is in CLOSE-WAIT for {1}: its program has not closed")                  \
     X(WHY_FIN_WAIT, "{0} waits in FIN-WAIT-2 for {1}: the other end has not closed")               \
     X(WHY_FIN_UNHEARD, "the FIN of {0} is not acknowledged")                                       \
-    X(WHY_MISSING, "segments are missing from the capture: {0} gaps")                              \
+    X(WHY_GAPS, "gaps in what {1} sends, by loss before the capture or in it: {0}")                \
+    X(WHY_NOT_SEEN, "acknowledged by {1}, but not in the capture: {0}")                            \
     X(WHY_RULE, "packet {0}, {1}: {2} ({3})")                                                      \
     X(WHY_ONE_SIDED, "nothing of {0} is in the capture")                                           \
     X(WHY_REUSES, "begins while #{0} on the same ports is still in TIME-WAIT")                     \

@@ -19,18 +19,27 @@ enum {
 #define WATCH_RULES(X)                                                                             \
     X(CHECKSUM, "checksum", RULE_WIRE, "RFC 9293 3.1")                                             \
     X(SYN_FIN, "syn-fin", RULE_ALWAYS, "RFC 9293 3.10.7.2")                                        \
+    X(RESERVED, "reserved", RULE_ALWAYS, "RFC 9293 3.1")                                           \
+    X(NOT_UNICAST, "not-unicast", RULE_ALWAYS, "RFC 9293 3.9.2.3")                                 \
     X(NO_ACK, "no-ack", RULE_ALWAYS, "RFC 9293 3.1")                                               \
     X(SYN_ACK_NUMBER, "syn-ack-number", RULE_ALWAYS, "RFC 9293 3.5")                               \
     X(BEFORE_OPEN, "before-open", RULE_ALL, "RFC 9293 3.10.7.3")                                   \
+    X(ISN_MOVED, "isn-moved", RULE_ALL, "RFC 5961 4.2")                                            \
+    X(MSS_LATE, "mss-late", RULE_ALWAYS, "RFC 9293 3.7.1")                                         \
     X(WSCALE_UNASKED, "wscale-unasked", RULE_ALL, "RFC 7323 2.2")                                  \
     X(WSCALE_LARGE, "wscale-large", RULE_ALWAYS, "RFC 7323 2.3")                                   \
+    X(WSCALE_LATE, "wscale-late", RULE_ALWAYS, "RFC 7323 2.2")                                     \
     X(TS_UNASKED, "ts-unasked", RULE_ALWAYS, "RFC 7323 3.2")                                       \
     X(TS_MISSING, "ts-missing", RULE_ALWAYS, "RFC 7323 3.2")                                       \
     X(TS_BACK, "ts-back", RULE_ALWAYS, "RFC 7323 5.4")                                             \
     X(TS_ECHO, "ts-echo", RULE_ALL, "RFC 7323 3.2")                                                \
+    X(TS_ECHO_EARLY, "ts-echo-early", RULE_ALL, "RFC 7323 3.2")                                    \
     X(SACK_UNASKED, "sack-unasked", RULE_ALWAYS, "RFC 2018 2")                                     \
+    X(SACK_OK_LATE, "sack-ok-late", RULE_ALWAYS, "RFC 2018 2")                                     \
     X(SACK_EMPTY, "sack-empty", RULE_ALWAYS, "RFC 2018 3")                                         \
     X(SACK_UNSENT, "sack-unsent", RULE_ALL, "RFC 2018 3")                                          \
+    X(SACK_HELD, "sack-held", RULE_ALWAYS, "RFC 2018 3")                                           \
+    X(SACK_OVERLAP, "sack-overlap", RULE_ALWAYS, "RFC 2018 3")                                     \
     X(OVER_MSS, "over-mss", RULE_WIRE, "RFC 9293 3.7.1")                                           \
     X(ACK_UNSENT, "ack-unsent", RULE_ALL, "RFC 9293 3.4")                                          \
     X(ACK_BACK, "ack-back", RULE_ALWAYS, "RFC 9293 3.4")                                           \
@@ -39,7 +48,10 @@ enum {
     X(AFTER_FIN, "after-fin", RULE_ALWAYS, "RFC 9293 3.6")                                         \
     X(FIN_MOVED, "fin-moved", RULE_ALWAYS, "RFC 9293 3.6")                                         \
     X(RST_NUMBER, "rst-number", RULE_ALL, "RFC 9293 3.5.2")                                        \
-    X(AFTER_RST, "after-rst", RULE_ALL, "RFC 9293 3.5.3")
+    X(RST_ACK, "rst-ack", RULE_ALL, "RFC 9293 3.10.7.1")                                           \
+    X(AFTER_RST, "after-rst", RULE_ALL, "RFC 9293 3.5.3")                                          \
+    X(ECN_UNASKED, "ecn-unasked", RULE_ALL, "RFC 3168 6.1.1")                                      \
+    X(ECT_UNASKED, "ect-unasked", RULE_ALL, "RFC 3168 6.1.1")
 
 enum watch_rule {
 #define X(name, id, needs, section) WATCH_RULE_##name,

@@ -50,7 +50,7 @@ char *verdict_title(const struct follow_conn *k, char out[VERDICT_TITLE])
                       text_address(a, &k->end[0].addr), text_address(b, &k->end[1].addr),
                       message(s, sizeof(s), id == MSG_END_OPEN ? MSG_SINCE : MSG_ENDED,
                               ARGS(message_text(id), text_duration(a, k->last - k->began))));
-    if (k->rtt > 1)
+    if (k->rtt >= 1000)
         snprintf(out + at, VERDICT_TITLE - (size_t)at, " · %s",
                  message(s, sizeof(s), MSG_RTT, ARGS(text_duration(a, k->rtt))));
     return out;
@@ -143,7 +143,7 @@ static void say_again(const struct follow_end *e, const char *who, const struct 
         say(sink, MSG_WHY_AGAIN, ARGS(who, all));
 }
 
-static void say_end(const struct follow_end *e, const struct verdict_sink *sink)
+static void say_end(const struct follow_end *e, bool one_sided, const struct verdict_sink *sink)
 {
     static const struct {
         enum follow_kind kind;
@@ -151,12 +151,14 @@ static void say_end(const struct follow_end *e, const struct verdict_sink *sink)
     } counts[] = {{FOLLOW_OUT_OF_ORDER, MSG_WHY_ORDER},
                   {FOLLOW_DUP_ACK, MSG_WHY_DUP_ACKS},
                   {FOLLOW_ZERO_WINDOW, MSG_WHY_ZERO_WINDOW},
-                  {FOLLOW_KEEP_ALIVE, MSG_WHY_KEEP_ALIVE}};
+                  {FOLLOW_KEEP_ALIVE, MSG_WHY_KEEP_ALIVE},
+                  {FOLLOW_MISSING_BEFORE, MSG_WHY_GAPS},
+                  {FOLLOW_MISSING_ACKED, MSG_WHY_NOT_SEEN}};
     char who[TEXT_VALUE], n[TEXT_VALUE];
     text_address(who, &e->addr);
     say_again(e, who, sink);
     for (size_t i = 0; i < ARRAY_LEN(counts); i++)
-        if (kind(e, counts[i].kind) != 0)
+        if (kind(e, counts[i].kind) != 0 && !(one_sided && counts[i].kind == FOLLOW_MISSING_ACKED))
             say(sink, counts[i].message, ARGS(text_number(n, kind(e, counts[i].kind)), who));
 }
 
@@ -184,17 +186,11 @@ void verdict_conn(const struct follow_conn *k, uint64_t now, const struct verdic
         say_reset(k, sink);
     else if (outcome == FOLLOW_HALF_OPEN)
         say_half_open(k, sink);
-    uint64_t gaps = 0;
     for (int end = 0; end < 2; end++) {
-        say_end(&k->end[end], sink);
+        say_end(&k->end[end], one_sided, sink);
         if (outcome == FOLLOW_OPEN && !one_sided)
             say_waiting(k, end, now, sink);
-        if (!one_sided)
-            gaps += kind(&k->end[end], FOLLOW_MISSING_BEFORE) +
-                    kind(&k->end[end], FOLLOW_MISSING_ACKED);
     }
-    if (gaps != 0)
-        say(sink, MSG_WHY_MISSING, ARGS(text_number(who, gaps)));
 }
 
 void verdict_finding(const struct follow_finding *f, const struct verdict_sink *sink)

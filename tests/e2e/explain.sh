@@ -60,7 +60,9 @@ verdict "an unseen end is no missing end" $? "$(cat half)"
 says "... and it is said which" client 'is in the capture'
 [ "$(grep -c '"number"' partial)" = "$(grep -c '"number"' plain)" ]
 verdict "what a card was to fill in is not missed" $? "$(grep -c '"number"' partial) connections"
-says "gaps are said" gaps 'missing from the capture'
+explain --brief gaps.pcap >gaps
+says "gaps are said" gaps 'gaps in what 10.9.0.2:80 sends'
+says "... from both sides" gaps 'but not in the capture'
 
 explain --brief flood.pcap >flood
 says "a SYN flood" flood '3,000 handshakes with 192.0.2.1:80 were begun and not completed'

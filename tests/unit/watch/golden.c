@@ -9,8 +9,11 @@
 
 static void path_of(char *out, size_t cap, const char *name)
 {
-    const char *slash = strrchr(__FILE__, '/');
-    snprintf(out, cap, "%.*s/golden/%s", (int)(slash - __FILE__), __FILE__, name);
+    const char *root = getenv("TERN_ROOT"), *slash = strrchr(__FILE__, '/');
+    if (root != NULL)
+        snprintf(out, cap, "%s/tests/unit/watch/golden/%s", root, name);
+    else /* started by hand */
+        snprintf(out, cap, "%.*s/golden/%s", (int)(slash - __FILE__), __FILE__, name);
 }
 
 static char *slurp(const char *path, size_t *len)

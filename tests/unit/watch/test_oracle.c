@@ -290,11 +290,109 @@ static struct pcap_packet *after_rst(struct pcap *p)
     return at;
 }
 
+static struct pcap_packet *reserved(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    pcap_tcp(at)[12] |= 4;
+    return at;
+}
+
+/* Its destination, in the IPv6 header. */
+static struct pcap_packet *not_unicast(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, SYN | ACK, SYN, 0, 1);
+    at->data[24] = 0xff;
+    return at;
+}
+
+static struct pcap_packet *isn_moved(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 3);
+    pcap_tcp(at)[13] |= SYN;
+    return at;
+}
+
+/* An option that belongs on a SYN, where the timestamp was. */
+static struct pcap_packet *late(struct pcap *p, uint8_t kind, uint8_t len)
+{
+    struct pcap_packet *at = data(p, 2);
+    uint8_t *o = option(at, 8);
+    memset(o, 1, 10);
+    o[0] = kind;
+    o[1] = len;
+    return at;
+}
+
+static struct pcap_packet *mss_late(struct pcap *p) { return late(p, 2, 4); }
+static struct pcap_packet *wscale_late(struct pcap *p) { return late(p, 3, 3); }
+static struct pcap_packet *sack_ok_late(struct pcap *p) { return late(p, 4, 2); }
+
+static struct pcap_packet *ts_echo_early(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    add32(option(at, 8) + 6, 0u - 100000);
+    return at;
+}
+
+static struct pcap_packet *sack_held(struct pcap *p)
+{
+    struct pcap_packet *at = with_sack(p);
+    memcpy(option(at, 5) + 2, pcap_tcp(at) + 8, 4);
+    return at;
+}
+
+/* Its third block gets the left edge of the second. */
+static struct pcap_packet *sack_overlap(struct pcap *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        uint8_t *tcp = pcap_tcp(&p->packets[i]);
+        if ((tcp[12] >> 4) * 4 < 20 + 12 + 28)
+            continue;
+        uint8_t *o = option(&p->packets[i], 5);
+        memcpy(o + 18, o + 10, 4);
+        return &p->packets[i];
+    }
+    fail_msg("no three blocks");
+    return NULL;
+}
+
+static struct pcap_packet *rst_ack(struct pcap *p)
+{
+    struct pcap_packet *at = nth(p, RST, RST, 0, 1);
+    add32(pcap_tcp(at) + 8, 1);
+    return at;
+}
+
+static struct pcap_packet *ecn_unasked(struct pcap *p)
+{
+    pcap_tcp(syn_ack(p))[13] |= 0x40;
+    return syn_ack(p);
+}
+
+static struct pcap_packet *ect_unasked(struct pcap *p)
+{
+    struct pcap_packet *at = data(p, 2);
+    at->data[1] |= 2;
+    return at;
+}
+
 static const struct alteration {
     const char *capture;
     struct pcap_packet *(*alter)(struct pcap *p);
 } alterations[WATCH_RULE_COUNT] = {
     [WATCH_RULE_CHECKSUM] = {"bulk", checksum},
+    [WATCH_RULE_RESERVED] = {"bulk", reserved},
+    [WATCH_RULE_NOT_UNICAST] = {"page-ip6", not_unicast},
+    [WATCH_RULE_ISN_MOVED] = {"bulk", isn_moved},
+    [WATCH_RULE_MSS_LATE] = {"bulk", mss_late},
+    [WATCH_RULE_WSCALE_LATE] = {"bulk", wscale_late},
+    [WATCH_RULE_SACK_OK_LATE] = {"bulk", sack_ok_late},
+    [WATCH_RULE_TS_ECHO_EARLY] = {"bulk", ts_echo_early},
+    [WATCH_RULE_SACK_HELD] = {"loss", sack_held},
+    [WATCH_RULE_SACK_OVERLAP] = {"everything", sack_overlap},
+    [WATCH_RULE_RST_ACK] = {"refused", rst_ack},
+    [WATCH_RULE_ECN_UNASKED] = {"page", ecn_unasked},
+    [WATCH_RULE_ECT_UNASKED] = {"bulk", ect_unasked},
     [WATCH_RULE_SYN_FIN] = {"page", syn_fin},
     [WATCH_RULE_NO_ACK] = {"bulk", no_ack},
     [WATCH_RULE_SYN_ACK_NUMBER] = {"page", syn_ack_number},
