@@ -140,6 +140,7 @@ static struct pcap_packet *before_open(struct pcap *p)
 {
     struct pcap_packet *at = nth(p, SYN | ACK, SYN, 0, 1);
     pcap_tcp(at)[13] = SYN; /* as it is; the next from this end comes too early */
+    free(p->packets[1].data);
     memmove(p->packets + 1, p->packets + 2, (p->n - 2) * sizeof(*p->packets));
     p->n--;
     return at;
