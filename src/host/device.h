@@ -11,6 +11,13 @@
 
 #include <stdbool.h>
 
+/* A buffer that the stack may keep (TERN_PKT_DONATED, it being the cookie): back on the device's
+ * list once it is read. */
+struct device_buf {
+    struct device_buf *next;
+    struct device_buf **list;
+};
+
 struct device {
     tern_iface iface; /* what it can do */
     int fd;           /* the device's own */

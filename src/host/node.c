@@ -28,12 +28,23 @@ static void put(void *user, void *p, size_t size)
     free(p);
 }
 
+static void release(void *user, void *const *cookies, size_t n)
+{
+    (void)user;
+    for (size_t i = 0; i < n; i++) {
+        struct device_buf *b = cookies[i];
+        b->next = *b->list;
+        *b->list = b;
+    }
+}
+
 int node_config(tern_config *cfg)
 {
     *cfg = (tern_config){.size = sizeof *cfg};
     tern_config_default(cfg);
     cfg->alloc = get;
     cfg->free = put;
+    cfg->release = release;
     if (getrandom(cfg->seed, sizeof cfg->seed, 0) != (ssize_t)sizeof cfg->seed)
         return -EIO;
     return 0;

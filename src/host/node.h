@@ -17,13 +17,14 @@ struct node {
     struct loop_hook turn; /* the node in its loop */
 };
 
-/* A configuration to begin with: the defaults, a seed from the kernel, memory from malloc. -errno:
- * the kernel has no seed. */
+/* A configuration to begin with: the defaults, a seed from the kernel, memory from malloc, and
+ * donated memory given back to its device. -errno: the kernel has no seed. */
 int node_config(tern_config *cfg);
 
 /* Makes the stack and takes its place in the loop. 0, -ENOMEM or -EINVAL. */
 int node_start(struct node *n, struct loop *loop, const tern_config *cfg);
-/* Ends it without a word to any peer. Devices are their owners' to close, hooks to free. */
+/* Ends it without a word to any peer. Devices are their owners' to close afterwards, hooks to
+ * free. */
 void node_stop(struct node *n);
 
 /* Adds an interface: its id in the stack, or a negative errno. */

@@ -1,8 +1,9 @@
 /* talk.c - see talk.h.
  *
  * Standard input and output are often shared with other processes, so they are not made
- * nonblocking. Instead each read and write is preceded by a poll(): a read then does not wait, and
- * neither does a write to a pipe or a terminal of at most PIPE_BUF bytes. The loop watches both
+ * nonblocking. A pipe or a terminal to write to is opened once more instead, nonblocking for us
+ * alone. Where that cannot be (a socket, another user's terminal) each write is preceded by a
+ * poll(), after which at most PIPE_BUF bytes do not wait; as is each read. The loop watches both
  * edge-triggered, to learn when asking is worth it again; files, which cannot be watched, never
  * make anyone wait.
  */
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -83,16 +85,24 @@ static size_t up_once(struct talk *t)
 
 /* ---- peer to out ----------------------------------------------------------------------------- */
 
+static void leave_out(struct talk *t)
+{
+    if (t->out.ready)
+        loop_del(t->node->loop, &t->out);
+    t->out.ready = NULL;
+    if (t->out.fd != t->out_given)
+        close(t->out.fd);
+    t->out.fd = t->out_given;
+}
+
 static void down_end(struct talk *t)
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     t->down_eof = true;
-    if (t->out.ready)
-        loop_del(t->node->loop, &t->out);
-    t->out.ready = NULL;
+    leave_out(t);
     if (null >= 0) {
-        (void)dup2(null, t->out.fd);
+        (void)dup2(null, t->out_given);
         close(null);
     }
 }
@@ -112,7 +122,7 @@ static size_t down_once(struct talk *t)
             finish(t, errno_of_tern((int)views), NULL);
         return 0;
     }
-    if (!poll_says(t->out.fd, POLLOUT)) {
+    if (t->out_max < CHUNK && !poll_says(t->out.fd, POLLOUT)) {
         t->writable = false;
         return 0;
     }
@@ -201,17 +211,37 @@ static int watch(struct talk *t, struct loop_fd *w, uint32_t events)
     return err == -EPERM ? 0 : err;
 }
 
-int talk_start(struct talk *t, struct node *node, int in, int out)
+/* Where to write, and how much at a time. */
+static void choose_out(struct talk *t, int out)
 {
     struct stat st;
+    char path[32];
 
-    *t = (struct talk){.node = node, .out_max = PIPE_BUF};
+    t->out = (struct loop_fd){.fd = out, .ready = out_ready, .user = t};
+    t->out_given = out;
+    t->out_max = PIPE_BUF;
+    if (fstat(out, &st) < 0)
+        return;
+    bool terminal = S_ISCHR(st.st_mode) && isatty(out);
+    if (S_ISFIFO(st.st_mode) || terminal) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", out);
+        int own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        if (own < 0)
+            return;
+        t->out.fd = own;
+    } else if (S_ISSOCK(st.st_mode)) {
+        return;
+    }
+    t->out_max = CHUNK;
+}
+
+int talk_start(struct talk *t, struct node *node, int in, int out)
+{
+    *t = (struct talk){.node = node};
     t->app.event = event;
     t->readable = t->writable = t->room = t->arrived = true;
-    if (fstat(out, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
-        t->out_max = CHUNK;
     t->in = (struct loop_fd){.fd = in, .ready = in_ready, .user = t};
-    t->out = (struct loop_fd){.fd = out, .ready = out_ready, .user = t};
+    choose_out(t, out);
     int err = watch(t, &t->in, EPOLLIN);
     if (!err)
         err = watch(t, &t->out, EPOLLOUT);
@@ -241,8 +271,7 @@ void talk_stop(struct talk *t)
 {
     if (t->in.ready)
         loop_del(t->node->loop, &t->in);
-    if (t->out.ready)
-        loop_del(t->node->loop, &t->out);
-    t->in.ready = t->out.ready = NULL;
+    t->in.ready = NULL;
+    leave_out(t);
     node_hook_del(t->node, &t->hook);
 }

@@ -16,7 +16,8 @@ struct talk {
     struct app app; /* the connection's `user` */
     struct node *node;
     struct loop_hook hook;
-    struct loop_fd in, out;
+    struct loop_fd in, out; /* `out` may be a descriptor of our own, for */
+    int out_given;          /* this one */
     tern_sock sock;
     bool open;               /* the connection is established */
     bool over;               /* nothing more will happen */

@@ -1,8 +1,9 @@
 /* tun.c - see tun.h.
  *
- * A read takes one packet, so arrivals are collected, one behind the other, until the kernel has no
- * more or the arena might not hold the next one: many small ones, or a few super-packets that still
- * are in the processor's cache when the stack copies their payload.
+ * A read takes one packet. Small ones are collected, one behind the other, until the kernel has no
+ * more or the arena might not hold the next one; the stack copies their payload. A super-packet has
+ * a buffer of its own, which is donated to the stack, so that nothing is copied. Which it will be is
+ * not known before the read: after a large one, another is expected among the next few.
  */
 #include "host/tun.h"
 
@@ -28,7 +29,12 @@ enum {
     ARENA = 8 * 65536,
     LINE = 64,                /* packets begin on a cache line, their virtio header before it */
     SLOT = PACKET_MAX + LINE, /* what the next one may need, from a line on */
+    LARGE = 40000,            /* the stack keeps what fills more than half of its buffer */
+    FEW = 16,
+    BUFS = 256, /* buffers for large packets, at most: a large receive window */
 };
+
+_Static_assert(LINE >= HEADER + sizeof(struct device_buf), "both lie before the packet");
 
 #ifndef TUN_F_USO4 /* headers older than Linux 6.2 */
 #define TUN_F_USO4 0x20
@@ -81,27 +87,81 @@ static void describe(tern_pkt *pkt, const struct virtio_net_hdr *h, uint8_t *pac
 
 static bool again(int err) { return err == EAGAIN || err == EWOULDBLOCK; }
 
+static struct device_buf *take_buf(struct tun *t)
+{
+    struct device_buf *b = t->bufs;
+
+    if (b) {
+        t->bufs = b->next;
+    } else if (t->buf_count < BUFS) {
+        b = aligned_alloc(LINE, (SLOT + LINE - 1) / LINE * LINE);
+        t->buf_count += b != NULL;
+    }
+    return b;
+}
+
+static void borrow(struct tun *t, struct device_buf *b)
+{
+    b->next = t->borrowed;
+    t->borrowed = b;
+}
+
+static void give_bufs_back(struct tun *t)
+{
+    for (struct device_buf *b = t->borrowed, *next; b; b = next) {
+        next = b->next;
+        b->next = t->bufs;
+        t->bufs = b;
+    }
+    t->borrowed = NULL;
+}
+
+/* Reads one packet to `to`, its virtio header before it. 0: there is none. */
+static size_t read_packet(struct device *d, uint8_t *to)
+{
+    ssize_t got;
+
+    while ((got = read(d->fd, to - HEADER, HEADER + PACKET_MAX)) <= HEADER) {
+        if (got >= 0 || errno == EINTR)
+            continue;
+        d->readable = false;
+        if (!again(errno))
+            d->err = -errno;
+        return 0;
+    }
+    return (size_t)got - HEADER;
+}
+
 static size_t receive(struct device *d, tern_pkt *pkts, size_t max)
 {
     struct tun *t = tun_of(d);
     struct virtio_net_hdr h;
     size_t n = 0, at = 0;
 
+    give_bufs_back(t);
     while (n < max && ARENA - at >= SLOT) {
-        uint8_t *packet = t->arena + at + LINE;
-        ssize_t got = read(d->fd, packet - HEADER, HEADER + PACKET_MAX);
-        if (got <= HEADER) {
-            if (got >= 0 || errno == EINTR)
-                continue;
-            d->readable = false;
-            if (!again(errno))
-                d->err = -errno;
-            break;
+        struct device_buf *b = t->small < FEW ? take_buf(t) : NULL;
+        uint8_t *packet = b ? (uint8_t *)b + LINE : t->arena + at + LINE;
+        size_t len = read_packet(d, packet);
+        if (len > 0) {
+            memcpy(&h, packet - HEADER, HEADER);
+            describe(&pkts[n], &h, packet, len);
         }
-        memcpy(&h, packet - HEADER, HEADER);
-        size_t len = (size_t)got - HEADER;
-        describe(&pkts[n++], &h, packet, len);
-        at += (LINE + len + LINE - 1) / LINE * LINE;
+        if (len > 0)
+            t->small = len >= LARGE ? 0 : t->small + (t->small < FEW);
+        if (b && len >= LARGE) {
+            b->list = &t->bufs;
+            pkts[n].flags |= TERN_PKT_DONATED;
+            pkts[n].truesize = SLOT;
+            pkts[n].cookie = b;
+        } else if (b) {
+            borrow(t, b);
+        } else {
+            at += (LINE + len + LINE - 1) / LINE * LINE;
+        }
+        if (len == 0)
+            break;
+        n++;
     }
     return n;
 }
@@ -275,6 +335,7 @@ static int set_up(struct tun *t, int fd, enum tun_rung rung, uint32_t mtu)
     if (!t->arena)
         return -ENOMEM;
     t->rung = rung;
+    t->small = FEW;
     t->device = (struct device){
         .iface = {.mtu = mtu < UINT16_MAX ? mtu : UINT16_MAX, .caps = rungs[rung].caps},
         .fd = fd,
@@ -346,6 +407,12 @@ void tun_close(struct tun *t)
     if (t->device.fd >= 0)
         close(t->device.fd);
     t->device.fd = -1;
+    give_bufs_back(t);
+    for (struct device_buf *b = t->bufs, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    t->bufs = NULL;
     free(t->arena);
     t->arena = NULL;
 }

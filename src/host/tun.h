@@ -35,7 +35,11 @@ struct tun {
     enum tun_rung rung;
     bool created;   /* the interface did not exist, and goes with the device */
     uint64_t lost;  /* packets that the kernel would not have: it is down, say */
-    uint8_t *arena; /* what arrived last */
+    uint8_t *arena; /* what arrived last, and is small */
+    uint32_t small; /* packets since the last large one: few, and the next one may be large */
+    uint32_t buf_count;
+    struct device_buf *bufs;     /* for large packets, free */
+    struct device_buf *borrowed; /* with a small packet after all, until the next receive() */
 };
 
 /* Attaches to that interface, or creates it: 0, or a negative errno, and a sentence on what is
