@@ -42,7 +42,9 @@ test:
 
 bench: all
 	@scripts/deps bench
-	@if [ -x bench/run ]; then bench/run; else echo "there are no benchmarks in this tree"; fi
+	@bench/run
+	@echo
+	@bench/links
 
 check:
 	@scripts/deps test
