@@ -8,7 +8,7 @@
  * without which Linux at the other end would not go on: the handshake, an acknowledgement after
  * each run of packets, and no more than the window allows. (When nothing at all comes for a while
  * it sends again from the last acknowledgement, so that a full queue in the kernel is not the end.)
- * Offload as tern has it: super-packets of 64 KB with partial checksums, by the same src/host/tun.c.
+ * Offload is as tern has it: super-packets of 64 KB with partial checksums, by src/host/tun.c.
  */
 #include "bench.h"
 #include "host/netif.h"

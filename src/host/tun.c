@@ -2,8 +2,8 @@
  *
  * A read takes one packet. Small ones are collected, one behind the other, until the kernel has no
  * more or the arena might not hold the next one; the stack copies their payload. A super-packet has
- * a buffer of its own, which is donated to the stack, so that nothing is copied. Which it will be is
- * not known before the read: after a large one, another is expected among the next few.
+ * a buffer of its own, which is donated to the stack, so that nothing is copied. Which it will be
+ * is not known before the read: after a large one, another is expected among the next few.
  */
 #include "host/tun.h"
 
