@@ -104,6 +104,14 @@ void help_usage(FILE *f, const struct command *c);
 /* "1s; 0 to 1h" with what there is to say about an option's default and range; may be "". */
 void help_note(const struct opt *o, char *buf, size_t size);
 
+/* What holds for all verbs, for `tern help` and tern(1). Each ends without a name. */
+struct help_entry {
+    const char *name; /* "NO_COLOR" */
+    const char *text; /* a phrase */
+};
+extern const struct help_entry help_statuses[];
+extern const struct help_entry help_environment[];
+
 /* Pages in man(7): tern(1), and tern-VERB(1). */
 void man_all(FILE *f);
 void man_command(FILE *f, const struct command *c);

@@ -8,6 +8,7 @@ enum {
     WIDTH = 79,
     HELP_COLUMN = 28, /* where an option's explanation starts */
     VERB_COLUMN = 14,
+    ENTRY_COLUMN = 19,
 };
 
 /* Writes words from column `at` on, later lines indented by `indent`. */
@@ -111,11 +112,43 @@ void help_command(FILE *f, const struct command *c)
     }
 }
 
+const struct help_entry help_statuses[] = {
+    {"0", "all went well"},
+    {"1", "something did not, as standard error says"},
+    {"2", "the arguments were wrong, and nothing was done"},
+    {"125, 126, 127", "of tern run, which otherwise ends as its program did: tern failed; the "
+                      "program cannot be executed; there is no such program"},
+    {NULL, NULL},
+};
+
+const struct help_entry help_environment[] = {
+    {"NO_COLOR", "if it is not empty, no colours"},
+    {"TERM", "dumb: no colours"},
+    {"COLUMNS", "the width of what is not written to a terminal"},
+    {"LC_ALL, LANG", "lines and arrows in a locale of UTF-8, else plain characters"},
+    {"XDG_RUNTIME_DIR", "where the folder of control sockets is, by which tern ss looks into other "
+                        "tern processes; else /run/user/UID or /tmp"},
+    {"TERN_DISABLE", "features of the kernel to go without, with commas between them; tern doctor "
+                     "lists them"},
+    {NULL, NULL},
+};
+
+static void entries(FILE *f, const char *heading, const struct help_entry *e)
+{
+    fprintf(f, "\n%s:\n", heading);
+    for (; e->name; e++) {
+        fprintf(f, "  %-*s", ENTRY_COLUMN - 2, e->name);
+        wrap(f, e->text, strlen(e->text), ENTRY_COLUMN, ENTRY_COLUMN);
+    }
+}
+
 void help_all(FILE *f)
 {
     fprintf(f, "tern: TCP outside the kernel\n\nusage: tern VERB [options] [arguments]\n\n");
     for (const struct command *const *c = commands; *c; c++)
         fprintf(f, "  %-*s%s\n", VERB_COLUMN, (*c)->name, (*c)->summary);
+    entries(f, "Exit status", help_statuses);
+    entries(f, "Environment", help_environment);
     fprintf(f, "\ntern help VERB explains one. tern --version prints the version.\n");
 }
 

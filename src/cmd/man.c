@@ -118,6 +118,18 @@ void man_command(FILE *f, const struct command *c)
     fputs(".SH SEE ALSO\n.BR tern (1)\n", f);
 }
 
+static void entries(FILE *f, const char *heading, const struct help_entry *e)
+{
+    fprintf(f, ".SH %s\n", heading);
+    for (; e->name; e++) {
+        fputs(".TP\n\\fB", f);
+        text(f, e->name);
+        fputs("\\fR\n", f);
+        text(f, e->text);
+        fputc('\n', f);
+    }
+}
+
 void man_all(FILE *f)
 {
     head(f, NULL, "TCP outside the kernel");
@@ -146,4 +158,6 @@ void man_all(FILE *f)
         text(f, value_example(kinds[i].type));
         fputc('\n', f);
     }
+    entries(f, "EXIT STATUS", help_statuses);
+    entries(f, "ENVIRONMENT", help_environment);
 }

@@ -458,6 +458,6 @@ const struct command cmd_run = {
                  {"tern run --drop synack:1 --pcapng f.pcapng -- wget -O- http://192.0.2.80/",
                   "the first SYN-ACK is lost; the packets are kept"},
                  {"tern run --publish 127.0.0.1:8080=80 -- nginx -g 'daemon off;'",
-                  "a server, reached from the host at port 8080"}},
+                  "a server, reached from the host; then: curl http://127.0.0.1:8080/"}},
     .run = run,
 };

@@ -129,6 +129,6 @@ const struct command cmd_serve = {
                   "then: curl http://10.9.0.2/"},
                  {"sudo tern serve --tun tern0 --address 10.9.0.2/24 --address fd00:9::2/64 "
                   "--user nobody",
-                  "in both families, without root's rights once it is open"}},
+                  "in both families, without root's rights; then: curl http://[fd00:9::2]/"}},
     .run = serve,
 };

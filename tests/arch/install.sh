@@ -24,6 +24,21 @@ for file in bin/tern lib/libtern.a include/tern/tern.h lib/pkgconfig/tern.pc \
 done
 "$prefix/bin/tern" --version >/dev/null && fine runs
 
+# What was made when it was built is what this command would make.
+mkdir own
+"$prefix/bin/tern" help --man own
+"$prefix/bin/tern" completion bash >own.bash
+"$prefix/bin/tern" completion zsh >own.zsh
+"$prefix/bin/tern" completion fish >own.fish
+if diff -r own "$prefix/share/man/man1" >stale &&
+    diff own.bash "$prefix/share/bash-completion/completions/tern" >>stale &&
+    diff own.zsh "$prefix/share/zsh/site-functions/_tern" >>stale &&
+    diff own.fish "$prefix/share/fish/vendor_completions.d/tern.fish" >>stale; then
+    fine man-pages-and-completions-are-new
+else
+    wrong man-pages-and-completions-are-new "$(head -n 3 stale)"
+fi
+
 # Headers stand alone, in C and in C++, and a program links with nothing else.
 flags=$(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs tern)
 for header in "$prefix"/include/tern/*.h; do
