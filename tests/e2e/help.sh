@@ -2,8 +2,8 @@
 # limit: 240
 # run: background
 # presets: release
-# What the help says is so: each verb has examples, and each of them is typed as it stands. Those that
-# need a network have one of their own; `then: COMMAND` is for another terminal.
+# What the help says is so: each verb has examples, and each of them is typed as it stands, in a
+# network of its own. `then: COMMAND` is for another terminal.
 set -u
 
 fine() { echo "ok $1"; }
