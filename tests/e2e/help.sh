@@ -21,7 +21,7 @@ if [ "${1-}" != inside ]; then
 fi
 mount -t tmpfs none /run && ip link set lo up || exit 1
 mkdir -p bin /run/nginx
-ln -s "$TERN" bin/tern
+ln -s "${TERN:?}" bin/tern
 printf '#!/bin/sh\nexec "$@"\n' >bin/sudo
 chmod +x bin/sudo
 export PATH=$PWD/bin:$PATH LC_ALL=C.UTF-8 TERM=dumb
@@ -63,7 +63,10 @@ interrupt() { # PID of a session
 example() { # NAME COMMAND WHAT: types it
     shell=bash
     case $3 in
-    "for this "*) shell=$(echo "$3" | sed 's/for this \([a-z]*\).*/\1/') ;;
+    "for this "*)
+        shell=${3#for this }
+        shell=${shell%%[!a-z]*}
+        ;;
     esac
     case $2 in
     *zsh*) set -- "$1" "autoload -U compinit; compinit -D; $2" "$3" ;;

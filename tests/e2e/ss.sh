@@ -3,6 +3,7 @@
 # limit: 180
 # tern ss: sockets of running tern processes, queues and processes as they are; nobody can make it
 # or a tern process hang; dead processes' sockets go.
+# shellcheck disable=SC2154 # start() sets variables by name
 set -u
 
 export XDG_RUNTIME_DIR=$TMPDIR/runtime
