@@ -11,6 +11,7 @@
 struct page_block {
     struct page_block *next, *prev; /* in `avail`; next: in `spares`, too */
     uint32_t free_count;
+    uint32_t number;               /* blocks made before it */
     uint8_t free[PAGES_PER_BLOCK]; /* numbers of free pages, 1..63; the top is free_count - 1 */
 };
 
@@ -42,6 +43,7 @@ static struct page_block *block_new(struct chunks *c)
         return NULL;
     memset(b, 0, sizeof(*b));
     b->free_count = PAGES_PER_BLOCK;
+    b->number = c->blocks_made++;
     for (uint32_t i = 0; i < PAGES_PER_BLOCK; i++)
         b->free[i] = (uint8_t)(PAGES_PER_BLOCK - i); /* the lowest page on top */
     poison((uint8_t *)b + PAGE_SIZE, PAGE_BLOCK - PAGE_SIZE);
@@ -85,14 +87,18 @@ static uint8_t *page_take(struct chunks *c)
     return page;
 }
 
+static struct page_block *block_of(uint8_t *page)
+{
+    return (void *)(page - ((uintptr_t)page & (PAGE_BLOCK - 1)));
+}
+
 static void page_give(struct chunks *c, uint8_t *page)
 {
-    uintptr_t at = (uintptr_t)page & (PAGE_BLOCK - 1);
-    struct page_block *b = (void *)(page - at);
+    struct page_block *b = block_of(page);
     poison(page, PAGE_SIZE);
     TERN_ASSERT(c->pages != 0 && b->free_count < PAGES_PER_BLOCK);
     c->pages--;
-    b->free[b->free_count++] = (uint8_t)(at / PAGE_SIZE);
+    b->free[b->free_count++] = (uint8_t)((page - (uint8_t *)b) / PAGE_SIZE);
     if (b != c->avail) { /* what was touched last is reused first */
         if (b->free_count > 1)
             avail_remove(c, b);
@@ -116,11 +122,12 @@ void chunks_trim(struct chunks *c)
         block_free(c, spare_pop(c));
 }
 
-/* 0, 64, ..., 960: pages that follow each other differ, and blocks start differently. */
-static uint32_t page_colour(const uint8_t *page)
+/* 0, 64, ..., 960: pages that follow each other differ, and blocks start differently. It must not
+ * depend on where the caller's memory happens to lie: how much a page holds shows on the wire. */
+static uint32_t page_colour(uint8_t *page)
 {
-    uintptr_t number = (uintptr_t)page / PAGE_SIZE;
-    return (uint32_t)((number + number / (PAGE_BLOCK / PAGE_SIZE)) % 16 * 64);
+    struct page_block *b = block_of(page);
+    return (b->number + (uint32_t)(page - (uint8_t *)b) / PAGE_SIZE) % 16 * 64;
 }
 
 bool chunks_init(struct chunks *c, struct mem *mem, size_t bytes_max)

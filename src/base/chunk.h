@@ -49,7 +49,7 @@ struct chunks {
     struct page_block *avail;  /* blocks with free and used pages, last touched first */
     struct page_block *spares; /* empty blocks kept, at most SPARE_BLOCKS */
     uint32_t spare_count;
-    uint32_t pages, pages_max, blocks;
+    uint32_t pages, pages_max, blocks, blocks_made;
     uint32_t callers; /* chunks of the caller's memory */
     void (*release)(void *user, void *const *cookies, size_t n);
     void *release_user;

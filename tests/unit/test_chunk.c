@@ -239,6 +239,29 @@ static void pages_start_at_different_offsets_where_there_is_room(void **state)
     unit_mem_done(&m);
 }
 
+/* How much a page holds decides how much a segment holds: the same inputs, the same packets. */
+static void what_a_page_holds_does_not_depend_on_where_it_lies(void **state)
+{
+    (void)state;
+    enum { PAGES = 200 };
+    struct unit_mem m;
+    struct chunks c[2];
+    struct chunk *k[2][PAGES];
+    unit_mem_init(&m);
+    assert_true(chunks_init(&c[0], &m.mem, 1 << 20) && chunks_init(&c[1], &m.mem, 1 << 20));
+    for (uint32_t i = 0; i < PAGES; i++)
+        k[0][i] = chunk_new(&c[0], 0, 0);
+    for (uint32_t i = 0; i < PAGES; i++) {
+        k[1][i] = chunk_new(&c[1], 0, 0);
+        assert_int_equal(k[1][i]->cap, k[0][i]->cap);
+    }
+    for (uint32_t i = 0; i < 2 * PAGES; i++)
+        chunk_unref(&c[i % 2], k[i % 2][i / 2]);
+    chunks_destroy(&c[0]);
+    chunks_destroy(&c[1]);
+    unit_mem_done(&m);
+}
+
 static void the_callers_memory_is_released_once(void **state)
 {
     (void)state;
@@ -393,6 +416,7 @@ int main(void)
         cmocka_unit_test(keeps_empty_blocks_for_the_next_swing),
         cmocka_unit_test(keeps_no_more_than_a_few),
         cmocka_unit_test(pages_start_at_different_offsets_where_there_is_room),
+        cmocka_unit_test(what_a_page_holds_does_not_depend_on_where_it_lies),
         cmocka_unit_test(the_callers_memory_is_released_once),
         cmocka_unit_test(chunks_of_callers_are_limited_too),
         cmocka_unit_test(each_failing_allocation_is_survived),
