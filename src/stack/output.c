@@ -310,6 +310,7 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
     size_t n = 0;
     uint64_t bit = (uint64_t)1 << iface;
     s->blocked_mask &= ~bit;
+    s->starved = 0;
     if (!s->iface[iface].used)
         return 0;
     while (n < max) {
@@ -326,6 +327,8 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
         r = new_record(s, (uint8_t)iface);
         if (r == NULL) {
             s->counters.count[TERN_COUNT_OUTPUT_LIMITED]++;
+            if (s->outrecs.used < s->cfg.output_max)
+                s->starved = now + STARVED_NS;
             break;
         }
         struct tcp_out out;

@@ -182,6 +182,7 @@ int tern_iface_remove(tern *s, int id)
     s->tcp.route_generation++;
     s->iface[id].used = false;
     s->blocked_mask &= ~((uint64_t)1 << id);
+    s->starved = 0; /* perhaps nobody asks for its output again */
     conn_path_gone(&s->tcp, (uint8_t)id);
     return 0;
 }
@@ -238,8 +239,10 @@ size_t tern_events(tern *s, tern_event *ev, size_t max) { return tcp_events(&s->
 
 uint64_t tern_next_timeout(const tern *s)
 {
-    uint64_t fresh = s->outrecs.used < s->cfg.output_max ? s->tcp.out_mask : 0;
+    bool room = s->outrecs.used < s->cfg.output_max && s->starved == 0;
+    uint64_t fresh = room ? s->tcp.out_mask : 0;
     if (s->tcp.ev_head != 0 || ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
         return 0;
-    return tcp_next(&s->tcp);
+    uint64_t next = tcp_next(&s->tcp);
+    return s->starved != 0 ? min_u64(next, s->starved) : next;
 }

@@ -57,6 +57,7 @@ struct tern {
     uint32_t replies;      /* records queued that were never handed out */
     uint64_t queue_mask;   /* interfaces whose queue is not empty */
     uint64_t blocked_mask; /* interfaces whose device refused packets */
+    uint64_t starved;      /* no memory for a record: when to look again; 0: there is some */
     struct iface iface[PATHS_MAX];
     tern_counters counters;
 };

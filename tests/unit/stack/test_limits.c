@@ -120,6 +120,34 @@ static void ifaces_addrs_and_routes_max(struct rig *r)
     assert_int_equal(tern_route_add(r->s, ip, 128, NULL, r->iface), TERN_ELIMIT);
 }
 
+/* An address counts as long as something has it. */
+static void addrs_max_of_a_gateway(struct rig *r)
+{
+    r->cfg.addrs_max = 4;
+    rig_start(r);
+    assert_int_equal(tern_iface_promiscuous(r->s, r->iface, true), 0);
+    tern_listen_args any = {.local.port = 80, .backlog = 8};
+    tern_sock l, k;
+    assert_int_equal(tern_listen(r->s, &l, &any), 0);
+    for (unsigned i = 0; i < 40; i++) {
+        struct peer *p = peer_new(r);
+        p->raw_numbers = true;
+        p->lport = 80;
+        struct seg g = peer_seg(p, S, 0, 0, 0);
+        g.dst[15] = (uint8_t)(2 + i % 60);
+        rig_input_seg(r, &g);
+        rig_turn(r);
+        p->iss = rig_next(r)->seq;
+        struct seg h = peer_seg(p, A, 1, 1, 0);
+        memcpy(h.dst, g.dst, 16);
+        rig_input_seg(r, &h);
+        assert_int_equal(tern_accept(r->s, l, &k, NULL, NULL), 0);
+        assert_int_equal(tern_abort(r->s, k), 0);
+        rig_turn(r);
+        rig_forget(r);
+    }
+}
+
 /* buf_bytes_max: sending says so, and is told when there is memory again although nothing of this
  * connection is in flight; receiving drops with a reason, and completes. */
 static void buf_bytes_max_sending(struct rig *r)
@@ -374,6 +402,7 @@ int main(void)
         RIG(timewait_max),
         RIG(listeners_max),
         RIG(ifaces_addrs_and_routes_max),
+        RIG(addrs_max_of_a_gateway),
         RIG(buf_bytes_max_sending),
         RIG(buf_bytes_max_receiving),
         RIG(impossible_configurations),
