@@ -3,6 +3,7 @@
 # limit: 240
 # run: background
 # presets: release
+# shellcheck disable=SC2016 # backticks in single quotes are meant
 set -u
 
 PATH=$(dirname "$TERN"):$PATH

@@ -3,7 +3,7 @@
 # limit: 180
 # tern ss: sockets of running tern processes, queues and processes as they are; nobody can make it
 # or a tern process hang; dead processes' sockets go.
-# shellcheck disable=SC2154 # start() sets variables by name
+# shellcheck disable=SC2154,SC2181,SC2012,SC2010 # start() sets variables by name
 set -u
 
 export XDG_RUNTIME_DIR=$TMPDIR/runtime
@@ -298,6 +298,7 @@ print(s.recv(1000))
 print('ready', flush=True)
 time.sleep(30)
 EOF
+fds=$(ls "/proc/$one/fd" | wc -l)
 python3 hostile.py "$one" >hostile.out 2>&1 &
 hostile=$!
 for _ in $(seq 100); do
@@ -310,7 +311,6 @@ else
     wrong mistakes-are-named "$(cat hostile.out)"
 fi
 awaits answers-among-hostile-clients 5 "^LISTEN.*8080.*pid=$pid" -n
-fds=$(ls "/proc/$one/fd" | wc -l)
 sleep 1.5 # those who never ask have 1 second
 awaits still-answers 5 "^LISTEN.*8080.*pid=$pid" -n
 after=$(ls "/proc/$one/fd" | wc -l)
