@@ -61,6 +61,8 @@ struct run_owner {
 };
 void run_owner_of_conn(const void *user, struct run_owner *out);
 void run_owner_of_listener(const void *user, struct run_owner *out);
+/* The same of a process that still has it, whichever it was at first; pid 0: none has. */
+void run_owner_find(void *user, bool listener, struct run_owner *out);
 /* What a program has not read of what the backend has written for it, looked up in its socket; -1:
  * its socket cannot be reached. */
 int64_t run_unread(void *user);

@@ -200,8 +200,7 @@ static bool locate_found(void *user, pid_t pid, int fd, uint64_t ino)
     return true;
 }
 
-/* Updates where the socket is; false: in no process. */
-static bool locate(struct run_sock *s)
+bool run_borrow_locate(struct run_sock *s)
 {
     if (s->pid && run_sock_inode(s->pid, s->fd) == s->ino)
         return true;
@@ -221,7 +220,7 @@ int run_borrow(struct run_sock *s, pid_t pid, int fd)
         got = fetch_checked(s, pid, fd);
     else if (s->pid)
         got = fetch_checked(s, s->pid, s->fd);
-    if (got < 0 && locate(s))
+    if (got < 0 && run_borrow_locate(s))
         got = fetch_checked(s, s->pid, s->fd);
     return got;
 }
@@ -285,5 +284,5 @@ bool run_borrow_alive(struct run_sock *s)
 {
     if (s->copy < 0)
         return run_pair_probe(s);
-    return s->held || locate(s); /* a call that waits keeps it open, too */
+    return s->held || run_borrow_locate(s); /* a call that waits keeps it open, too */
 }

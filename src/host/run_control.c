@@ -25,10 +25,7 @@ void run_control_look(void *user, tern_entry *e, struct control_owner *who)
     who->pid = 0;
     if (!v.user)
         return;
-    if (v.listener)
-        run_owner_of_listener(v.user, &owner);
-    else
-        run_owner_of_conn(v.user, &owner);
+    run_owner_find((void *)(uintptr_t)v.user, v.listener, &owner);
     if (e->state == TERN_LISTEN) {
         e->recv_q = v.waiting + run_queued(v.user);
         e->send_q = v.backlog;

@@ -249,6 +249,8 @@ void run_borrow_note(struct run_sock *s, int file);
 int run_borrow(struct run_sock *s, pid_t pid, int fd);
 /* Finds sockets that the program has closed without the runner being told, and frees them. */
 void run_borrow_collect(struct run *r);
+/* Updates in which process the socket is; false: in none any more. */
+bool run_borrow_locate(struct run_sock *s);
 /* Is a listening socket still open? */
 bool run_borrow_alive(struct run_sock *s);
 

@@ -41,6 +41,22 @@ void run_owner_of_listener(const void *user, struct run_owner *out)
     process_name(out->pid, out->name);
 }
 
+void run_owner_find(void *user, bool listener, struct run_owner *out)
+{
+    struct run_group *g = user;
+    struct run_sock *s = listener ? g->members : user;
+
+    *out = (struct run_owner){.pid = 0};
+    if (s && s->queued_at)
+        s = s->queued_at;
+    while (s && !run_borrow_locate(s))
+        s = listener ? s->group_next : NULL;
+    if (!s)
+        return;
+    out->pid = s->pid;
+    process_name(out->pid, out->name);
+}
+
 int64_t run_unread(void *user)
 {
     struct run_sock *s = user;

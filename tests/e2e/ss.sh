@@ -169,6 +169,29 @@ exec 6>&-
 kill -KILL "$syn" "$fin" "$last" "$closing" # they would wait for those FINs to arrive
 wait "$syn" "$fin" "$last" "$closing" 2>/dev/null
 
+# A socket is its last owner's, and then nobody's.
+cat >heir.py <<'EOF'
+import os, socket, time
+l = socket.socket(); l.bind(('', 8081)); l.listen(1)
+c = socket.socket(); c.connect(('192.0.2.80', 80))
+if os.fork():
+    os._exit(0)
+print(os.getpid(), flush=True)
+time.sleep(60)
+EOF
+"$TERN" run -q -- python3 heir.py >heir.out 2>&1 &
+heirs=$!
+for _ in $(seq 100); do
+    [ -s heir.out ] && break
+    sleep 0.1
+done
+heir=$(cat heir.out)
+awaits heir-listens 5 "^LISTEN +0 +1 +0.0.0.0:8081 .*pid=$heir\)" -n --pid "$heirs"
+awaits heir-is-connected 5 "^ESTAB +0 +0 +192.0.2.1:[0-9]+ .*\"python3\",pid=$heir\)" -n \
+    --pid "$heirs"
+kill "$heirs"
+wait "$heirs"
+
 # ---- what is left out ----------------------------------------------------------------------------
 
 only() { # NAME PATTERN ss-arguments...: every line below the headline matches, and there is one
