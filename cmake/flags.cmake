@@ -34,6 +34,8 @@ set(TERN_WHOLE "")
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT TERN_ANALYZE)
     set(TERN_FAST -O3 -flto=auto -ffat-lto-objects)
     set(TERN_WHOLE -O3 -flto=auto)
+    # gcc would do so unasked, for every test.
+    add_link_options(-fno-lto)
 endif()
 
 function(tern_flags target)
