@@ -26,9 +26,9 @@ tern_flags(tern_cmd)
 tern_hosted(tern_cmd)
 
 add_executable(tern "${CMAKE_SOURCE_DIR}/src/cmd/main.c")
-set_target_properties(tern PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${TERN_BIN_DIR}")
+set_target_properties(tern PROPERTIES TERN_WHOLE ON RUNTIME_OUTPUT_DIRECTORY "${TERN_BIN_DIR}")
 target_link_libraries(tern PRIVATE tern_cmd)
-target_link_options(tern PRIVATE -Wl,-z,relro,-z,now ${TERN_WHOLE})
+target_link_options(tern PRIVATE -Wl,-z,relro,-z,now)
 tern_flags(tern)
 tern_hosted(tern)
 

@@ -26,16 +26,14 @@ endif()
 # Release keeps line tables: a crash report or a profile without them is useless.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 
-# libtern is compiled for speed, and so that a program linked with TERN_WHOLE is optimised as one:
-# its objects hold machine code, for any linker, and beside it what gcc needs to optimise when it
-# links. Other compilers, and other versions of gcc, cannot read the latter: it is not installed.
+# libtern is compiled for speed, and so that a program with the property TERN_WHOLE is optimised as
+# one: its objects hold machine code, for any linker, and beside it what gcc needs to optimise when
+# it links. Other compilers and other versions of gcc cannot read the latter: it is not installed.
 set(TERN_FAST "")
-set(TERN_WHOLE "")
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT TERN_ANALYZE)
     set(TERN_FAST -O3 -flto=auto -ffat-lto-objects)
-    set(TERN_WHOLE -O3 -flto=auto)
-    # gcc would do so unasked, for every test.
-    add_link_options(-fno-lto)
+    # (gcc would do so unasked, for every test)
+    add_link_options($<IF:$<BOOL:$<TARGET_PROPERTY:TERN_WHOLE>>,-O3$<SEMICOLON>-flto=auto,-fno-lto>)
 endif()
 
 function(tern_flags target)
