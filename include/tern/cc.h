@@ -55,12 +55,15 @@ enum {
      * undoing and restarting after idle are done for it, and what it writes to cwnd on an event, or
      * on an ACK with in_recovery, is not looked at. */
     TERN_CC_OWN_CWND = 1,
+    /* It does not look at the delivery rate: interval_ns, tx_in_flight, lost_since and app_limited
+     * need not be worked out for each segment and each ACK (they are 0). */
+    TERN_CC_NO_RATE = 2,
 };
 
 typedef struct tern_cc_ops {
     const char *name;
     uint16_t state_size;                                   /* <= TERN_CC_STATE_MAX */
-    uint16_t flags;                                        /* TERN_CC_OWN_CWND */
+    uint16_t flags;                                        /* TERN_CC_OWN_CWND, ... */
     void (*init)(tern_cc *cc, uint32_t mss, uint64_t now); /* cwnd and ssthresh are already set */
     void (*on_ack)(tern_cc *cc, const tern_ack *ack);
     void (*on_event)(tern_cc *cc, enum tern_cc_event event, const tern_ack *ack);

@@ -105,8 +105,10 @@ typedef struct tern_pkt {
 /* ---- events --------------------------------------------------------------------------------- */
 
 enum {
-    TERN_EV_READ = 1,       /* data can be read; again only after tern_recv() met TERN_EAGAIN */
-    TERN_EV_WRITE = 2,      /* room to send; again only after tern_send() met TERN_EAGAIN */
+    TERN_EV_READ = 1,       /* data can be read; again only after tern_recv() met TERN_EAGAIN or
+                             * gave less than there was room for */
+    TERN_EV_WRITE = 2,      /* room to send; again only after tern_send() met TERN_EAGAIN or took
+                             * less than it was given */
     TERN_EV_ACCEPT = 4,     /* listener: tern_accept() has something */
     TERN_EV_OPEN = 8,       /* the connection is established */
     TERN_EV_EOF = 16,       /* the peer's FIN: after what is readable comes the end */

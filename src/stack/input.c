@@ -42,6 +42,20 @@ uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, 
     return sum;
 }
 
+/* The same for the two usual layouts: in one piece, or headers in one and payload in the next. */
+static uint64_t sum_segment(const tern *s, const tern_pkt *pkt, size_t skip, size_t len,
+                            uint64_t sum)
+{
+    const tern_iov *v = pkt->iov;
+    size_t here = v->len - skip, there = len - here;
+    const uint8_t *p = (const uint8_t *)v->base + skip;
+    if (LIKELY(skip + len <= v->len))
+        return cksum_bytes(&s->cksum, p, len, sum);
+    if (LIKELY(skip <= v->len && here % 2 == 0 && pkt->iov_count == 2 && there <= v[1].len))
+        return cksum_bytes(&s->cksum, v[1].base, there, cksum_few(p, here, sum));
+    return stack_sum(s, pkt, skip, len, sum);
+}
+
 /* A packet under dissection. */
 struct arriving {
     struct wire_ip ip;
@@ -107,7 +121,7 @@ static enum tern_drop dissect_tcp(tern *s, const tern_pkt *pkt, const uint8_t *p
         return why;
     if (!(pkt->flags & (TERN_PKT_CSUM_OK | TERN_PKT_CSUM_PARTIAL))) { /* MUST-3 */
         uint64_t sum = wire_pseudo_sum(ip->src, ip->dst, WIRE_TCP, ip->payload_len);
-        if (cksum_finish(stack_sum(s, pkt, ip->header_len, ip->payload_len, sum)) != 0)
+        if (cksum_finish(sum_segment(s, pkt, ip->header_len, ip->payload_len, sum)) != 0)
             return TERN_DROP_TCP_CSUM;
     }
     memcpy(seg->tuple.remote, ip->src, 16);

@@ -375,7 +375,8 @@ static void take_rtt(struct tcp *t, struct conn *c, const struct rtt_ends *ends,
     }
     if (first != 0) {
         s->rtt_ns = max_u64(t->now - last, 1);
-        note_min_rtt(t, c, rtt_clamp(s->rtt_ns));
+        if (last != first) /* (else it is the sample) */
+            note_min_rtt(t, c, rtt_clamp(s->rtt_ns));
         rtt_sample(t, c, t->now - first);
     } else if (ends->again != 0 && s->echo) {
         uint32_t copy = (uint32_t)(ends->again / NS_PER_MS) + c->ts_offset;

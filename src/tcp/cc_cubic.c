@@ -280,6 +280,7 @@ static void thaw(tern_cc *cc, const uint64_t summary[2])
 const tern_cc_ops tern_cc_cubic = {
     .name = "cubic",
     .state_size = sizeof(struct cubic),
+    .flags = TERN_CC_NO_RATE,
     .init = init,
     .on_ack = on_ack,
     .on_event = on_event,

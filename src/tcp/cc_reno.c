@@ -41,6 +41,7 @@ static void on_event(tern_cc *cc, enum tern_cc_event event, const tern_ack *ack)
 const tern_cc_ops tern_cc_reno = {
     .name = "reno",
     .state_size = sizeof(struct reno),
+    .flags = TERN_CC_NO_RATE,
     .init = init,
     .on_ack = on_ack,
     .on_event = on_event,

@@ -94,12 +94,14 @@ static bool flow_equal(const void *context, uint32_t ref)
 
 uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash)
 {
-    struct flow_query q = {.t = t, .tuple = tuple};
-    if (t->last_ref != 0 && flow_equal(&q, t->last_ref))
+    if (t->last_ref != 0 && memcmp(&t->last_tuple, tuple, sizeof(*tuple)) == 0)
         return t->last_ref;
+    struct flow_query q = {.t = t, .tuple = tuple};
     uint32_t ref = flowtab_find(&t->flows, hash, flow_equal, &q);
-    if (ref != 0 && ref_kind(ref) == REF_CONN)
+    if (ref != 0 && ref_kind(ref) == REF_CONN) {
         t->last_ref = ref;
+        t->last_tuple = *tuple;
+    }
     return ref;
 }
 

@@ -40,7 +40,7 @@ enum conn_flag {
     CONN_ON_OUT = 1u << 12,     /* in its path's list of connections that may have output */
     CONN_ON_EVENTS = 1u << 13,  /* in the list of sockets with events */
     CONN_ZOMBIE = 1u << 14,     /* freed when the last list lets go of it */
-    CONN_READ_ARMED = 1u << 15, /* tern_recv() met EAGAIN: the next data is an event */
+    CONN_READ_ARMED = 1u << 15, /* tern_recv() met the end: the next data is an event */
     CONN_WRITE_ARMED = 1u << 16,
     CONN_RCVBUF_FIXED = 1u << 17,
     CONN_SNDBUF_FIXED = 1u << 18,

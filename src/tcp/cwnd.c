@@ -39,29 +39,32 @@ static bool limited(const struct conn *c, const struct active *a)
 
 /* ---- what the algorithm is told -------------------------------------------------------------- */
 
-static void rate_sample(const struct tcp *t, struct active *a, const struct ack_sample *s,
+static void rate_sample(const struct tcp *t, const struct conn *c, const struct ack_sample *s,
                         tern_ack *ack)
 {
+    struct active *a = c->active;
     if (s->latest_sent == 0)
         return;
-    uint64_t sent_us = sent_exact(s->since_sent);
-    uint64_t acked_us = (t->now - s->latest_sent) / NS_PER_US + sent_exact(s->since_ack);
     uint32_t delivered = (uint32_t)a->delivered - s->prior_delivered;
-    ack->interval_ns = max_u64(sent_us, acked_us) * NS_PER_US;
     ack->prior_delivered = a->delivered - delivered;
-    ack->tx_in_flight = sent_exact(s->flight);
-    ack->lost_since = a->lost_total - s->prior_lost;
-    ack->app_limited = (s->latest_flags & SENT_APP_LIMITED) != 0;
     if (ack->prior_delivered >= a->round_end) {
         a->round_end = a->delivered;
         ack->round_start = 1;
     }
+    a->flight_sent = max_u64(a->flight_sent, s->latest_sent);
+    if (s->flight == 0 || !rate_wanted(t, c))
+        return;
+    uint64_t sent_us = sent_exact(s->since_sent);
+    uint64_t acked_us = (t->now - s->latest_sent) / NS_PER_US + sent_exact(s->since_ack);
+    ack->interval_ns = max_u64(sent_us, acked_us) * NS_PER_US;
+    ack->tx_in_flight = sent_exact(s->flight);
+    ack->lost_since = a->lost_total - s->prior_lost;
+    ack->app_limited = (s->latest_flags & SENT_APP_LIMITED) != 0;
     if (!ack->app_limited || a->rate_us == 0 ||
         (uint64_t)delivered * a->rate_us >= (ack->interval_ns / NS_PER_US) * a->rate_delivered) {
         a->rate_delivered = delivered;
         a->rate_us = (uint32_t)(ack->interval_ns / NS_PER_US);
     }
-    a->flight_sent = max_u64(a->flight_sent, s->latest_sent);
 }
 
 static void fill(const struct tcp *t, const struct conn *c, tern_ack *ack)
@@ -191,7 +194,7 @@ void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
     ack.acked = s->acked;
     ack.lost = s->lost;
     ack.rtt_ns = s->rtt_ns;
-    rate_sample(t, a, s, &ack);
+    rate_sample(t, c, s, &ack);
     if (s->acked != 0)
         a->delivered_at = t->now;
     bool progress = s->advanced || (a->reordering > DUPTHRESH && s->sacked);
@@ -240,8 +243,9 @@ void cwnd_used(struct tcp *t, struct conn *c, bool full)
         return;
     }
     a->used_wnd = max_u32(a->used_wnd, out);
-    if (t->cfg->idle_restart && !own_cwnd(t, c) &&
-        t->tick - a->limited_tick >= ticks_of(rto_of(t, c)))
+    uint32_t ticks = t->tick - a->limited_tick;
+    if (UNLIKELY((uint64_t)ticks << TICK_SHIFT >= t->cfg->rto_min) && t->cfg->idle_restart &&
+        !own_cwnd(t, c) && ticks >= ticks_of(rto_of(t, c)))
         shrink_unused(t, c);
 }
 

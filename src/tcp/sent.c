@@ -39,6 +39,8 @@ void sent_stamp(const struct tcp *t, const struct conn *c, struct active *a, str
     r->time = t->now;
     r->delivered = (uint32_t)a->delivered;
     r->lost = a->lost_total;
+    if (!rate_wanted(t, c))
+        return;
     r->flight = coarse(in_flight(c, a) + (r->flags & SENT_AGAIN ? 0 : sent_len(r)));
     r->since_ack = coarse((t->now - a->delivered_at) / NS_PER_US);
     r->since_sent = coarse((t->now - a->flight_sent) / NS_PER_US);

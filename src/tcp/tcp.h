@@ -108,8 +108,9 @@ struct tcp {
     struct flowtab flows, listens;
     struct siphash_key key_flow, key_isn, key_ts, key_port;
     bool predict;      /* take expected segments without asking what cannot be; tests turn it off */
-    uint32_t last_ref; /* the connection of the last segment */
-    uint32_t port_step; /* RFC 6056: counts active opens */
+    uint32_t last_ref; /* the connection of the last segment, 0: none, ... */
+    struct tcp_tuple last_tuple; /* ... and its tuple */
+    uint32_t port_step;          /* RFC 6056: counts active opens */
     uint32_t route_generation;
 
     struct tcp_path path[PATHS_MAX];
@@ -366,6 +367,11 @@ static inline uint32_t cwnd_initial(const struct conn *c)
 }
 /* Once for each acknowledgement, after loss detection. */
 void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s);
+/* Whether anyone looks at the delivery rate: the algorithm, or who asks for statistics. */
+static inline bool rate_wanted(const struct tcp *t, const struct conn *c)
+{
+    return c->stats != NULL || !(t->cc[c->cc]->flags & TERN_CC_NO_RATE);
+}
 /* The share of it that belongs to a reduction: PRR. */
 void cwnd_recover(struct tcp *t, struct conn *c, const struct ack_sample *s);
 /* Data was sent, or could not be for cwnd: RFC 7661's question whether cwnd is used. */

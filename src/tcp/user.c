@@ -298,6 +298,8 @@ ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap)
     if (len == 0)
         return reasm_readable(c, a) != 0 ? 0 : nothing(c);
     reasm_read(t, a, buf, len);
+    if (len < cap) /* all there was: as good as asking once more */
+        c->flags |= CONN_READ_ARMED;
     consumed(t, c);
     return (ptrdiff_t)len;
 }
