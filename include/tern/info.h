@@ -112,6 +112,12 @@ enum tern_drop {
     X(RESETS_OUT, "RST segments handed out")                                                       \
     X(CHALLENGE_ACKS, "challenge ACKs (RFC 5961)")                                                 \
     X(CHALLENGE_LIMITED, "replies to unacceptable segments held back by their rate limit")         \
+    X(SYNS, "SYNs that have found a listener")                                                     \
+    X(SYNACKS_AGAIN, "SYN-ACKs sent again by their timer")                                         \
+    X(HALFOPEN_EXPIRED, "half-open connections given up")                                          \
+    X(COOKIES_SENT, "SYNs answered with a cookie")                                                 \
+    X(COOKIES_TAKEN, "connections made of a SYN cookie")                                           \
+    X(COOKIES_BAD, "segments that might have brought a SYN cookie, and did not")                   \
     X(HOLDS, "SYNs held for the application")                                                      \
     X(HOLDS_EXPIRED, "held SYNs dropped for age")                                                  \
     X(TIMEWAITS, "TIME-WAIT entries made")                                                         \

@@ -138,6 +138,14 @@ enum {                              /* tern_config.features: what a connection m
 
 /* Everything the stack may use and every limit it obeys. tern_config_default() fills all but
  * `seed`, `alloc` and `free`. Durations are nanoseconds. */
+/* When a SYN is answered with a cookie, by which nothing is remembered of it (RFC 4987 3.6). Window
+ * scale and SACK survive, exactly with timestamps, else in steps; MSS in steps. */
+enum tern_cookies {
+    TERN_COOKIES_AUTO,   /* when the half-open entries are used up; taken for 30 s after that */
+    TERN_COOKIES_ALWAYS, /* instead of entries: no memory before the third segment */
+    TERN_COOKIES_NEVER,  /* a SYN without an entry is dropped */
+};
+
 typedef struct tern_config {
     size_t size; /* sizeof(tern_config) of the caller: lets the struct grow */
 
@@ -167,13 +175,18 @@ typedef struct tern_config {
     uint64_t idle;          /* quiet this long, a connection gives back its working memory */
     uint64_t tx_horizon;    /* tx_time is at most now + this; 0: the stack holds packets */
     uint8_t syn_retries;    /* SYNs sent again before ETIMEDOUT */
-    uint8_t synack_retries; /* SYN-ACKs sent again before the entry is dropped */
+    uint8_t synack_retries; /* SYN-ACKs sent again before the entry is dropped; 2, 1, 0 at most when
+                             * 4/8, 6/8, 7/8 of the half-open entries are used */
     uint8_t data_retries;   /* R2, counted in retransmissions of one segment */
     uint8_t ttl;            /* hop limit of sent packets */
     bool idle_restart;      /* a window that was not used lately shrinks (RFC 5681 4.1) */
     bool stats;             /* keep the full tern_info counters: 192 bytes a connection */
     bool isn_fixed;         /* for demonstration only: the first ISN is `isn`, ... */
     uint32_t isn;           /* ... as anyone can then forge segments */
+
+    uint8_t cookies;        /* enum tern_cookies */
+    uint8_t cookie_key[16]; /* not all zero: shared by machines behind one address, each of which
+                             * takes the others' cookies; see tern_cookie_clock() */
 
     const tern_cc_ops *cc; /* congestion control of new connections */
 
@@ -266,6 +279,8 @@ enum {                           /* tern_listen_args.flags */
        TERN_LISTEN_HOLD = 1,     /* every SYN waits as a TERN_EV_HOLD event */
        TERN_LISTEN_ANY_PORT = 2, /* local.port is ignored */
        TERN_LISTEN_IP6_ONLY = 4, /* with an all-zero address: not IPv4 */
+       TERN_LISTEN_RESET = 8,    /* a full accept queue resets who completes its handshake, instead
+                                  * of leaving it to try again */
 };
 
 typedef struct {
@@ -273,6 +288,7 @@ typedef struct {
     uint32_t backlog; /* most connections that wait for tern_accept() */
     uint32_t flags;
     void *user;
+    uint32_t syn_queue; /* most half-open ones; 0: tern_config.halfopen_max together with others */
 } tern_listen_args;
 
 /* Passive open (RFC 9293 3.10.1). TERN_EADDRINUSE, TERN_ELIMIT. Next: TERN_EV_ACCEPT. */
@@ -281,6 +297,10 @@ int tern_listen(tern *s, tern_sock *out, const tern_listen_args *args);
 int tern_backlog(tern *s, tern_sock listener, uint32_t backlog);
 /* Takes an established connection; `peer` may be NULL. TERN_EAGAIN when none waits. */
 int tern_accept(tern *s, tern_sock listener, tern_sock *out, tern_addr *peer, void *user);
+
+/* Says what the clock of SYN cookies shows now (ns), when several machines share tern_config's
+ * cookie_key: their clocks may differ by a few seconds. Without it that clock is `now`. */
+void tern_cookie_clock(tern *s, uint64_t shared);
 
 /* Active open (3.10.1). `local` may be NULL, or give an address, a port (0: any) or both.
  * Next: TERN_EV_OPEN, or TERN_EV_ERROR. TERN_ENETUNREACH, TERN_EADDRNOTAVAIL, TERN_EADDRINUSE,

@@ -167,6 +167,8 @@ int tern_hold_drop(tern *s, tern_sock held)
     return hold_drop(&s->tcp, (uint32_t)ix);
 }
 
+void tern_cookie_clock(tern *s, uint64_t shared) { s->tcp.cookie_offset = shared - s->tcp.now; }
+
 /* ---- active open ----------------------------------------------------------------------------- */
 
 /* A free local port for the tuple: RFC 6056 3.3.3, a keyed hash of the destination plus a counter,

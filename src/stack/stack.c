@@ -64,7 +64,7 @@ static bool config_ok(const tern_config *cfg)
            cfg->delack < NS_PER_S / 2 && cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 &&
            cfg->fin_wait2 <= DURATION_MAX && cfg->hold <= DURATION_MAX &&
            cfg->idle <= DURATION_MAX && cfg->rto_max <= DURATION_MAX &&
-           cfg->rto_initial <= DURATION_MAX;
+           cfg->rto_initial <= DURATION_MAX && cfg->cookies <= TERN_COOKIES_NEVER;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)

@@ -311,6 +311,8 @@ enum halfopen_flag {
 };
 
 /* A passive open that waits for its third segment, or for its owner's word. */
+enum { WSCALE_NONE = 255 };
+
 struct halfopen {
     uint32_t generation;
     uint32_t laddr;
@@ -325,7 +327,7 @@ struct halfopen {
     uint16_t mss;      /* the peer's, or the default */
     uint16_t listener; /* index */
     struct wheel_node timer;
-    uint8_t wscale; /* of the peer; 255: it did not offer it */
+    uint8_t wscale; /* of the peer; WSCALE_NONE: it did not offer it */
     uint8_t tries;  /* SYN-ACKs sent again */
     uint8_t flags;  /* enum halfopen_flag */
     uint8_t iface;
@@ -361,9 +363,12 @@ struct listener {
     uint32_t backlog, waiting; /* accept queue: most, now */
     uint32_t rcvbuf;           /* of its connections; 0: not fixed */
     uint16_t mss_user;
-    uint8_t ttl, dscp; /* ttl 0: the default */
-    uint8_t defer;     /* SYN-ACKs before a connection without data is taken (Linux) */
-    uint32_t halfopen; /* entries of this listener */
+    uint8_t ttl, dscp;     /* ttl 0: the default */
+    uint8_t defer;         /* SYN-ACKs before a connection without data is taken (Linux) */
+    uint32_t halfopen;     /* entries of this listener, */
+    uint32_t syn_queue;    /* and the most there may be; 0: as many as there is room for */
+    bool reset_overflow;   /* RST to the third segment when the accept queue is full */
+    uint64_t cookie_until; /* until then a segment may bring a SYN cookie */
     uint32_t queue_head, queue_tail;
     uint32_t ev_next;
     uint16_t ev_mask;

@@ -6,8 +6,6 @@
  */
 #include "tcp/tcp.h"
 
-enum { WSCALE_NONE = 255 };
-
 /* ---- finding a listener ---------------------------------------------------------------------- */
 
 enum scope { SCOPE_ADDRESS, SCOPE_IP4, SCOPE_ANY };
@@ -89,6 +87,8 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
     l->any_ip4 = q.scope == SCOPE_IP4;
     l->ip6_only = (args->flags & TERN_LISTEN_IP6_ONLY) != 0;
     l->hold = (args->flags & TERN_LISTEN_HOLD) != 0;
+    l->reset_overflow = (args->flags & TERN_LISTEN_RESET) != 0;
+    l->syn_queue = args->syn_queue;
     l->backlog = max_u32(args->backlog, 1);
     l->accept_armed = true;
     l->hash = listen_hash(t, &q);
@@ -202,13 +202,17 @@ static void trace_state(struct tcp *t, const struct tcp_tuple *tuple, enum tern_
     t->cfg->trace(t->cfg->user, &record);
 }
 
-static void send_synack(struct tcp *t, uint32_t ix)
+static uint32_t synack_tsval(const struct tcp *t, const struct halfopen *h,
+                             const struct tcp_tuple *tuple)
 {
-    struct halfopen *h = halfopen_at(t, ix);
-    struct tcp_tuple tuple;
-    halfopen_tuple(t, h, &tuple);
+    return h->flags & HALFOPEN_TS ? ts_clock(t) + keyed_ts_offset(t, tuple) : 0;
+}
+
+static void send_synack(struct tcp *t, const struct halfopen *h, const struct tcp_tuple *tuple,
+                        uint32_t tsval)
+{
     struct tcp_reply out;
-    output_reply(t, &tuple, h->iface, &out);
+    output_reply(t, tuple, h->iface, &out);
     const struct listener *l = listener_at(t, h->listener);
     out.ttl = l->ttl != 0 ? l->ttl : out.ttl;
     out.tos = (uint8_t)(l->dscp << 2);
@@ -227,11 +231,19 @@ static void send_synack(struct tcp *t, uint32_t ix)
     }
     if (h->flags & HALFOPEN_TS) {
         w->opt.have |= WIRE_OPT_TS;
-        w->opt.tsval = ts_clock(t) + keyed_ts_offset(t, &tuple);
+        w->opt.tsval = tsval;
         w->opt.tsecr = h->ts_recent;
     }
     count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
+}
+
+static void halfopen_answer(struct tcp *t, uint32_t ix)
+{
+    const struct halfopen *h = halfopen_at(t, ix);
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, h, &tuple);
+    send_synack(t, h, &tuple, synack_tsval(t, h, &tuple));
 }
 
 static void halfopen_set(struct tcp *t, uint32_t ix, uint64_t after)
@@ -289,6 +301,23 @@ static void halfopen_ends(struct tcp *t, uint32_t ix)
     halfopen_free(t, ix);
 }
 
+/* In eighths, how full the half-open entries are: all of them, or this listener's share. */
+static uint64_t fullness(const struct tcp *t, const struct listener *l)
+{
+    uint64_t all = (uint64_t)t->halfopens.used * 8 / t->cfg->halfopen_max;
+    uint64_t own = l->syn_queue != 0 ? (uint64_t)l->halfopen * 8 / l->syn_queue : 0;
+    return max_u64(all, own);
+}
+
+/* How often a SYN-ACK is sent again: less when entries run short, so that those of an attack last
+ * seconds instead of a minute, and a forged source is sent little (RFC 4987 3.3). */
+static uint32_t synack_retries(const struct tcp *t, const struct listener *l)
+{
+    uint64_t eighths = fullness(t, l);
+    uint32_t most = eighths < 4 ? UINT8_MAX : eighths < 6 ? 2 : eighths < 7 ? 1 : 0;
+    return min_u32(most, t->cfg->synack_retries);
+}
+
 void halfopen_timer(struct tcp *t, uint32_t ix)
 {
     struct halfopen *h = halfopen_at(t, ix);
@@ -300,7 +329,8 @@ void halfopen_timer(struct tcp *t, uint32_t ix)
     const struct listener *l = listener_at(t, h->listener);
     bool acked = (h->flags & HALFOPEN_ACKED) != 0;
     bool waits = acked && h->tries < l->defer;
-    if (l->closed || (h->tries >= t->cfg->synack_retries && !waits)) {
+    if (l->closed || (h->tries >= synack_retries(t, l) && !waits)) {
+        count(t, TERN_COUNT_HALFOPEN_EXPIRED);
         halfopen_ends(t, ix);
         return;
     }
@@ -310,7 +340,8 @@ void halfopen_timer(struct tcp *t, uint32_t ix)
     if (!again) /* acknowledged, and data may still come */
         return;
     count(t, TERN_COUNT_RETRANSMITS);
-    send_synack(t, ix);
+    count(t, TERN_COUNT_SYNACKS_AGAIN);
+    halfopen_answer(t, ix);
 }
 
 /* Fills a new entry from the SYN. */
@@ -338,15 +369,40 @@ static void take_syn(struct tcp *t, struct halfopen *h, const struct tcp_seg *se
     }
 }
 
+static bool wants_cookie(const struct tcp *t, const struct listener *l, const uint32_t *iss_floor)
+{
+    if (l->syn_queue != 0 && l->halfopen >= l->syn_queue)
+        return true;
+    return t->cfg->cookies == TERN_COOKIES_ALWAYS && !l->hold && iss_floor == NULL;
+}
+
+/* No entry for this SYN: nothing of it is kept. One that is to be held, or whose ISS is bound by
+ * what came before it, cannot be answered so. */
+static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
+                                         const struct tcp_seg *seg, const uint32_t *iss_floor)
+{
+    struct listener *l = listener_at(t, listener);
+    struct halfopen h = {.listener = (uint16_t)listener};
+    if (t->cfg->cookies == TERN_COOKIES_NEVER || l->hold || iss_floor != NULL)
+        return TERN_DROP_TCP_HALFOPEN;
+    take_syn(t, &h, seg);
+    uint32_t tsval = synack_tsval(t, &h, &seg->tuple);
+    if (!cookie_make(t, &h, &seg->tuple, &tsval))
+        return TERN_DROP_TCP_HALFOPEN;
+    cookie_sent(t, l);
+    send_synack(t, &h, &seg->tuple, tsval);
+    return TERN_DROP_NONE;
+}
+
 static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struct tcp_seg *seg,
                                    const uint32_t *iss_floor)
 {
     struct listener *l = listener_at(t, listener);
     if (l->waiting >= l->backlog)
         return TERN_DROP_TCP_BACKLOG;
-    uint32_t ix = slab_alloc(&t->halfopens);
+    uint32_t ix = wants_cookie(t, l, iss_floor) ? 0 : slab_alloc(&t->halfopens);
     if (ix == 0)
-        return TERN_DROP_TCP_HALFOPEN;
+        return answer_with_cookie(t, listener, seg, iss_floor);
     struct halfopen *h = halfopen_at(t, ix);
     h->laddr = addrs_get(t->addrs, seg->tuple.local, 0);
     if (h->laddr == 0 || !flowtab_insert(&t->flows, seg->hash, ref_make(REF_HALFOPEN, ix))) {
@@ -370,16 +426,158 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struc
     if (iss_floor != NULL && !seq_gt(h->iss, *iss_floor))
         h->iss = *iss_floor + 1; /* RFC 1122 4.2.2.13 */
     halfopen_set(t, ix, t->cfg->rto_initial);
-    send_synack(t, ix);
+    halfopen_answer(t, ix);
     return TERN_DROP_NONE;
 }
 
 bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple)
 {
     uint32_t ix = find_listener(t, tuple->local, tuple->lport);
-    return ix != 0 && listener_at(t, ix)->waiting < listener_at(t, ix)->backlog &&
-           t->halfopens.used < t->cfg->halfopen_max;
+    if (ix == 0 || t->halfopens.used >= t->cfg->halfopen_max)
+        return false;
+    const struct listener *l = listener_at(t, ix);
+    return l->waiting < l->backlog && (l->syn_queue == 0 || l->halfopen < l->syn_queue);
 }
+
+/* ---- from entry to connection ---------------------------------------------------------------- */
+
+/* Makes a connection in SYN-RECEIVED of what an entry says; NULL: no room. */
+static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
+                              const struct tcp_tuple *tuple)
+{
+    const struct listener *l = listener_at(t, h->listener);
+    int err;
+    struct conn *c = conn_new(t, tuple, h->iface, &err);
+    if (c == NULL)
+        return NULL;
+    c->state = TERN_SYN_RECEIVED;
+    c->flags |= CONN_PASSIVE;
+    c->irs = h->irs;
+    c->rcv_nxt = c->last_ack_sent = h->irs + 1;
+    c->rcv_adv = c->rcv_nxt + first_window(t, h);
+    c->mss_peer = h->mss;
+    c->snd_wnd = h->wnd;
+    if (h->flags & HALFOPEN_TS) {
+        c->flags |= CONN_TS;
+        c->ts_recent = h->ts_recent;
+        c->ts_recent_age = (uint32_t)(t->now / NS_PER_S);
+    }
+    if (h->flags & HALFOPEN_SACK)
+        c->flags |= CONN_SACK;
+    if (h->wscale != WSCALE_NONE) {
+        c->flags |= CONN_WSCALE;
+        c->snd_wscale = h->wscale;
+        c->rcv_wscale = tcp_wscale(t, l->rcvbuf);
+    }
+    c->mss_user = l->mss_user;
+    c->ttl = l->ttl != 0 ? l->ttl : c->ttl;
+    c->dscp = l->dscp;
+    if (l->rcvbuf != 0) {
+        c->rcvbuf = l->rcvbuf;
+        c->flags |= CONN_RCVBUF_FIXED;
+    }
+    conn_mss_update(t, c);
+    count(t, TERN_COUNT_PASSIVE_OPENS);
+    return c;
+}
+
+/* The same of an entry in the slab, which is freed. NULL: neither has changed. */
+static struct conn *promote(struct tcp *t, uint32_t ix)
+{
+    const struct halfopen *h = halfopen_at(t, ix);
+    struct tcp_tuple tuple;
+    halfopen_tuple(t, h, &tuple);
+    struct conn *c = conn_from(t, h, &tuple);
+    if (c != NULL)
+        halfopen_free(t, ix);
+    return c;
+}
+
+/* The third segment has come: established and queued, and the segment goes on to it. */
+static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn *c,
+                                  struct tcp_seg *seg)
+{
+    struct listener *l = listener_at(t, listener);
+    c->iss = seg->h.ack - 1;
+    c->snd_nxt = c->snd_end = seg->h.ack;
+    c->listener = listener;
+    c->flags |= CONN_QUEUED;
+    input_established(t, c, seg, false);
+    c->ev_next = 0;
+    if (l->queue_tail != 0)
+        conn_at(t, l->queue_tail)->ev_next = c->self;
+    else
+        l->queue_head = c->self;
+    l->queue_tail = c->self;
+    l->waiting++;
+    if (l->accept_armed) {
+        l->accept_armed = false;
+        listener_event(t, listener, TERN_EV_ACCEPT);
+    }
+    return input_conn(t, c, seg);
+}
+
+/* There is no room in the accept queue. */
+static enum tern_drop overflow(struct tcp *t, const struct listener *l, const struct tcp_seg *seg)
+{
+    if (l->reset_overflow)
+        input_refuse(t, seg);
+    return TERN_DROP_TCP_BACKLOG;
+}
+
+static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
+{
+    struct halfopen *h = halfopen_at(t, ix);
+    uint32_t listener = h->listener;
+    struct listener *l = listener_at(t, listener);
+    if (l->closed) {
+        input_refuse(t, seg);
+        halfopen_ends(t, ix);
+        return TERN_DROP_TCP_CLOSED;
+    }
+    if (l->waiting >= l->backlog) { /* our SYN-ACK will come again, and with it the ACK */
+        enum tern_drop why = overflow(t, l, seg);
+        if (l->reset_overflow)
+            halfopen_ends(t, ix);
+        return why;
+    }
+    bool lost = h->tries != 0 && !(h->flags & HALFOPEN_ACKED);
+    uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
+    bool once = h->tries == 0 && !(h->flags & HALFOPEN_AGAIN); /* Karn */
+    struct conn *c = promote(t, ix);
+    if (c == NULL)
+        return TERN_DROP_MEMORY;
+    if (lost)
+        c->flags |= CONN_SYN_LOST;
+    if (once)
+        rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT);
+    return enter_queue(t, listener, c, seg);
+}
+
+/* A segment with ACK for a listener: a SYN cookie comes back, or nothing is known of it. */
+static enum tern_drop take_cookie(struct tcp *t, uint32_t listener, struct tcp_seg *seg)
+{
+    const struct listener *l = listener_at(t, listener);
+    struct halfopen h = {.listener = (uint16_t)listener};
+    bool maybe = !(seg->h.flags & TCP_SYN) && !l->hold && cookie_expected(t, l);
+    if (!maybe || !cookie_open(t, seg, &h)) {
+        if (maybe)
+            count(t, TERN_COUNT_COOKIES_BAD);
+        input_refuse(t, seg);
+        return TERN_DROP_TCP_LISTEN;
+    }
+    if (l->waiting >= l->backlog)
+        return overflow(t, l, seg);
+    struct conn *c = conn_from(t, &h, &seg->tuple);
+    if (c == NULL)
+        return TERN_DROP_MEMORY;
+    if (c->flags & CONN_TS) /* go on from the SYN-ACK's, whose clock may have been another's */
+        c->ts_offset = seg->h.opt.tsecr - ts_clock(t);
+    count(t, TERN_COUNT_COOKIES_TAKEN);
+    return enter_queue(t, listener, c, seg);
+}
+
+/* ---- segments for a listener ----------------------------------------------------------------- */
 
 /* RFC 9293 3.10.7.2, and 3.10.7.1 when there is no listener. */
 enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *iss_floor)
@@ -395,102 +593,15 @@ enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *
     }
     if (flags & TCP_RST) /* first */
         return TERN_DROP_TCP_LISTEN;
-    if (flags & TCP_ACK) { /* second */
-        input_refuse(t, seg);
-        return TERN_DROP_TCP_LISTEN;
-    }
+    if (flags & TCP_ACK) /* second */
+        return take_cookie(t, listener, seg);
     if (!(flags & TCP_SYN) || flags & TCP_FIN) /* third, fourth */
         return TERN_DROP_TCP_LISTEN;
+    count(t, TERN_COUNT_SYNS);
     return new_halfopen(t, listener, seg, iss_floor);
 }
 
-/* ---- from entry to connection ---------------------------------------------------------------- */
-
-/* Makes a connection in SYN-RECEIVED of the entry, which is freed. NULL: neither has changed. */
-static struct conn *promote(struct tcp *t, uint32_t ix)
-{
-    struct halfopen h = *halfopen_at(t, ix);
-    struct tcp_tuple tuple;
-    halfopen_tuple(t, &h, &tuple);
-    int err;
-    struct conn *c = conn_new(t, &tuple, h.iface, &err);
-    if (c == NULL)
-        return NULL;
-    const struct listener l = *listener_at(t, h.listener); /* it may go with its last entry */
-    uint32_t offered = first_window(t, &h);
-    halfopen_free(t, ix);
-    c->state = TERN_SYN_RECEIVED;
-    c->flags |= CONN_PASSIVE;
-    c->irs = h.irs;
-    c->rcv_nxt = c->last_ack_sent = h.irs + 1;
-    c->rcv_adv = c->rcv_nxt + offered;
-    c->mss_peer = h.mss;
-    c->snd_wnd = h.wnd;
-    if (h.flags & HALFOPEN_TS) {
-        c->flags |= CONN_TS;
-        c->ts_recent = h.ts_recent;
-        c->ts_recent_age = (uint32_t)(t->now / NS_PER_S);
-    }
-    if (h.flags & HALFOPEN_SACK)
-        c->flags |= CONN_SACK;
-    if (h.wscale != WSCALE_NONE) {
-        c->flags |= CONN_WSCALE;
-        c->snd_wscale = h.wscale;
-        c->rcv_wscale = tcp_wscale(t, l.rcvbuf);
-    }
-    c->mss_user = l.mss_user;
-    c->ttl = l.ttl != 0 ? l.ttl : c->ttl;
-    c->dscp = l.dscp;
-    if (l.rcvbuf != 0) {
-        c->rcvbuf = l.rcvbuf;
-        c->flags |= CONN_RCVBUF_FIXED;
-    }
-    conn_mss_update(t, c);
-    count(t, TERN_COUNT_PASSIVE_OPENS);
-    return c;
-}
-
-/* The third segment: the connection is made, established and queued; the segment goes on to it. */
-static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
-{
-    struct halfopen *h = halfopen_at(t, ix);
-    uint32_t listener = h->listener, iss = h->iss;
-    struct listener *l = listener_at(t, listener);
-    if (l->closed) {
-        input_refuse(t, seg);
-        halfopen_ends(t, ix);
-        return TERN_DROP_TCP_CLOSED;
-    }
-    if (l->waiting >= l->backlog)
-        return TERN_DROP_TCP_BACKLOG; /* our SYN-ACK will come again, and with it the ACK */
-    bool lost = h->tries != 0 && !(h->flags & HALFOPEN_ACKED);
-    uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
-    bool once = h->tries == 0 && !(h->flags & HALFOPEN_AGAIN); /* Karn */
-    struct conn *c = promote(t, ix);
-    if (c == NULL)
-        return TERN_DROP_MEMORY;
-    c->iss = iss;
-    c->snd_nxt = c->snd_end = iss + 1;
-    c->listener = listener;
-    c->flags |= CONN_QUEUED;
-    if (lost)
-        c->flags |= CONN_SYN_LOST;
-    if (once)
-        rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT);
-    input_established(t, c, seg, false);
-    c->ev_next = 0;
-    if (l->queue_tail != 0)
-        conn_at(t, l->queue_tail)->ev_next = c->self;
-    else
-        l->queue_head = c->self;
-    l->queue_tail = c->self;
-    l->waiting++;
-    if (l->accept_armed) {
-        l->accept_armed = false;
-        listener_event(t, listener, TERN_EV_ACCEPT);
-    }
-    return input_conn(t, c, seg);
-}
+/* ---- segments for an entry ------------------------------------------------------------------ */
 
 static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struct tcp_seg *seg)
 {
@@ -526,7 +637,7 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         return TERN_DROP_TCP_HELD;
     if (w->flags & TCP_SYN && !(w->flags & TCP_ACK) && w->seq == h->irs) {
         h->flags |= HALFOPEN_AGAIN;
-        send_synack(t, ix); /* its SYN again: our SYN-ACK was lost */
+        halfopen_answer(t, ix); /* its SYN again: our SYN-ACK was lost */
         return TERN_DROP_TCP_DUPLICATE;
     }
     bool old =

@@ -49,6 +49,9 @@ int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chun
     t->key_isn = derive(cfg->seed, 2);
     t->key_ts = derive(cfg->seed, 3);
     t->key_port = derive(cfg->seed, 4);
+    static const uint8_t none[16];
+    t->cookie_shared = memcmp(cfg->cookie_key, none, sizeof(none)) != 0;
+    t->key_cookie = t->cookie_shared ? siphash_key(cfg->cookie_key) : derive(cfg->seed, 5);
     t->port_step = (uint32_t)keyed_port(t, &(struct tcp_tuple){.rport = 1});
     tcp_now(t, now);
     if (!init_slabs(t) || !flowtab_init(&t->flows, mem, FLOWS_FIRST) ||

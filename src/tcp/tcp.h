@@ -90,6 +90,13 @@ struct tcp_host {
     int (*route)(void *context, const uint8_t remote[16], uint8_t *iface);
 };
 
+/* The key of a time slot of cookie.c. */
+struct cookie_key {
+    uint64_t slot;
+    struct siphash_key key;
+    bool known;
+};
+
 struct tcp {
     const tern_config *cfg;
     struct mem *mem;
@@ -106,7 +113,10 @@ struct tcp {
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
     uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
-    struct siphash_key key_flow, key_isn, key_ts, key_port;
+    struct siphash_key key_flow, key_isn, key_ts, key_port, key_cookie;
+    struct cookie_key cookie_keys[2]; /* of slots with an even and with an odd number */
+    uint64_t cookie_offset;           /* from `now` to the clock of cookies; wraps */
+    bool cookie_shared;               /* the key is shared: others' cookies are taken */
     bool predict;      /* take expected segments without asking what cannot be; tests turn it off */
     uint32_t last_ref; /* the connection of the last segment, 0: none, ... */
     struct tcp_tuple last_tuple; /* ... and its tuple */
@@ -484,6 +494,17 @@ int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out);
 int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code);
 int hold_drop(struct tcp *t, uint32_t ix);
 int listen_accept(struct tcp *t, uint32_t listener, struct conn **out);
+
+/* ---- cookie.c -------------------------------------------------------------------------------- */
+
+/* Makes the ISS a cookie that tells of the entry as much as it can hold. `*tsval`, the SYN-ACK's
+ * timestamp, becomes part of it. false: the peer's MSS is too small to be told. */
+bool cookie_make(struct tcp *t, struct halfopen *h, const struct tcp_tuple *tuple, uint32_t *tsval);
+/* The entry that a segment's acknowledgement number tells of; false: it tells of none. */
+bool cookie_open(struct tcp *t, const struct tcp_seg *seg, struct halfopen *h);
+/* Whether a segment to that listener may bring a cookie now. */
+bool cookie_expected(const struct tcp *t, const struct listener *l);
+void cookie_sent(struct tcp *t, struct listener *l);
 
 /* ---- timewait.c ------------------------------------------------------------------------------ */
 

@@ -46,6 +46,7 @@ static void conns_max_passive(struct rig *r)
 static void halfopen_max(struct rig *r)
 {
     r->cfg.halfopen_max = 3;
+    r->cfg.cookies = TERN_COOKIES_NEVER;
     rig_start(r);
     tern_sock l = rig_listen(r, 80, 16, 0);
     struct peer *p[4];
@@ -250,6 +251,7 @@ static void impossible_configurations(struct rig *r)
     BAD(hold, SEC(4 * 3600) + 1);
     BAD(idle, SEC(4 * 3600) + 1);
     BAD(shard, 256);
+    BAD(cookies, 3);
 #undef BAD
     memset(r->cfg.seed, 0, sizeof(r->cfg.seed));
     assert_int_equal(tern_new(&s, &r->cfg, r->now), TERN_EINVAL);
