@@ -154,6 +154,9 @@ enum { /* tern_tcp_info.options */
        TERN_INFO_TIMESTAMPS = 1,
        TERN_INFO_SACK = 2,
        TERN_INFO_WSCALE = 4,
+       TERN_INFO_ECN = 8,          /* RFC 3168 or RFC 9768, */
+       TERN_INFO_ECN_SEEN = 16,    /* and the peer's packets are ECN-capable */
+       TERN_INFO_ECN_ACCURATE = 32 /* RFC 9768 */
 };
 
 /* What loss recovery is doing; Linux's names and numbers. */
@@ -211,6 +214,12 @@ typedef struct tern_tcp_info {
      * limit, and how long the send buffer; until waits_since. Since then it is `waits`. */
     uint64_t busy, waited_window, waited_buffer, waits_since;
     uint8_t waits;
+    /* With TERN_INFO_ECN_ACCURATE: packets with a mark received; bytes by their mark, ECT(1),
+     * ECT(0) and CE, received and as the peer tells of ours; the peer's option: 1 empty, 2 with
+     * counters, 3 spoilt; 1: not ECN-capable any more, 2: ACE, 8: the option is ignored, 4: it is
+     * not sent */
+    uint32_t received_ce, received_bytes[3], delivered_bytes[3];
+    uint8_t ecn_option_seen, ecn_fail;
     uint16_t timeouts, timeout_runs; /* of the retransmission timer; in a row counts as one run */
     uint8_t keep_probes;             /* unanswered, of keep-alive */
     uint64_t timeouts_time;          /* how long these runs took */

@@ -181,6 +181,13 @@ typedef struct tern_config {
     uint8_t ttl;            /* hop limit of sent packets */
     bool idle_restart;      /* a window that was not used lately shrinks (RFC 5681 4.1) */
     bool stats;             /* keep the full tern_info counters: 192 bytes a connection */
+    uint8_t ecn;            /* Linux's tcp_ecn, accepted and asked for: 0 neither; 1 classic
+                             * (RFC 3168), classic; 2 classic, none; 3 accurate (RFC 9768),
+                             * accurate; 4 accurate, classic; 5 accurate, none */
+    uint8_t ecn_option;     /* AccECN's: 0 never, 1 when it must, 2 with each segment until it seems
+                             * to be what is dropped, 3 always */
+    bool ecn_fallback;      /* a SYN without answer is sent again without; meddling is looked for */
+    bool ecn_abe;           /* a mark costs less than a loss (RFC 8511) */
     bool isn_fixed;         /* for demonstration only: the first ISN is `isn`, ... */
     uint32_t isn;           /* ... as anyone can then forge segments */
 
@@ -243,10 +250,11 @@ uint64_t tern_next_timeout(const tern *s);
 
 /* ---- links, addresses, routes --------------------------------------------------------------- */
 
-enum {                    /* tern_iface.caps: what the device does on the way out */
-       TERN_CAP_CSUM = 1, /* completes partial transport checksums */
-       TERN_CAP_TSO4 = 2, /* segments TCP over IPv4 */
-       TERN_CAP_TSO6 = 4, /* segments TCP over IPv6 */
+enum {                          /* tern_iface.caps: what the device does on the way out */
+       TERN_CAP_CSUM = 1,       /* completes partial transport checksums */
+       TERN_CAP_TSO4 = 2,       /* segments TCP over IPv4 */
+       TERN_CAP_TSO6 = 4,       /* segments TCP over IPv6 */
+       TERN_CAP_TSO_ACCECN = 8, /* leaves AE, CWR and ECE alone when it does */
 };
 
 typedef struct {

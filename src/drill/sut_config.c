@@ -48,6 +48,9 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->synack_retries = u8(s, "net.ipv4.tcp_synack_retries");
     cfg->data_retries = u8(s, "net.ipv4.tcp_retries2");
     cfg->ttl = u8(s, "net.ipv4.ip_default_ttl");
+    cfg->ecn = u8(s, "net.ipv4.tcp_ecn");
+    cfg->ecn_option = u8(s, "net.ipv4.tcp_ecn_option");
+    cfg->ecn_fallback = drill_settings_number(s, "net.ipv4.tcp_ecn_fallback", 0) != 0;
     cfg->stats = true;
     return NULL;
 }

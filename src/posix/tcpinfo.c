@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4 };
+enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4, OPT_ECN = 8, OPT_ECN_SEEN = 16 };
 enum { ATO_MIN_US = 40000, MSS_DEFAULT = 536, MSS_LEAST = 88, TS_BYTES = 12 };
 
 static uint32_t us(uint64_t ns) { return (uint32_t)(ns / NS_PER_US); }
@@ -18,7 +18,28 @@ static uint8_t options_of(const tern_tcp_info *t)
 {
     return (uint8_t)((t->options & TERN_INFO_TIMESTAMPS ? OPT_TIMESTAMPS : 0) |
                      (t->options & TERN_INFO_SACK ? OPT_SACK : 0) |
-                     (t->options & TERN_INFO_WSCALE ? OPT_WSCALE : 0));
+                     (t->options & TERN_INFO_WSCALE ? OPT_WSCALE : 0) |
+                     (t->options & TERN_INFO_ECN ? OPT_ECN : 0) |
+                     (t->options & TERN_INFO_ECN_SEEN ? OPT_ECN_SEEN : 0));
+}
+
+/* Linux has a bit each for ACE and for the option, sent (1, 4) and received (2, 8). */
+static uint16_t ecn_fail_of(const tern_tcp_info *t)
+{
+    return (uint16_t)((t->ecn_fail & 1 && !(t->ecn_fail & 2) ? 1 : 0) | (t->ecn_fail & 14));
+}
+
+static void fill_ecn(struct tern_linux_tcp_info *out, const tern_tcp_info *t)
+{
+    out->tcpi_received_ce = t->received_ce;
+    out->tcpi_received_e1_bytes = t->received_bytes[0];
+    out->tcpi_received_e0_bytes = t->received_bytes[1];
+    out->tcpi_received_ce_bytes = t->received_bytes[2];
+    out->tcpi_delivered_e1_bytes = t->delivered_bytes[0];
+    out->tcpi_delivered_e0_bytes = t->delivered_bytes[1];
+    out->tcpi_delivered_ce_bytes = t->delivered_bytes[2];
+    out->tcpi_accecn_opt_seen = t->ecn_option_seen;
+    out->tcpi_accecn_fail_mode = ecn_fail_of(t);
 }
 
 /* Linux takes the SYN's number for a byte where it opened, and a FIN's in both directions. */
@@ -136,5 +157,6 @@ void tcpinfo_fill(const struct sock *sk, struct tern_linux_tcp_info *out)
         fill_bytes(out, &t);
         fill_segments(out, &t);
         fill_times(out, &t, sk->p->now);
+        fill_ecn(out, &t);
     }
 }

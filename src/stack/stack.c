@@ -39,6 +39,9 @@ void tern_config_default(tern_config *cfg)
         .synack_retries = 5,
         .data_retries = 15,
         .idle_restart = true,
+        .ecn = 5,
+        .ecn_option = 2,
+        .ecn_fallback = true,
         .ttl = 64,
         .stats = true,
         .cc = &tern_cc_cubic,
@@ -63,8 +66,9 @@ static bool config_ok(const tern_config *cfg)
            cfg->rto_min != 0 && cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min &&
            cfg->delack < NS_PER_S / 2 && cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 &&
            cfg->fin_wait2 <= DURATION_MAX && cfg->hold <= DURATION_MAX &&
-           cfg->idle <= DURATION_MAX && cfg->rto_max <= DURATION_MAX &&
-           cfg->rto_initial <= DURATION_MAX && cfg->cookies <= TERN_COOKIES_NEVER;
+           cfg->ecn <= ECN_CONFIG_MAX && cfg->ecn_option <= 3 && cfg->idle <= DURATION_MAX &&
+           cfg->rto_max <= DURATION_MAX && cfg->rto_initial <= DURATION_MAX &&
+           cfg->cookies <= TERN_COOKIES_NEVER;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
@@ -141,6 +145,7 @@ static void set_path(tern *s, uint8_t id, const tern_iface *conf)
     path->gso_max4 = csum && conf->caps & TERN_CAP_TSO4 ? conf->gso_max : 0;
     path->gso_max6 = csum && conf->caps & TERN_CAP_TSO6 ? conf->gso_max : 0;
     path->gso_segs_max = conf->gso_segs_max;
+    path->gso_accecn = (conf->caps & TERN_CAP_TSO_ACCECN) != 0;
 }
 
 int tern_iface_add(tern *s, const tern_iface *conf)

@@ -164,6 +164,7 @@ static void sacked(struct tcp *t, struct conn *c, struct sent *r, struct ack_sam
     info_delivered(t, c, r->lo, r->hi);
     sent_mark(a, r, SENT_SACKED);
     a->sacked_segs += (sent_len(r) + c->mss - 1) / c->mss;
+    s->segs += (sent_len(r) + c->mss - 1) / c->mss;
     s->acked += sent_len(r);
     s->sacked = true;
 }
@@ -341,6 +342,8 @@ static void pop_records(struct tcp *t, struct conn *c, uint32_t ack, struct ack_
         acked(t, c, r, s, ends);
         if (!(r->flags & SENT_SACKED)) {
             s->acked += (whole ? r->hi : ack) - r->lo;
+            if (UNLIKELY(c->ecn != 0))
+                s->segs += ((whole ? r->hi : ack) - r->lo + c->mss - 1) / c->mss;
             info_delivered(t, c, r->lo, whole ? r->hi : ack);
         }
         if (!whole) {

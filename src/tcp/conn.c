@@ -204,6 +204,7 @@ void conn_free(struct tcp *t, struct conn *c)
     TERN_ASSERT(!(c->flags & CONN_ZOMBIE));
     leave_table(t, c);
     free_active(t, c);
+    ecn_free(t, c);
     wheel_clear(&t->conn_wheel, c->self);
     if (c->stats != NULL)
         pool_give(&t->stats, c->stats);

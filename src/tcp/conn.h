@@ -86,6 +86,7 @@ struct conn {
     struct wheel_node timer;
     uint32_t t_close;           /* end of TIME-WAIT, FIN-WAIT-2 or linger */
     uint32_t out_next, ev_next; /* links of the two lists; accept queue: ev_next */
+    uint32_t self;              /* its own index */
 
     void *user;
     struct conn_stats *stats;      /* NULL: none are kept */
@@ -109,11 +110,52 @@ struct conn {
     uint16_t mss_own;          /* the largest segment we offer to receive, by the same */
     uint16_t rcv_mss;          /* largest segment received lately */
     uint8_t iface, ttl, dscp, syn_retries;
-    uint16_t pmtu;   /* path MTU learnt from ICMP; 0: that of the interface */
-    uint8_t backoff; /* exponent of the RTO, until the next valid measurement (Karn) */
-    uint32_t self;   /* its own index */
+    uint16_t pmtu;         /* path MTU learnt from ICMP; 0: that of the interface */
+    uint8_t backoff;       /* exponent of the RTO, until the next valid measurement (Karn) */
+    uint8_t ecn;           /* enum ecn_flag */
+    struct accecn *accecn; /* ECN_ACCURATE */
 };
 _Static_assert(sizeof(struct conn) <= 256, "struct conn is at most four cache lines");
+
+/* The ECN field of IP. */
+enum { ECN_NONE, ECN_ECT1, ECN_ECT0, ECN_CE, ECN_MASK = 3 };
+
+enum ecn_flag {
+    ECN_CLASSIC = 1, /* agreed upon, or in SYN-SENT asked for */
+    ECN_ACCURATE = 2,
+    ECN_MODE = 3,
+    ECN_ECHO = 4,     /* classic: a mark came; ECE goes out until CWR comes */
+    ECN_REDUCED = 8,  /* classic: the next new data carries CWR */
+    ECN_SEEN = 16,    /* the peer's packets are ECN-capable */
+    ECN_REFLECT = 32, /* accurate: the next pure ACK says how the SYN-ACK came */
+};
+
+enum accecn_fail {
+    ACCECN_NO_ECT = 1,        /* what we send is not ECN-capable any more */
+    ACCECN_IGNORE = 2,        /* the peer's ACE field means nothing */
+    ACCECN_NO_OPTION = 4,     /* the path may drop what carries the option */
+    ACCECN_IGNORE_OPTION = 8, /* the peer's option means nothing */
+};
+
+enum accecn_seen { ACCECN_SEEN_NONE, ACCECN_SEEN_EMPTY, ACCECN_SEEN_COUNTERS, ACCECN_SEEN_ZEROED };
+
+/* What accurate ECN (RFC 9768) remembers; 56 bytes, idle or not. */
+struct accecn {
+    uint32_t received_ce;  /* packets of the peer's with a mark, SYN counted */
+    uint32_t received[3];  /* bytes of payload by their mark, ECT(1), ECT(0), CE */
+    uint32_t delivered_ce; /* the same of ours, as the peer tells */
+    uint32_t delivered[3];
+    uint32_t option_tick; /* when the option was last sent */
+    uint8_t syn_sent;     /* the ECN field of our SYN or SYN-ACK, */
+    uint8_t syn_received; /* and of the peer's as it came */
+    uint8_t last;         /* of the last packet that came */
+    uint8_t pending;      /* marked packets that no ACK has told of, at most 15 */
+    uint8_t demand;       /* segments that are to carry the option in any case */
+    uint8_t fields_min;   /* its first counters that have changed since it was sent */
+    uint8_t guess;        /* the one counter of `delivered` that moves; 0: more than one */
+    uint8_t seen;         /* enum accecn_seen: of the peer's option */
+    uint8_t fail;         /* enum accecn_fail */
+};
 
 /* QUICK_ACKS: segments acknowledged at once in the beginning and after a pause, as Linux does. */
 enum { QUICK_ACKS = 16, OOO_INLINE = 4, SACK_RECENT = 4, SACK_SEEN = 4, CC_INLINE = 160 };
@@ -310,6 +352,13 @@ enum halfopen_flag {
     HALFOPEN_ACKED = 128, /* acknowledged, but without the data its listener waits for */
 };
 
+/* ECN_CLASSIC or ECN_ACCURATE, the ECN field of the SYN, and: */
+enum halfopen_ecn {
+    ECN_SYN_SHIFT = 2,
+    ECN_SYN_REPEATED = 16, /* it came again, */
+    ECN_SYN_PLAIN = 32,    /* and asked for nothing then */
+};
+
 /* A passive open that waits for its third segment, or for its owner's word. */
 enum { WSCALE_NONE = 255 };
 
@@ -332,7 +381,8 @@ struct halfopen {
     uint8_t flags;  /* enum halfopen_flag */
     uint8_t iface;
     uint16_t wnd; /* of the SYN */
-    uint16_t spare;
+    uint8_t ecn;  /* what the SYN has asked for: enum halfopen_ecn */
+    uint8_t spare;
 };
 _Static_assert(sizeof(struct halfopen) <= 64, "SYN-RECEIVED costs at most 64 bytes");
 

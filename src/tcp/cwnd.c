@@ -76,7 +76,8 @@ static void fill(const struct tcp *t, const struct conn *c, tern_ack *ack)
                       .min_rtt_ns = c->min_rtt_us == UINT32_MAX ? 0 : c->min_rtt_us * NS_PER_US,
                       .in_flight = in_flight(c, a),
                       .mss = c->mss,
-                      .in_recovery = loss_reducing(a)};
+                      .in_recovery = loss_reducing(a),
+                      .abe = t->cfg->ecn_abe};
 }
 
 static void tell(struct tcp *t, struct conn *c, enum tern_cc_event event, uint64_t silence)
@@ -116,6 +117,8 @@ void cwnd_reduce(struct tcp *t, struct conn *c, enum tern_cc_event why)
     a->tlp = TLP_NONE;
     tell(t, c, why, 0);
     a->phase = LOSS_CWR;
+    if (c->ecn & ECN_CLASSIC)
+        c->ecn |= ECN_REDUCED;
     trace(t, c);
 }
 
@@ -165,6 +168,8 @@ void cwnd_timeout(struct tcp *t, struct conn *c, bool first)
     }
     if (!own_cwnd(t, c) || !first)
         set_cwnd(a, in_flight(c, a) + c->mss);
+    if (c->ecn & ECN_CLASSIC)
+        c->ecn |= ECN_REDUCED;
     trace(t, c);
 }
 
@@ -176,8 +181,10 @@ void cwnd_undo(struct tcp *t, struct conn *c)
         set_cwnd(a, max_u32(a->cc.cwnd, a->prior_cwnd));
         a->cc.ssthresh = max_u32(a->cc.ssthresh, a->prior_ssthresh);
     }
-    if (a->prior_ssthresh != 0)
+    if (a->prior_ssthresh != 0) {
+        c->ecn &= (uint8_t)~ECN_REDUCED;
         tell(t, c, TERN_CC_UNDO, 0);
+    }
     a->limited_tick = t->tick;
     trace(t, c);
 }
@@ -193,6 +200,7 @@ void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
     fill(t, c, &ack);
     ack.acked = s->acked;
     ack.lost = s->lost;
+    ack.ce_marked = s->marked;
     ack.rtt_ns = s->rtt_ns;
     rate_sample(t, c, s, &ack);
     if (s->acked != 0)

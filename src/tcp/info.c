@@ -181,6 +181,26 @@ static void info_active(const struct conn *c, tern_tcp_info *out)
         out->segs_flight = c->snd_nxt != c->snd_una; /* the SYN */
 }
 
+static unsigned ecn_options(const struct conn *c)
+{
+    if (!(c->ecn & ECN_MODE) || c->state < TERN_ESTABLISHED)
+        return 0;
+    return TERN_INFO_ECN | (c->ecn & ECN_SEEN ? TERN_INFO_ECN_SEEN : 0u) |
+           (c->ecn & ECN_ACCURATE ? TERN_INFO_ECN_ACCURATE : 0u);
+}
+
+static void info_accecn(const struct conn *c, tern_tcp_info *out)
+{
+    const struct accecn *x = c->accecn;
+    if (x == NULL)
+        return;
+    out->received_ce = x->received_ce;
+    memcpy(out->received_bytes, x->received, sizeof(x->received));
+    memcpy(out->delivered_bytes, x->delivered, sizeof(x->delivered));
+    out->ecn_option_seen = x->seen;
+    out->ecn_fail = x->fail;
+}
+
 void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
 {
     const struct active *a = c->active;
@@ -188,7 +208,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .state = c->state,
         .options = (uint8_t)((c->flags & CONN_TS ? TERN_INFO_TIMESTAMPS : 0) |
                              (c->flags & CONN_SACK ? TERN_INFO_SACK : 0) |
-                             (c->flags & CONN_WSCALE ? TERN_INFO_WSCALE : 0)),
+                             (c->flags & CONN_WSCALE ? TERN_INFO_WSCALE : 0) | ecn_options(c)),
         .snd_wscale = c->snd_wscale,
         .rcv_wscale = c->rcv_wscale,
         .retransmits = c->retries,
@@ -226,4 +246,5 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         out->timer = (t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick))
                      << TICK_SHIFT;
     info_stats(c, out);
+    info_accecn(c, out);
 }

@@ -47,7 +47,7 @@ void input_refuse(struct tcp *t, const struct tcp_seg *seg)
     t->host.reply(t->host.context, &out);
 }
 
-static void ack_now(struct tcp *t, struct conn *c)
+void input_ack_now(struct tcp *t, struct conn *c)
 {
     c->flags |= CONN_ACK_DUE;
     conn_ready(t, c);
@@ -63,7 +63,7 @@ void input_challenge(struct tcp *t, struct conn *c)
     }
     c->challenge_tick = t->tick;
     count(t, TERN_COUNT_CHALLENGE_ACKS);
-    ack_now(t, c);
+    input_ack_now(t, c);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -109,9 +109,11 @@ static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
         rtt_sample(t, c, t->now - a->stalled);
 }
 
-void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn)
+void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool syn)
 {
     struct active *a = c->active;
+    if (UNLIKELY(c->ecn != 0) && c->state == TERN_SYN_RECEIVED)
+        ecn_third(t, c, seg);
     c->snd_una = seg->h.ack;
     c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
     c->snd_wnd_max = c->snd_wnd;
@@ -162,6 +164,10 @@ static enum step syn_sent(struct arrival *in)
         return drop(in, TERN_DROP_TCP_ACK);
     take_irs(c, a, h->seq); /* fourth: SYN */
     take_syn_options(t, c, h);
+    if (ack_ok)
+        ecn_synack(t, c, in->seg);
+    else
+        ecn_crossing_syn(t, c, in->seg);
     if (!ack_ok) { /* simultaneous open (MUST-10): the same ISS again, with ACK */
         conn_state(t, c, TERN_SYN_RECEIVED);
         c->flags |= CONN_SYN_DUE;
@@ -170,7 +176,7 @@ static enum step syn_sent(struct arrival *in)
     }
     syn_rtt(t, c, a);
     input_established(t, c, in->seg, true);
-    ack_now(t, c);
+    input_ack_now(t, c);
     in->seq = h->seq + 1;
     return STEP_ON; /* with the sixth check: data or FIN on a SYN-ACK count */
 }
@@ -200,6 +206,16 @@ static bool old_timestamp(const struct tcp *t, const struct conn *c, const struc
     return age_s < 24u * 24 * 3600;
 }
 
+/* A SYN-ACK that comes again has not seen our answer, which said how it came (RFC 9768 3.2.2.1). */
+static void challenge(struct arrival *in)
+{
+    struct conn *c = in->c;
+    input_challenge(in->t, c);
+    bool again = (in->seg->h.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+    if (again && c->ecn & ECN_ACCURATE && c->flags & CONN_ACK_DUE)
+        c->ecn |= ECN_REFLECT;
+}
+
 /* A duplicate is acknowledged at once, so that a peer whose ACK was lost goes on; what cannot be
  * data is answered at a limited rate, so that two ends that disagree fall silent. */
 static void answer_unacceptable(struct arrival *in)
@@ -207,7 +223,7 @@ static void answer_unacceptable(struct arrival *in)
     struct conn *c = in->c;
     const struct tcp_seg *seg = in->seg;
     if (seg->len == 0 && !(seg->h.flags & TCP_FIN)) {
-        input_challenge(in->t, in->c);
+        challenge(in);
         return;
     }
     if (seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
@@ -216,7 +232,7 @@ static void answer_unacceptable(struct arrival *in)
             reasm_duplicate(a, seg->h.seq, seq_min(seg->h.seq + seg->len, c->rcv_nxt));
     }
     count(in->t, TERN_COUNT_DUPLICATE);
-    ack_now(in->t, in->c);
+    input_ack_now(in->t, in->c);
 }
 
 static enum step check_sequence(struct arrival *in)
@@ -241,7 +257,7 @@ static enum step check_sequence(struct arrival *in)
         return h->seq == c->rcv_nxt ? STEP_ON : drop(in, TERN_DROP_TCP_RST);
     /* with no window at all, what stands right at it may still acknowledge or be urgent */
     if (!old && c->rcv_adv == c->rcv_nxt && h->seq == c->rcv_nxt && !(h->flags & TCP_SYN)) {
-        ack_now(t, c);
+        input_ack_now(t, c);
         return STEP_ON;
     }
     answer_unacceptable(in);
@@ -289,7 +305,7 @@ static enum step check_syn(struct arrival *in)
 {
     if (!(in->seg->h.flags & TCP_SYN))
         return STEP_ON;
-    input_challenge(in->t, in->c); /* RFC 5961 4.2, whatever its number */
+    challenge(in); /* RFC 5961 4.2, whatever its number */
     return drop(in, TERN_DROP_TCP_SYN);
 }
 
@@ -392,6 +408,8 @@ static enum step check_ack(struct arrival *in)
     const struct wire_tcp *h = &in->seg->h;
     if (!(h->flags & TCP_ACK))
         return drop(in, TERN_DROP_TCP_NO_ACK);
+    if (UNLIKELY(c->ecn != 0))
+        ecn_received(t, c, in->seg);
     if (c->state == TERN_SYN_RECEIVED) {
         if (!seq_in(h->ack, c->snd_una + 1, c->snd_nxt - c->snd_una)) {
             input_refuse(t, in->seg);
@@ -405,6 +423,7 @@ static enum step check_ack(struct arrival *in)
         input_challenge(t, c);
         return drop(in, TERN_DROP_TCP_ACK);
     }
+    uint32_t ts_before = c->ts_recent;
     note_timestamp(t, c, h);
     if (c->active != NULL && (c->active->persist || c->snd_nxt - c->snd_una > c->snd_wnd))
         c->retries = 0; /* it answers, but has no room: it lives (MUST-37, SHLD-17) */
@@ -413,6 +432,8 @@ static enum step check_ack(struct arrival *in)
     bool duplicate = h->ack == c->snd_una && c->snd_nxt != c->snd_una && in->seg->len == 0 &&
                      !(h->flags & TCP_FIN) && same_window; /* RFC 5681 2 */
     tcp_ack(t, c, in->seg, &s);
+    if (UNLIKELY(c->ecn != 0))
+        ecn_feedback(c, in->seg, &s, c->flags & CONN_TS && c->ts_recent != ts_before);
     if (c->stats != NULL) {
         c->stats->acked_at = t->now;
         c->stats->keep_probes = 0;
@@ -422,7 +443,7 @@ static enum step check_ack(struct arrival *in)
     s.duplicate = duplicate && !s.dsack;
     bool old = seq_lt(h->ack, c->snd_una); /* its SACKs may be news all the same, and its data */
     bool window = !old && update_window(c, h);
-    if (s.advanced || s.sacked || s.dsack || duplicate || window)
+    if (s.advanced || s.sacked || s.dsack || duplicate || window || s.ece)
         after_ack(in, &s, window);
     return old ? STEP_ON : fin_acked(in);
 }
@@ -461,7 +482,7 @@ static void schedule_ack(struct arrival *in, bool at_once)
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
     if (at_once || a == NULL || c->rcv_nxt - c->last_ack_sent > c->rcv_mss ||
         (a->quick != 0 && !a->interactive)) {
-        ack_now(t, c);
+        input_ack_now(t, c);
     } else if (a->t_delack == 0) {
         a->t_delack = tick_after(t, t->cfg->delack);
         timer_arm(t, c, a->t_delack);
@@ -513,20 +534,22 @@ static enum step check_text(struct arrival *in)
     if (in->seg->len == 0)
         return STEP_ON;
     if (!takes_text(c)) { /* the peer's FIN was there before: nothing may follow it */
-        ack_now(t, c);
+        input_ack_now(t, c);
         return STEP_ON;
     }
     if (in->len == 0) {
-        ack_now(t, c);
+        input_ack_now(t, c);
         return in->fin ? STEP_ON : drop(in, TERN_DROP_TCP_WINDOW);
     }
     if (c->flags & CONN_RX_CLOSED && c->state != TERN_ESTABLISHED) { /* SHLD-3 */
         conn_reset(t, c, TERN_ERESET);
         return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
     }
+    if (UNLIKELY(c->ecn != 0))
+        ecn_data(t, c, in->seg);
     const struct active *a = c->active;
     if (a != NULL && a->fin_ahead && !seq_lt(in->seq + in->len - 1, a->fin_seq)) {
-        ack_now(t, c); /* beyond a FIN that waits for its gap: not of this stream */
+        input_ack_now(t, c); /* beyond a FIN that waits for its gap: not of this stream */
         return drop(in, TERN_DROP_TCP_SEQUENCE);
     }
     return take_text(in, in->seq == c->rcv_nxt && (a == NULL || a->ooo.count == 0));
@@ -560,7 +583,7 @@ static enum step check_fin(struct arrival *in)
     bool waits = a != NULL && a->fin_ahead;
     if (c->flags & CONN_FIN_RCVD) {
         if (in->seg->h.flags & TCP_FIN)
-            ack_now(t, c); /* again, so our ACK was lost; TIME-WAIT begins anew */
+            input_ack_now(t, c); /* again, so our ACK was lost; TIME-WAIT begins anew */
         if (c->state == TERN_TIME_WAIT && in->seg->h.flags & TCP_FIN)
             c->t_close = tick_after(t, 2 * t->cfg->msl);
         return STEP_ON;
@@ -574,7 +597,7 @@ static enum step check_fin(struct arrival *in)
             a->fin_ahead = true;
             a->fin_seq = fin_seq;
         }
-        ack_now(t, c);
+        input_ack_now(t, c);
         return STEP_ON;
     }
     if (a != NULL)
@@ -583,7 +606,7 @@ static enum step check_fin(struct arrival *in)
     c->flags |= CONN_FIN_RCVD;
     c->flags &= ~(uint32_t)CONN_READ_ARMED;
     conn_event(t, c, TERN_EV_EOF | TERN_EV_READ);
-    ack_now(t, c);
+    input_ack_now(t, c);
     switch (c->state) {
     case TERN_ESTABLISHED:
         conn_state(t, c, TERN_CLOSE_WAIT);
@@ -609,9 +632,10 @@ static inline bool expected(const struct tcp *t, const struct conn *c, const str
 {
     const struct wire_tcp *h = &seg->h;
     const struct active *a = c->active;
-    if (c->state != TERN_ESTABLISHED || a == NULL || (h->flags & ~TCP_PSH) != TCP_ACK ||
-        h->seq != c->rcv_nxt || seg->len > c->rcv_adv - c->rcv_nxt ||
-        h->ack - c->snd_una > c->snd_nxt - c->snd_una || c->snd_nxt - c->snd_una > c->snd_wnd)
+    if (c->state != TERN_ESTABLISHED || a == NULL || c->ecn != 0 ||
+        (h->flags & ~TCP_PSH) != TCP_ACK || h->seq != c->rcv_nxt ||
+        seg->len > c->rcv_adv - c->rcv_nxt || h->ack - c->snd_una > c->snd_nxt - c->snd_una ||
+        c->snd_nxt - c->snd_una > c->snd_wnd)
         return false;
     if (c->flags & CONN_TS) {
         if (h->opt.have != WIRE_OPT_TS || seq_lt(h->opt.tsval, c->ts_recent))

@@ -221,7 +221,9 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
     w->seq = h->iss;
     w->ack = h->irs + 1;
     w->wnd = first_window(t, h);
+    w->flags |= ecn_synack_flags(h->ecn, h->tries);
     w->opt.have = WIRE_OPT_MSS;
+    ecn_synack_option(t, h->ecn, h->tries + (h->ecn & ECN_SYN_REPEATED ? 1u : 0), &w->opt);
     w->opt.mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
     if (h->flags & HALFOPEN_SACK)
         w->opt.have |= WIRE_OPT_SACK_OK;
@@ -363,6 +365,7 @@ static void take_syn(struct tcp *t, struct halfopen *h, const struct tcp_seg *se
         h->wscale = (uint8_t)min_u32(opt->wscale, WIRE_WSCALE_MAX);
     if (opt->have & WIRE_OPT_SACK_OK && ours & TERN_FEATURE_SACK)
         h->flags |= HALFOPEN_SACK;
+    h->ecn = ecn_of_syn(t, seg);
     if (opt->have & WIRE_OPT_TS && ours & TERN_FEATURE_TIMESTAMPS) {
         h->flags |= HALFOPEN_TS;
         h->ts_recent = opt->tsval;
@@ -386,6 +389,7 @@ static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
     if (t->cfg->cookies == TERN_COOKIES_NEVER || l->hold || iss_floor != NULL)
         return TERN_DROP_TCP_HALFOPEN;
     take_syn(t, &h, seg);
+    h.ecn = 0; /* there is no room for it in a cookie */
     uint32_t tsval = synack_tsval(t, &h, &seg->tuple);
     if (!cookie_make(t, &h, &seg->tuple, &tsval))
         return TERN_DROP_TCP_HALFOPEN;
@@ -464,6 +468,7 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
     }
     if (h->flags & HALFOPEN_SACK)
         c->flags |= CONN_SACK;
+    ecn_passive(t, c, h->ecn, h->tries);
     if (h->wscale != WSCALE_NONE) {
         c->flags |= CONN_WSCALE;
         c->snd_wscale = h->wscale;
@@ -637,6 +642,7 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         return TERN_DROP_TCP_HELD;
     if (w->flags & TCP_SYN && !(w->flags & TCP_ACK) && w->seq == h->irs) {
         h->flags |= HALFOPEN_AGAIN;
+        ecn_syn_again(&h->ecn, seg);
         halfopen_answer(t, ix); /* its SYN again: our SYN-ACK was lost */
         return TERN_DROP_TCP_DUPLICATE;
     }

@@ -5,6 +5,8 @@
  */
 #include "tcp/tcp.h"
 
+enum { FRESH = 1 << 15 }; /* among the flags of a header that is to be made: new data */
+
 /* ---- headers --------------------------------------------------------------------------------- */
 
 /* The window field; what it promises is remembered. */
@@ -47,6 +49,13 @@ static void describe(struct tcp *t, struct conn *c, struct tcp_out *out)
         c->stats->segs_out++;
 }
 
+/* What follows the timestamp in the options of the next segment. */
+struct extras {
+    uint32_t blocks; /* SACK, at most */
+    bool counters;   /* AccECN */
+    struct wire_accecn accecn;
+};
+
 /* The most SACK blocks a segment may carry now: what 40 bytes of options have room for, and a small
  * MTU. */
 static uint32_t sack_blocks(const struct conn *c, const struct active *a)
@@ -59,6 +68,14 @@ static uint32_t sack_blocks(const struct conn *c, const struct active *a)
     return blocks;
 }
 
+static void choose_extras(const struct tcp *t, const struct conn *c, struct extras *x)
+{
+    x->counters = false;
+    x->blocks = c->active != NULL ? sack_blocks(c, c->active) : 0;
+    if (UNLIKELY(c->ecn != 0))
+        x->counters = ecn_option(t, c, &x->blocks, &x->accecn);
+}
+
 /* Writes the header of a segment that acknowledges, with timestamp and SACK as they apply. */
 static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags,
                          uint32_t seq)
@@ -69,16 +86,19 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
     uint8_t *end = wire_tcp_put(p, (uint32_t)c->lport << 16 | c->rport, seq, c->rcv_nxt);
     if (c->flags & CONN_TS)
         end = wire_tcp_put_ts(end, ts_clock(t) + c->ts_offset, c->ts_recent);
-    if (a != NULL) {
-        uint32_t blocks = sack_blocks(c, a);
-        if (UNLIKELY(blocks != 0)) {
-            struct wire_sack sack[WIRE_SACK_MAX];
-            blocks = reasm_sacks(c, a, sack, blocks);
-            if (blocks != 0)
-                end = wire_tcp_put_sacks(end, sack, blocks);
-        }
-        a->used_tick = t->tick;
+    struct extras x;
+    choose_extras(t, c, &x);
+    if (UNLIKELY(x.counters || x.blocks != 0)) {
+        struct wire_sack sack[WIRE_SACK_MAX];
+        x.blocks = x.blocks != 0 ? reasm_sacks(c, a, sack, x.blocks) : 0;
+        end = wire_tcp_put_accecn(end, x.counters ? &x.accecn : NULL, sack, x.blocks);
+        if (x.counters)
+            ecn_option_sent(t, c);
     }
+    if (a != NULL)
+        a->used_tick = t->tick;
+    if (UNLIKELY(c->ecn != 0))
+        flags = ecn_send(c, out, flags & (uint16_t)~FRESH, (flags & FRESH) != 0);
     out->tcp_len = wire_tcp_close(p, end, flags | TCP_ACK, offer_window(c, false));
     acknowledged(c, a);
 }
@@ -103,10 +123,13 @@ void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t if
 /* ---- segment sizes --------------------------------------------------------------------------- */
 
 /* Payload of one wire segment, with the SACK blocks it may carry. */
-static uint32_t payload_mss(const struct conn *c, const struct active *a)
+static uint32_t payload_mss(const struct tcp *t, const struct conn *c)
 {
-    uint32_t blocks = sack_blocks(c, a);
-    return blocks == 0 ? c->mss : c->mss - 4 - 8 * blocks;
+    struct extras x;
+    choose_extras(t, c, &x);
+    if (LIKELY(!x.counters && x.blocks == 0))
+        return c->mss;
+    return c->mss - (uint32_t)wire_tcp_accecn_len(x.counters ? &x.accecn : NULL, x.blocks);
 }
 
 /* The most payload one output may carry: one segment, or a super-segment of whole ones. */
@@ -114,7 +137,7 @@ static uint32_t payload_max(const struct tcp *t, const struct conn *c, uint32_t 
 {
     const struct tcp_path *path = &t->path[c->iface];
     uint32_t gso = wire_is_ip4(c->raddr) ? path->gso_max4 : path->gso_max6;
-    if (gso <= path->mtu)
+    if (gso <= path->mtu || (UNLIKELY(c->ecn != 0) && ecn_alone(t, c)))
         return mss;
     uint32_t segs = (gso - WIRE_IP6_HEADER - WIRE_TCP_HEADER - WIRE_TCP_OPTIONS_MAX) / mss;
     if (path->gso_segs_max != 0)
@@ -196,6 +219,7 @@ static void syn_options(const struct tcp *t, const struct conn *c, struct wire_t
     uint32_t ours = t->cfg->features;
     opt->have = WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
     opt->mss = c->mss_own;
+
     if (answer ? (c->flags & CONN_SACK) != 0 : (ours & TERN_FEATURE_SACK) != 0)
         opt->have |= WIRE_OPT_SACK_OK;
     if (answer ? (c->flags & CONN_WSCALE) != 0 : (ours & TERN_FEATURE_WSCALE) != 0) {
@@ -221,6 +245,7 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
     h.ack = answer ? c->rcv_nxt : 0;
     h.wnd = offer_window(c, true);
     syn_options(t, c, &h.opt);
+    h.flags |= answer ? ecn_answer(t, c, &h.opt) : ecn_syn_flags(t, c);
     describe(t, c, out);
     no_payload(out);
     out->tcp_len = (uint16_t)wire_tcp_write(out->tcp, &h);
@@ -312,7 +337,7 @@ static void sent_now(struct tcp *t, struct conn *c, struct sent *r)
 static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len)
 {
     struct active *a = c->active;
-    uint32_t mss = payload_mss(c, a);
+    uint32_t mss = payload_mss(t, c);
     uint32_t lo = c->snd_nxt;
     struct sent *r = sent_append(t, a, lo, lo + len);
     if (r == NULL) {
@@ -346,7 +371,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     sent_stamp(t, c, a, r);
     out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
-    write_header(t, c, out, flags, lo);
+    write_header(t, c, out, len != 0 ? flags | FRESH : flags, lo);
     if (c->snd_una == c->snd_nxt)
         a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -367,7 +392,7 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
                        uint32_t len)
 {
     struct active *a = c->active;
-    uint32_t mss = payload_mss(c, a);
+    uint32_t mss = payload_mss(t, c);
     bool fin = (r->flags & SENT_FIN) != 0;
     if (sent_len(r) - fin > len && sent_split(t, c, a, r, r->lo + len) == NULL)
         return false;
@@ -435,7 +460,7 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
         r = r->next;
     if (r == NULL)
         return false;
-    uint32_t mss = payload_mss(c, a);
+    uint32_t mss = payload_mss(t, c);
     uint32_t room = cwnd_left(c, a);
     if (room < min_u32(mss, sent_len(r)) && !a->force && in_flight(c, a) != 0) {
         cwnd_used(t, c, true);
@@ -465,7 +490,7 @@ static bool send_tail_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     a->tlp = TLP_NONE;
     if (r == NULL)
         return false; /* all was acknowledged meanwhile */
-    uint32_t mss = payload_mss(c, a);
+    uint32_t mss = payload_mss(t, c);
     uint32_t len = min_u32(queued_new(c), min_u32(wnd_left(c), mss));
     if (len != 0) {
         if (!send_new(t, c, out, len))
@@ -504,14 +529,14 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
         write_header(t, c, out, 0, c->snd_una - 1);
         return true;
     }
-    len = min_u32(len, payload_mss(c, a));
+    len = min_u32(len, payload_mss(t, c));
     struct sent *r = sent_append(t, a, c->snd_nxt, c->snd_nxt + len);
     if (r == NULL)
         return false;
     no_payload(out);
-    write_header(t, c, out, TCP_PSH, c->snd_nxt);
     struct chunk *next;
     len = attach(out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
+    write_header(t, c, out, TCP_PSH | FRESH, c->snd_nxt);
     a->tx_cursor = next;
     r->chunk = out->chunk;
     r->hi = r->lo + len;
@@ -555,7 +580,7 @@ static bool try_new(struct tcp *t, struct conn *c, struct tcp_out *out)
     if (c->snd_nxt == c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0))
         return false;
     const struct active *a = c->active;
-    uint32_t len = new_data(t, c, a, payload_mss(c, a));
+    uint32_t len = new_data(t, c, a, payload_mss(t, c));
     if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
         return false;
     return send_new(t, c, out, len);

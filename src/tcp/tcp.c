@@ -22,6 +22,7 @@ static bool init_slabs(struct tcp *t)
     pool_init(&t->actives, t->mem, sizeof(struct active), cfg->conns_max);
     pool_init(&t->sents, t->mem, sizeof(struct sent), (uint32_t)min_u64(records, 1u << 28));
     pool_init(&t->stats, t->mem, sizeof(struct conn_stats), cfg->conns_max);
+    pool_init(&t->accecns, t->mem, sizeof(struct accecn), cfg->conns_max);
     pool_init(&t->cc_states, t->mem, TERN_CC_STATE_MAX, cfg->conns_max);
     return slab_init(&t->conns, t->mem, SLAB_HANDLES, sizeof(struct conn), cfg->conns_max) &&
            slab_init(&t->halfopens, t->mem, SLAB_HANDLES, sizeof(struct halfopen),
@@ -91,6 +92,7 @@ void tcp_destroy(struct tcp *t)
     slab_destroy(&t->timewaits);
     slab_destroy(&t->halfopens);
     slab_destroy(&t->conns);
+    pool_destroy(&t->accecns);
     pool_destroy(&t->cc_states);
     pool_destroy(&t->stats);
     pool_destroy(&t->sents);

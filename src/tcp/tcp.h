@@ -30,6 +30,7 @@ struct tcp_path {
     uint32_t mtu;
     uint32_t gso_max4, gso_max6; /* largest super-segment as an IP packet; 0: none */
     uint32_t gso_segs_max;
+    bool gso_accecn;             /* the device leaves the bits of AccECN alone */
     uint32_t out_head, out_tail; /* connections that may have output */
 };
 
@@ -109,7 +110,7 @@ struct tcp {
     uint64_t tick64;
 
     struct slab conns, halfopens, timewaits, listeners;
-    struct pool actives, sents, stats, cc_states;
+    struct pool actives, sents, stats, cc_states, accecns;
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
     uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
@@ -280,11 +281,13 @@ void input_refuse(struct tcp *t, const struct tcp_seg *seg);
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg);
 /* The handshake is complete: ESTABLISHED. `syn`: by a segment with SYN, whose window is
  * unscaled. */
-void input_established(struct tcp *t, struct conn *c, const struct tcp_seg *seg, bool syn);
+void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool syn);
 /* 2 MSL begin: TIME-WAIT, in its small form if the owner is gone. */
 void input_time_wait(struct tcp *t, struct conn *c);
 /* A reply to an unacceptable segment, at a limited rate (RFC 5961 7). */
 void input_challenge(struct tcp *t, struct conn *c);
+/* An acknowledgement goes out with the next output. */
+void input_ack_now(struct tcp *t, struct conn *c);
 
 enum {
     DUPTHRESH = 3,
@@ -299,6 +302,8 @@ struct ack_sample {
     uint32_t acked;      /* bytes newly acknowledged or SACKed */
     uint32_t cumulative; /* of these, at the left edge */
     uint32_t lost;       /* bytes newly taken for lost */
+    uint32_t marked;     /* bytes newly reported as marked */
+    uint32_t segs;       /* acked, in segments; with ECN only */
     uint32_t prior_una;
     uint64_t rtt_ns;  /* 0: none */
     bool advanced;    /* snd_una moved */
@@ -433,6 +438,44 @@ static inline void queue_unref(struct tcp *t, struct active *a, struct chunk *k)
     else
         chunk_unref(t->chunks, k);
 }
+
+/* ---- ecn.c: explicit congestion notification ------------------------------------------------- */
+
+enum { ECN_CONFIG_MAX = 5 };
+
+/* What an active open asks for. */
+uint8_t ecn_wanted(const struct tcp *t);
+/* The bits of a SYN, and of a SYN-ACK that is sent for the `tries`th time again; `syn` is what
+ * ecn_of_syn() said. */
+uint16_t ecn_syn_flags(const struct tcp *t, const struct conn *c);
+uint16_t ecn_synack_flags(uint8_t syn, unsigned tries);
+bool ecn_synack_option(const struct tcp *t, uint8_t syn, unsigned tries,
+                       struct wire_tcp_options *o);
+/* The same of a connection that sends its SYN-ACK itself. */
+uint16_t ecn_answer(const struct tcp *t, struct conn *c, struct wire_tcp_options *o);
+/* What a SYN asks for and is to get: enum halfopen_ecn. */
+uint8_t ecn_of_syn(const struct tcp *t, const struct tcp_seg *seg);
+void ecn_syn_again(uint8_t *syn, const struct tcp_seg *seg);
+/* The handshake is settled: by the SYN we have answered, a SYN-ACK, a SYN that crossed ours. */
+void ecn_passive(struct tcp *t, struct conn *c, uint8_t syn, unsigned tries);
+void ecn_synack(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+void ecn_crossing_syn(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+/* The third segment of the handshake. */
+void ecn_third(struct tcp *t, struct conn *c, struct tcp_seg *seg);
+void ecn_free(struct tcp *t, struct conn *c);
+/* With conn.ecn not 0 only: an acceptable segment came; with data inside of the window; with an
+ * acknowledgement. `newer`: by its timestamp. */
+void ecn_received(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+void ecn_data(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+void ecn_feedback(struct conn *c, const struct tcp_seg *seg, struct ack_sample *s, bool newer);
+/* A device would spoil the bits of all segments but the first of a super-segment. */
+bool ecn_alone(const struct tcp *t, const struct conn *c);
+/* Whether the next segment carries the option, beside `blocks` SACK blocks, perhaps fewer now. */
+bool ecn_option(const struct tcp *t, const struct conn *c, uint32_t *blocks,
+                struct wire_accecn *out);
+void ecn_option_sent(const struct tcp *t, struct conn *c);
+/* The bits of the next segment, and of its IP header; `fresh`: it carries new data. */
+uint16_t ecn_send(struct conn *c, struct tcp_out *out, uint16_t flags, bool fresh);
 
 /* ---- output.c -------------------------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@ int user_connect(struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface, vo
         return TERN_ENOMEM;
     }
     c->user = user;
+    c->ecn = ecn_wanted(t);
     c->rcv_wscale = t->cfg->features & TERN_FEATURE_WSCALE ? tcp_wscale(t, 0) : 0;
     c->flags |= CONN_SYN_DUE;
     conn_state(t, c, TERN_SYN_SENT);

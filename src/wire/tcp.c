@@ -14,6 +14,8 @@ enum { /* option kinds */
        OPT_SACK_OK = 4,
        OPT_SACK = 5,
        OPT_TS = 8,
+       OPT_ACCECN0 = 172,
+       OPT_ACCECN1 = 174,
 };
 
 #define NOP_NOP_TS 0x0101080au /* two NOPs, kind 8, length 10 */
@@ -35,6 +37,17 @@ static void read_sack(const uint8_t *p, struct wire_tcp_options *opt)
     }
 }
 
+/* Counters beyond the third, or a part of one, mean nothing yet: RFC 9768 3.2.3. */
+static void read_accecn(const uint8_t *p, struct wire_tcp_options *opt)
+{
+    struct wire_accecn *k = &opt->accecn;
+    opt->have |= WIRE_OPT_ACCECN;
+    k->order1 = p[0] == OPT_ACCECN1;
+    k->count = (uint8_t)min_u32((p[1] - 2u) / 3, WIRE_ACCECN_FIELDS);
+    for (uint32_t i = 0; i < k->count; i++, p += 3)
+        k->counter[i] = (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
+}
+
 /* What a kind's bit in `have` is; 0: not known here. */
 static uint8_t option_bit(uint8_t kind)
 {
@@ -49,6 +62,9 @@ static uint8_t option_bit(uint8_t kind)
         return WIRE_OPT_SACK;
     case OPT_TS:
         return WIRE_OPT_TS;
+    case OPT_ACCECN0:
+    case OPT_ACCECN1:
+        return WIRE_OPT_ACCECN;
     default:
         return 0;
     }
@@ -92,6 +108,10 @@ static void read_option(const uint8_t *p, struct wire_tcp_options *opt)
         break;
     case OPT_TS:
         read_timestamp(p, opt);
+        break;
+    case OPT_ACCECN0:
+    case OPT_ACCECN1:
+        read_accecn(p, opt);
         break;
     }
 }
@@ -148,9 +168,76 @@ enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct w
                         (out->flags & TCP_SYN) != 0, &out->opt);
 }
 
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static size_t accecn_bytes(const struct wire_accecn *k) { return 2 + 3 * (size_t)k->count; }
+
+/* `n` SACK blocks are preceded by two bytes of padding, into which as many of AccECN's fit. */
+size_t wire_tcp_accecn_len(const struct wire_accecn *accecn, uint32_t n)
+{
+    size_t sack = n != 0 ? 4 + 8 * (size_t)n : 0;
+    if (accecn == NULL)
+        return sack;
+    size_t len = accecn_bytes(accecn);
+    if (n != 0 && len % 4 <= 2)
+        return len / 4 * 4 + sack;
+    return (len + 3) / 4 * 4 + sack;
+}
+
+static uint8_t *put_accecn(uint8_t *p, const struct wire_accecn *k)
+{
+    *p++ = k->order1 ? OPT_ACCECN1 : OPT_ACCECN0;
+    *p++ = (uint8_t)accecn_bytes(k);
+    for (uint32_t i = 0; i < k->count; i++) {
+        *p++ = (uint8_t)(k->counter[i] >> 16);
+        store_be16(p, (uint16_t)k->counter[i]);
+        p += 2;
+    }
+    return p;
+}
+
+uint8_t *wire_tcp_put_accecn(uint8_t *p, const struct wire_accecn *accecn,
+                             const struct wire_sack *sack, uint32_t n)
+{
+    uint8_t *end = p + wire_tcp_accecn_len(accecn, n);
+    if (accecn != NULL)
+        p = put_accecn(p, accecn);
+    uint8_t *at = n != 0 ? end - 8 * (size_t)n - 2 : end;
+    while (p < at)
+        *p++ = OPT_NOP;
+    if (n == 0)
+        return end;
+    *p++ = OPT_SACK;
+    *p++ = (uint8_t)(2 + 8 * n);
+    for (uint32_t i = 0; i < n; i++, p += 8) {
+        store_be32(p, sack[i].lo);
+        store_be32(p + 4, sack[i].hi);
+    }
+    return end;
+}
+
+static const struct wire_accecn *accecn_of(const struct wire_tcp_options *opt)
+{
+    return opt->have & WIRE_OPT_ACCECN ? &opt->accecn : NULL;
+}
+
+static uint32_t sacks_of(const struct wire_tcp_options *opt)
+{
+    return opt->have & WIRE_OPT_SACK ? opt->sack_count : 0;
+}
+
+/* On SYN, AccECN stands before what is not MSS or timestamps. */
+static bool of_syn(const struct wire_tcp_options *opt)
+{
+    return (opt->have & (WIRE_OPT_MSS | WIRE_OPT_WSCALE | WIRE_OPT_SACK_OK)) != 0;
+}
+
 size_t wire_tcp_options_len(const struct wire_tcp_options *opt)
 {
-    size_t len = 0;
+    const struct wire_accecn *accecn = accecn_of(opt);
+    size_t len = of_syn(opt)
+                     ? wire_tcp_accecn_len(accecn, 0) + wire_tcp_accecn_len(NULL, sacks_of(opt))
+                     : wire_tcp_accecn_len(accecn, sacks_of(opt));
     if (opt->have & WIRE_OPT_MSS)
         len += 4;
     if (opt->have & WIRE_OPT_TS)
@@ -159,44 +246,38 @@ size_t wire_tcp_options_len(const struct wire_tcp_options *opt)
         len += 4;
     if (opt->have & WIRE_OPT_WSCALE)
         len += 4;
-    if (opt->have & WIRE_OPT_SACK)
-        len += 4 + 8 * (size_t)opt->sack_count;
     return len;
 }
 
 static uint8_t *write_options(uint8_t *p, const struct wire_tcp_options *opt)
 {
+    const uint32_t sack_ok = (uint32_t)OPT_SACK_OK << 8 | 2,
+                   nops = (uint32_t)OPT_NOP << 8 | OPT_NOP;
+    bool ok = opt->have & WIRE_OPT_SACK_OK, ts = opt->have & WIRE_OPT_TS;
     if (opt->have & WIRE_OPT_MSS) {
         store_be32(p, (uint32_t)OPT_MSS << 24 | 4u << 16 | opt->mss);
         p += 4;
     }
-    if (opt->have & (WIRE_OPT_SACK_OK | WIRE_OPT_TS)) {
-        bool ts = opt->have & WIRE_OPT_TS, ok = opt->have & WIRE_OPT_SACK_OK;
-        uint16_t pair = ok ? OPT_SACK_OK << 8 | 2 : OPT_NOP << 8 | OPT_NOP;
-        store_be16(p, ts ? pair : OPT_NOP << 8 | OPT_NOP);
-        store_be16(p + 2, ts ? OPT_TS << 8 | 10 : pair);
+    if (ts) {
+        store_be32(p, (ok ? sack_ok : nops) << 16 | OPT_TS << 8 | 10);
+        store_be32(p + 4, opt->tsval);
+        store_be32(p + 8, opt->tsecr);
+        p += 12;
+    }
+    const struct wire_accecn *accecn = accecn_of(opt);
+    if (of_syn(opt)) {
+        p = wire_tcp_put_accecn(p, accecn, NULL, 0);
+        accecn = NULL;
+    }
+    if (ok && !ts) {
+        store_be32(p, nops << 16 | sack_ok);
         p += 4;
-        if (ts) {
-            store_be32(p, opt->tsval);
-            store_be32(p + 4, opt->tsecr);
-            p += 8;
-        }
     }
     if (opt->have & WIRE_OPT_WSCALE) {
         store_be32(p, (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | opt->wscale);
         p += 4;
     }
-    if (opt->have & WIRE_OPT_SACK) {
-        store_be16(p, OPT_NOP << 8 | OPT_NOP);
-        p[2] = OPT_SACK;
-        p[3] = (uint8_t)(2 + 8 * opt->sack_count);
-        p += 4;
-        for (uint32_t i = 0; i < opt->sack_count; i++, p += 8) {
-            store_be32(p, opt->sack[i].lo);
-            store_be32(p + 4, opt->sack[i].hi);
-        }
-    }
-    return p;
+    return wire_tcp_put_accecn(p, accecn, opt->sack, sacks_of(opt));
 }
 
 size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)

@@ -26,10 +26,20 @@ enum {
     WIRE_OPT_SACK_OK = 4,
     WIRE_OPT_SACK = 8,
     WIRE_OPT_TS = 16,
+    WIRE_OPT_ACCECN = 32,
+
+    WIRE_ACCECN_FIELDS = 3, /* of an AccECN option, at most: RFC 9768 3.2.3 */
 };
 
 struct wire_sack {
     uint32_t lo, hi; /* [lo, hi) */
+};
+
+/* An AccECN option (RFC 9768 3.2.3): counters of 24 bits, as they stand on the wire. */
+struct wire_accecn {
+    uint32_t counter[WIRE_ACCECN_FIELDS];
+    uint8_t count; /* of them; the others are 0 */
+    bool order1;   /* kind 174: ECT(1), CE, ECT(0). Else 172: ECT(0), CE, ECT(1) */
 };
 
 struct wire_tcp_options {
@@ -39,6 +49,7 @@ struct wire_tcp_options {
     uint32_t tsval, tsecr;
     uint32_t sack_count;
     struct wire_sack sack[WIRE_SACK_MAX];
+    struct wire_accecn accecn;
 };
 
 struct wire_tcp {
@@ -64,9 +75,9 @@ enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct w
 size_t wire_tcp_options_len(const struct wire_tcp_options *opt);
 
 /* Writes a header with options, checksum 0; sets and returns its length. The order of options is
- * Linux's, which is what middleboxes have seen most: on SYN mss, [sackOK, TS | nop, nop, sackOK |
- * nop, nop, TS], nop, wscale; otherwise nop, nop, TS, then nop, nop, SACK. At most 40 bytes: the
- * caller takes fewer SACK blocks (3 with timestamps). */
+ * Linux's, which is what middleboxes have seen most: on SYN mss, [sackOK, TS | nop, nop, TS],
+ * AccECN, [nop, nop, sackOK], nop, wscale; otherwise nop, nop, TS, AccECN, then nop, nop, SACK. At
+ * most 40 bytes: the caller takes fewer SACK blocks (3 with timestamps). */
 size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp);
 
 /* The parts of a header one by one, for who writes many: wire_tcp_put() writes the 20 bytes but for
@@ -89,16 +100,11 @@ static inline uint8_t *wire_tcp_put_ts(uint8_t *p, uint32_t tsval, uint32_t tsec
     return p + 12;
 }
 
-static inline uint8_t *wire_tcp_put_sacks(uint8_t *p, const struct wire_sack *sack, uint32_t n)
-{
-    store_be32(p, 0x01010500 | (2 + 8 * n)); /* two NOPs, kind 5 */
-    p += 4;
-    for (uint32_t i = 0; i < n; i++, p += 8) {
-        store_be32(p, sack[i].lo);
-        store_be32(p + 4, sack[i].hi);
-    }
-    return p;
-}
+/* AccECN and SACK: the two NOPs that precede a SACK make room for the end of a short AccECN. The
+ * length of both together; `accecn` NULL or `n` 0: without that. */
+size_t wire_tcp_accecn_len(const struct wire_accecn *accecn, uint32_t n);
+uint8_t *wire_tcp_put_accecn(uint8_t *p, const struct wire_accecn *accecn,
+                             const struct wire_sack *sack, uint32_t n);
 
 static inline uint16_t wire_tcp_close(uint8_t *p, const uint8_t *end, uint16_t flags, uint16_t wnd)
 {

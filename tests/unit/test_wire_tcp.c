@@ -45,9 +45,10 @@ static const struct {
     uint8_t bit;
     bool syn_only;
 } known[] = {
-    {2, 4, 4, 1, WIRE_OPT_MSS, true},     {3, 3, 3, 1, WIRE_OPT_WSCALE, true},
-    {4, 2, 2, 1, WIRE_OPT_SACK_OK, true}, {5, 10, 34, 8, WIRE_OPT_SACK, false},
-    {8, 10, 10, 1, WIRE_OPT_TS, false},
+    {2, 4, 4, 1, WIRE_OPT_MSS, true},         {3, 3, 3, 1, WIRE_OPT_WSCALE, true},
+    {4, 2, 2, 1, WIRE_OPT_SACK_OK, true},     {5, 10, 34, 8, WIRE_OPT_SACK, false},
+    {8, 10, 10, 1, WIRE_OPT_TS, false},       {172, 2, 255, 1, WIRE_OPT_ACCECN, false},
+    {174, 2, 255, 1, WIRE_OPT_ACCECN, false},
 };
 
 static void naive_take(struct naive *n, uint8_t bit, const uint8_t *body, size_t len)
@@ -62,6 +63,13 @@ static void naive_take(struct naive *n, uint8_t bit, const uint8_t *body, size_t
     if (bit == WIRE_OPT_TS) {
         n->opt.tsval = load_be32(body);
         n->opt.tsecr = load_be32(body + 4);
+    }
+    if (bit == WIRE_OPT_ACCECN) {
+        n->opt.accecn.order1 = body[-2] == 174;
+        for (size_t at = 0; at + 3 <= len && at < 9; at += 3) {
+            uint32_t v = (uint32_t)(body[at] * 65536 + body[at + 1] * 256 + body[at + 2]);
+            n->opt.accecn.counter[n->opt.accecn.count++] = v;
+        }
     }
     for (size_t at = 0; bit == WIRE_OPT_SACK && at < len; at += 8) {
         n->opt.sack[at / 8].lo = load_be32(body + at);
@@ -381,6 +389,48 @@ static void writes_options_in_the_usual_order(void **state)
     expect_options(&o, sack + 12, sizeof(sack) - 12);
 }
 
+/* RFC 9768 3.2.3, where Linux puts it: on SYN before what is not MSS or timestamps, elsewhere
+ * before SACK, whose two NOPs it takes the place of where it has one or two bytes too many. */
+static void writes_accecn_among_the_others(void **state)
+{
+    (void)state;
+    struct wire_tcp_options o = {.mss = 1460, .wscale = 7, .tsval = 1, .tsecr = 2, .sack_count = 1};
+    o.sack[0] = (struct wire_sack){0x11121314, 0x15161718};
+    o.accecn = (struct wire_accecn){.count = 3, .order1 = true, .counter = {1, 0x20304, 0xfffffe}};
+    o.have = WIRE_OPT_MSS | WIRE_OPT_SACK_OK | WIRE_OPT_WSCALE | WIRE_OPT_ACCECN;
+    static const uint8_t syn[] = {2,    4,    5,    180, 174, 11, 0, 0, 1, 2, 3, 4,
+                                  0xff, 0xff, 0xfe, 1,   1,   1,  4, 2, 1, 3, 3, 7};
+    expect_options(&o, syn, sizeof(syn));
+    o.have |= WIRE_OPT_TS;
+    static const uint8_t syn_ts[] = {2,   4,  5, 180, 4, 2, 8, 10, 0,    0,    0,    1, 0, 0, 0, 2,
+                                     174, 11, 0, 0,   1, 2, 3, 4,  0xff, 0xff, 0xfe, 1, 1, 3, 3, 7};
+    expect_options(&o, syn_ts, sizeof(syn_ts));
+    static const struct {
+        uint8_t count, len;
+        uint8_t bytes[24];
+    } with_sack[] = {
+        {3, 24, {174, 11, 0, 0, 1, 2, 3, 4, 0xff, 0xff, 0xfe, 1, 1, 1, 5, 10}},
+        {2, 20, {174, 8, 0, 0, 1, 2, 3, 4, 1, 1, 5, 10}},
+        {1, 16, {174, 5, 0, 0, 1, 1, 5, 10}},
+        {0, 12, {174, 2, 5, 10}},
+    };
+    static const uint8_t alone[] = {12, 8, 8, 4};
+    for (size_t i = 0; i < ARRAY_LEN(with_sack); i++) {
+        uint8_t bytes[24];
+        memcpy(bytes, with_sack[i].bytes, sizeof(bytes));
+        store_be32(bytes + with_sack[i].len - 8, 0x11121314);
+        store_be32(bytes + with_sack[i].len - 4, 0x15161718);
+        o.accecn.count = with_sack[i].count;
+        o.have = WIRE_OPT_SACK | WIRE_OPT_ACCECN;
+        expect_options(&o, bytes, with_sack[i].len);
+        o.have = WIRE_OPT_ACCECN;
+        assert_int_equal(wire_tcp_options_len(&o), alone[3 - o.accecn.count]);
+    }
+    o.accecn.order1 = false;
+    static const uint8_t kind0[] = {172, 2, 1, 1};
+    expect_options(&o, kind0, sizeof(kind0));
+}
+
 static void reads_what_it_writes(void **state)
 {
     (void)state;
@@ -394,9 +444,9 @@ static void reads_what_it_writes(void **state)
         in.flags = (uint16_t)(unit_random() & 0x1ff);
         in.wnd = (uint16_t)unit_random();
         in.urg = (uint16_t)unit_random();
-        uint8_t have = (uint8_t)(unit_random() & 31);
+        uint8_t have = (uint8_t)(unit_random() & 63);
         if (!(in.flags & TCP_SYN))
-            have &= WIRE_OPT_SACK | WIRE_OPT_TS;
+            have &= WIRE_OPT_SACK | WIRE_OPT_TS | WIRE_OPT_ACCECN;
         in.opt.have = have;
         in.opt.mss = have & WIRE_OPT_MSS ? (uint16_t)unit_random() : 0;
         in.opt.wscale = have & WIRE_OPT_WSCALE ? (uint8_t)unit_random() : 0;
@@ -405,6 +455,12 @@ static void reads_what_it_writes(void **state)
         in.opt.sack_count = have & WIRE_OPT_SACK ? 1 + unit_below(4) : 0;
         for (uint32_t i = 0; i < in.opt.sack_count; i++)
             in.opt.sack[i] = (struct wire_sack){(uint32_t)unit_random(), (uint32_t)unit_random()};
+        if (have & WIRE_OPT_ACCECN) {
+            in.opt.accecn.count = (uint8_t)unit_below(4);
+            in.opt.accecn.order1 = unit_below(2) != 0;
+        }
+        for (uint32_t i = 0; i < in.opt.accecn.count; i++)
+            in.opt.accecn.counter[i] = (uint32_t)unit_random() & 0xffffff;
         size_t len = wire_tcp_options_len(&in.opt);
         uint8_t p[60];
         if (len > 40) {
@@ -452,6 +508,7 @@ int main(void)
         cmocka_unit_test(values_are_passed_on_as_they_are),
         cmocka_unit_test(nothing_is_read_after_the_end_of_the_list),
         cmocka_unit_test(writes_options_in_the_usual_order),
+        cmocka_unit_test(writes_accecn_among_the_others),
         cmocka_unit_test(reads_what_it_writes),
         cmocka_unit_test(asserts_a_number_of_blocks_that_can_be),
     };

@@ -225,6 +225,14 @@ void rig_end(struct rig *r)
     current = NULL;
 }
 
+void rig_renew(struct rig *r)
+{
+    bool ip6 = r->ip6;
+    rig_end(r);
+    memset(r, 0, sizeof(*r));
+    rig_init(r, ip6);
+}
+
 /* ---- packets out ----------------------------------------------------------------------------- */
 
 static void take_wire(struct rig *r, uint8_t *memory, size_t len)

@@ -21,7 +21,7 @@
 #include "tern/tern.h"
 #include "tern/trace.h"
 
-enum { F = 1, S = 2, R = 4, P = 8, A = 16, U = 32, ECE = 64, CWR = 128 };
+enum { F = 1, S = 2, R = 4, P = 8, A = 16, U = 32, ECE = 64, CWR = 128, AE = 256 };
 
 #define US(n) ((uint64_t)(n)*1000)
 #define MS(n) ((uint64_t)(n)*1000000)
@@ -48,6 +48,9 @@ struct seg {
     uint32_t tsval, tsecr;
     unsigned sacks;
     struct seg_sack sack[4];
+    bool accecn, order1; /* AccECN option: present; of kind 174 */
+    unsigned counters;
+    uint32_t counter[3];
     uint32_t len;
     const uint8_t *data;
     uint8_t ttl, tos;
@@ -138,6 +141,8 @@ struct rig {
 void rig_init(struct rig *r, bool ip6);
 void rig_start(struct rig *r);
 void rig_end(struct rig *r);
+/* Ends it and begins anew, nothing set. */
+void rig_renew(struct rig *r);
 
 /* One turn: advance, events, output; until the stack says that nothing waits now. */
 void rig_turn(struct rig *r);
@@ -196,6 +201,7 @@ struct peer {
     uint16_t mss; /* 0: no option */
     int wscale;   /* -1: no option */
     bool sack, ts;
+    bool accecn; /* it may speak AccECN: AE and its option are no fault */
     /* in force after the handshake */
     bool ts_on, sack_on;
     int shift_in, shift_out; /* scale of the stack's windows and of ours */

@@ -41,7 +41,7 @@ static struct peer *find_peer(struct rig *r, const struct seg *g)
         struct peer *p = r->peers[i];
         if (p->port != g->dport)
             continue;
-        if (p->lport == 0 && g->flags == S)
+        if (p->lport == 0 && (g->flags & (S | A)) == S)
             p->lport = g->sport;
         if (p->lport == g->sport)
             return p;
@@ -95,6 +95,7 @@ static void judge_data(struct peer *p, const struct seg *g)
         rig_fail("sent beyond the window, which ends at %u: %s", p->limit - p->iss,
                  seg_text(g, p->iss, p->irs));
     uint32_t options = (g->ts ? 12u : 0) + (g->sacks != 0 ? 4 + 8 * g->sacks : 0);
+    options += g->accecn ? 2 + 3 * g->counters : 0;
     uint32_t mss = p->mss != 0 ? p->mss : p->r->ip6 ? 1220 : 536;
     if (mss >= 64 && g->len != 0 && g->len + options > mss)
         rig_fail("%u bytes and %u of options in an MSS of %u", g->len, options, mss);
@@ -135,6 +136,8 @@ void rig_judge(struct rig *r, const struct seg *g)
         rig_fail("neither SYN, ACK nor RST: %s", seg_text(g, p->iss, p->irs));
     if (!(g->flags & S) && g->ts != p->ts_on)
         rig_fail("timestamps: %s", seg_text(g, p->iss, p->irs));
+    if ((g->accecn || g->flags & AE) && !p->accecn)
+        rig_fail("AccECN was not negotiated: %s", seg_text(g, p->iss, p->irs));
     if (g->sacks != 0 && !p->sack_on)
         rig_fail("SACK was not negotiated: %s", seg_text(g, p->iss, p->irs));
     if (g->ts)

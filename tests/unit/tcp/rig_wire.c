@@ -61,6 +61,15 @@ static unsigned put_options(const struct seg *g, uint8_t *o)
         }
         if (g->wscale >= 0)
             put32(o + n, 0x01030300u | (uint32_t)g->wscale), n += 4;
+        if (g->accecn) {
+            o[n] = g->order1 ? 174 : 172;
+            o[n + 1] = (uint8_t)(2 + 3 * g->counters);
+            n += 2;
+            for (unsigned i = 0; i < g->counters; i++, n += 3)
+                o[n] = (uint8_t)(g->counter[i] >> 16), put16(o + n + 1, g->counter[i] & 0xffff);
+            while (n % 4 != 0)
+                o[n++] = 1;
+        }
         if (g->sacks != 0) {
             put32(o + n, 0x01010500u | (2 + 8 * g->sacks)), n += 4;
             for (unsigned i = 0; i < g->sacks; i++, n += 8)
@@ -185,6 +194,16 @@ static const char *parse_option(const uint8_t *o, unsigned left, struct seg *g)
         g->tsval = get32(o + 2);
         g->tsecr = get32(o + 6);
         return NULL;
+    case 172:
+    case 174:
+        if (g->accecn || len > 11 || len % 3 != 2)
+            return "AccECN: twice or malformed";
+        g->accecn = true;
+        g->order1 = o[0] == 174;
+        g->counters = len / 3;
+        for (unsigned i = 0; i < g->counters; i++)
+            g->counter[i] = (uint32_t)o[2 + 3 * i] << 16 | get16(o + 3 + 3 * i);
+        return NULL;
     default:
         return "an option nobody asked for";
     }
@@ -219,13 +238,13 @@ static const char *parse_tcp(const uint8_t *t, size_t len, struct seg *g)
     size_t header = (size_t)(t[12] >> 4) * 4;
     if (header < 20 || header > len)
         return "an impossible data offset";
-    if (t[12] & 0x0f)
+    if (t[12] & 0x0e)
         return "reserved bits are set"; /* U-27 */
     g->sport = get16(t);
     g->dport = get16(t + 2);
     g->seq = get32(t + 4);
     g->ack = get32(t + 8);
-    g->flags = t[13];
+    g->flags = (uint16_t)(t[13] | (t[12] & 1) << 8);
     g->wnd = get16(t + 14);
     g->urg = get16(t + 18);
     g->data = t + header;
@@ -322,8 +341,8 @@ const char *seg_text(const struct seg *g, uint32_t seq0, uint32_t ack0)
         snprintf(b, cap, "ICMP type %d code %d, %u bytes", g->flags >> 8, g->flags & 255, g->len);
         return b;
     }
-    static const char letters[] = "FSRPAUEC";
-    for (unsigned i = 0; i < 8; i++)
+    static const char letters[] = "FSRPAUECN";
+    for (unsigned i = 0; i < 9; i++)
         if (g->flags & 1u << i)
             b[n++] = letters[i];
     n += (size_t)snprintf(b + n, cap - n, " seq %u len %u", g->seq - seq0, g->len);
