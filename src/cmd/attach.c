@@ -63,6 +63,8 @@ static int start_stack(struct attached *a, const char *verb, const struct attach
 
     if (!err)
         err = node_config(&cfg);
+    if (!err && v->guard)
+        guard_config(v->guard, &cfg);
     if (!err)
         err = node_start(&a->node, a->loop, &cfg);
     if (!err)

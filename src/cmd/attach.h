@@ -4,6 +4,7 @@
 #define TERN_CMD_ATTACH_H
 
 #include "cmd/cmd.h"
+#include "cmd/guard.h"
 #include "host/control.h"
 #include "host/netif.h"
 #include "host/node.h"
@@ -20,8 +21,9 @@ struct attach_addrs {
 struct attach_values {
     const char *tun;
     struct attach_addrs ours, kernels;
-    uint64_t mtu;     /* 0: not given */
-    unsigned offload; /* index into attach_offloads */
+    uint64_t mtu;                     /* 0: not given */
+    unsigned offload;                 /* index into attach_offloads */
+    const struct guard_values *guard; /* NULL: as without these options */
 };
 
 extern const char *const attach_offloads[];

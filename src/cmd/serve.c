@@ -7,6 +7,7 @@
 
 struct serve_values {
     struct attach_values attach;
+    struct guard_values guard;
     const char *user;
     uint64_t port;
     bool quiet;
@@ -14,6 +15,7 @@ struct serve_values {
 
 static const struct opt serve_opts[] = {
     ATTACH_OPTS(struct serve_values),
+    GUARD_OPTS(struct serve_values),
     OPT_HEADING("Serving"),
     {OPT_UINT(struct serve_values, port), .name = "port", .letter = 'p', .help = "listen there",
      .min = 1, .max = 65535, .fallback = "80"},
@@ -39,7 +41,8 @@ static int open_site(struct serving *s, const struct serve_values *v)
     struct site_config cfg = {.stack = s->attached.node.stack,
                               .addrs = addrs,
                               .addr_count = v->attach.ours.count,
-                              .port = (uint16_t)v->port};
+                              .port = (uint16_t)v->port,
+                              .backlog = (uint32_t)v->guard.backlog};
 
     for (uint32_t i = 0; i < cfg.addr_count; i++) {
         addrs[i] = (tern_addr){.port = 0};
@@ -82,10 +85,12 @@ static int serve(const void *values, int argc, char **argv)
 {
     const struct serve_values *v = values;
     struct serving s = {.site = NULL};
+    struct attach_values attach = v->attach;
     char error[PRIVILEGE_ERROR_MAX];
 
     (void)argc, (void)argv;
-    int status = attach_open(&s.attached, "serve", &v->attach);
+    attach.guard = &v->guard;
+    int status = attach_open(&s.attached, "serve", &attach);
     if (status != CMD_OK)
         return status;
     if (v->user && privilege_drop(v->user, error) < 0)
