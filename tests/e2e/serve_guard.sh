@@ -1,7 +1,7 @@
 #!/bin/sh
 # limit: 150
 # run: background
-# tern serve under a flood: its options hold, and tern ss tells what happens. In a network of its own.
+# tern serve under a flood: its options hold, and tern ss tells what happens, in its own network.
 set -u
 
 fine() { echo "ok $1"; }
