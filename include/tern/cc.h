@@ -58,6 +58,9 @@ enum {
     /* It does not look at the delivery rate: interval_ns, tx_in_flight, lost_since and app_limited
      * need not be worked out for each segment and each ACK (they are 0). */
     TERN_CC_NO_RATE = 2,
+    /* It lives by marks: ECN is asked for whatever the configuration says, every packet is
+     * ECN-capable, and without accurate ECN marks are echoed one by one (RFC 8257 3.2). */
+    TERN_CC_NEEDS_ECN = 4,
 };
 
 typedef struct tern_cc_ops {
@@ -77,6 +80,7 @@ typedef struct tern_cc_ops {
 
 extern const tern_cc_ops tern_cc_reno;  /* RFC 5681, 6582 */
 extern const tern_cc_ops tern_cc_cubic; /* RFC 9438, 9406 */
+extern const tern_cc_ops tern_cc_dctcp; /* RFC 8257, for networks of one owner */
 
 #ifdef __cplusplus
 }

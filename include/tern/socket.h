@@ -55,7 +55,7 @@ typedef struct tern_sockets_config {
     uint32_t fds_max;       /* RLIMIT_NOFILE; 0: 1024 */
     uint64_t now;           /* ns */
     uint64_t seed;          /* of the ports that bind() chooses */
-    const char *congestion; /* the name of the stack's algorithm; NULL: "reno" */
+    const char *congestion; /* the name of the stack's algorithm; NULL: "cubic" */
     /* Something may have happened, or `until` (absolute ns, TERN_NEVER) has come: 0. A negative
      * errno ends the call that waits with it, such as -EINTR. */
     int (*wait)(void *user, uint64_t until);

@@ -374,6 +374,7 @@ enum tern_opt {
     TERN_OPT_KEEP_COUNT,   /* probes that may stay unanswered */
     TERN_OPT_FIN_WAIT2,    /* ns in FIN-WAIT-2 of a closed socket; 0: tern_config's; -1: none */
     TERN_OPT_DEFER_ACCEPT, /* listener: accept with the first data, or after so many SYN-ACKs */
+    TERN_OPT_ECN, /* 0 none, 1 classic, 2 accurate: to ask for; then what was agreed upon */
     TERN_OPT_COUNT
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS and DEFER_ACCEPT: what its SYN-ACKs say and its

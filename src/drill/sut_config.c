@@ -30,6 +30,16 @@ static void features(tern_config *cfg, const struct drill_settings *s)
             cfg->features &= ~map[i].bit;
 }
 
+/* What there is none of is CUBIC. */
+static const tern_cc_ops *algorithm(const char *name)
+{
+    static const tern_cc_ops *const all[] = {&tern_cc_reno, &tern_cc_dctcp};
+    for (size_t i = 0; name != NULL && i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return &tern_cc_cubic;
+}
+
 const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
 {
     features(cfg, s);
@@ -48,6 +58,7 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->synack_retries = u8(s, "net.ipv4.tcp_synack_retries");
     cfg->data_retries = u8(s, "net.ipv4.tcp_retries2");
     cfg->ttl = u8(s, "net.ipv4.ip_default_ttl");
+    cfg->cc = algorithm(drill_settings_get(s, "net.ipv4.tcp_congestion_control"));
     cfg->ecn = u8(s, "net.ipv4.tcp_ecn");
     cfg->ecn_option = u8(s, "net.ipv4.tcp_ecn_option");
     cfg->ecn_fallback = drill_settings_number(s, "net.ipv4.tcp_ecn_fallback", 0) != 0;

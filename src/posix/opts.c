@@ -65,6 +65,25 @@ void opts_init(const tern_sockets *p, struct sock_opts *o, int domain)
     (void)snprintf(o->congestion, sizeof o->congestion, "%s", p->conf.congestion);
 }
 
+static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno, &tern_cc_dctcp};
+
+/* NULL: as if there were no such module. */
+static const tern_cc_ops *algorithm_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++)
+        if (strcmp(algorithms[i]->name, name) == 0)
+            return algorithms[i];
+    return NULL;
+}
+
+static void apply_congestion(struct sock *sk)
+{
+    const tern_cc_ops *ops = algorithm_of(sk->opts.congestion);
+
+    if (ops != NULL && sk->k.id != 0 && !sk->listening)
+        (void)tern_cc_set(sk->p->conf.stack, sk->k, ops); /* (or there is no memory) */
+}
+
 void opts_apply(struct sock *sk)
 {
     struct sock_opts untouched;
@@ -78,6 +97,8 @@ void opts_apply(struct sock *sk)
         if (opt->offset == 0 || *opts_value(&sk->opts, opt) != *opts_value(&untouched, opt))
             opt->apply(sk);
     }
+    if (strcmp(sk->opts.congestion, untouched.congestion) != 0)
+        apply_congestion(sk);
 }
 
 /* ---- buffers --------------------------------------------------------------------------------- */
@@ -228,8 +249,13 @@ static int set_congestion(struct sock *sk, const void *value, socklen_t len)
     if (len < 1)
         return -EINVAL;
     memcpy(name, value, len < sizeof name - 1 ? len : sizeof name - 1);
-    /* any other: as if there were no such module */
-    return strcmp(name, sk->opts.congestion) == 0 ? 0 : -ENOENT;
+    if (strcmp(name, sk->opts.congestion) == 0)
+        return 0;
+    if (algorithm_of(name) == NULL)
+        return -ENOENT;
+    memcpy(sk->opts.congestion, name, sizeof name);
+    apply_congestion(sk);
+    return 0;
 }
 
 static int set_own(struct sock *sk, const struct posix_option *opt, const void *value,

@@ -42,7 +42,7 @@ int tern_sockets_new(tern_sockets **out, const tern_sockets_config *conf)
     p->tune = plain;
     p->now = conf->now;
     if (p->conf.congestion == NULL)
-        p->conf.congestion = "reno";
+        p->conf.congestion = tern_cc_cubic.name;
     p->fds = table;
     p->fds_size = (int)fds;
     p->port_step = (uint32_t)(conf->seed * UINT64_C(0x9e3779b97f4a7c15) >> 32);

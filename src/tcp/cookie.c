@@ -35,10 +35,7 @@ enum {
 static const uint16_t mss_steps[8] = {64, 536, 1220, 1360, 1400, 1440, 1460, 8940};
 static const uint8_t wscale_steps[STEP_TIMESTAMPS] = {0, 0, 2, 4, 6, 7, 8}; /* [0] is none */
 
-static uint64_t slot_now(const struct tcp *t)
-{
-    return (t->now + t->cookie_offset) / SLOT_NS;
-}
+static uint64_t slot_now(const struct tcp *t) { return (t->now + t->cookie_offset) / SLOT_NS; }
 
 /* The key of a slot; the last two are at hand. */
 static const struct siphash_key *slot_key(struct tcp *t, uint64_t slot)

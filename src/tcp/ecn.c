@@ -50,6 +50,11 @@ static void fails(struct accecn *x, uint8_t how) { x->fail |= how; }
 
 /* ---- the handshake --------------------------------------------------------------------------- */
 
+static bool needed(const struct tcp *t, const struct conn *c)
+{
+    return (t->cc[c->cc]->flags & TERN_CC_NEEDS_ECN) != 0;
+}
+
 /* Without memory for it, a connection goes without. */
 static bool start(struct tcp *t, struct conn *c, uint8_t mode)
 {
@@ -90,9 +95,13 @@ static void answered(struct accecn *x, unsigned timeouts, unsigned again)
 }
 
 /* RFC 3168 6.1.1.1, RFC 9768 3.1.4.1: a SYN that gets no answer may be dropped for its bits. */
-uint16_t ecn_syn_flags(const struct tcp *t, const struct conn *c)
+uint16_t ecn_syn_flags(const struct tcp *t, struct conn *c, struct tcp_out *out)
 {
     bool keep = !t->cfg->ecn_fallback;
+    if (needed(t, c)) {
+        c->ecn |= c->ecn & ECN_MODE ? 0 : ECN_CLASSIC;
+        out->tos |= ECN_ECT0;
+    }
     if (c->ecn & ECN_ACCURATE && (keep || c->retries < 2))
         return TCP_AE | TCP_CWR | TCP_ECE;
     if (c->ecn & ECN_CLASSIC && (keep || c->retries < 1))
@@ -116,9 +125,11 @@ bool ecn_synack_option(const struct tcp *t, uint8_t syn, unsigned tries, struct 
     return true;
 }
 
-uint16_t ecn_answer(const struct tcp *t, struct conn *c, struct wire_tcp_options *o)
+uint16_t ecn_answer(const struct tcp *t, struct conn *c, struct tcp_out *out,
+                    struct wire_tcp_options *o)
 {
     uint8_t syn = c->ecn & ECN_MODE;
+    out->tos |= syn != 0 && needed(t, c) ? ECN_ECT0 : 0;
     if (c->ecn & ECN_ACCURATE) {
         unsigned again = c->retries + (c->flags & CONN_SYN_AGAIN ? 1u : 0);
         struct accecn *x = c->accecn;
@@ -136,8 +147,10 @@ uint8_t ecn_of_syn(const struct tcp *t, const struct tcp_seg *seg)
     uint8_t ect = seg->tos & ECN_MASK;
     if (ace != 0 && ace != 3 && t->cfg->ecn >= 3)
         return (uint8_t)(ECN_ACCURATE | ect << ECN_SYN_SHIFT);
-    bool asked = (ace & 3) == 3 && t->cfg->ecn != 0;
-    return asked && (ect == ECN_NONE || ace & 4) ? ECN_CLASSIC : 0; /* a SYN is not ECT */
+    bool always = (t->cfg->cc->flags & TERN_CC_NEEDS_ECN) != 0;
+    if ((ace & 3) != 3 || (t->cfg->ecn == 0 && !always))
+        return 0;
+    return ect == ECN_NONE || ace & 4 || always ? ECN_CLASSIC : 0; /* else a SYN is not ECT */
 }
 
 void ecn_syn_again(uint8_t *syn, const struct tcp_seg *seg)
@@ -299,11 +312,29 @@ static void be_quick(struct active *a)
     a->interactive = false;
 }
 
+/* RFC 8257 3.2: ECE says how the last segment came. What was not acknowledged yet came the other
+ * way: that is said first. */
+static void echo_each(struct tcp *t, struct conn *c, bool marked)
+{
+    struct active *a = c->active;
+    if (marked == ((c->ecn & ECN_ECHO) != 0))
+        return;
+    if (c->last_ack_sent != c->rcv_nxt && a != NULL && a->ooo.count == 0)
+        input_ack_apart(t, c, c->ecn & ECN_ECHO ? TCP_ECE : 0);
+    c->ecn ^= ECN_ECHO;
+    be_quick(a);
+}
+
 /* RFC 3168 6.1.3, and as Linux: data without ECT, where there was ECT before, was sent again. */
 void ecn_data(struct tcp *t, struct conn *c, const struct tcp_seg *seg)
 {
     uint8_t ecn = seg->tos & ECN_MASK;
     bool classic = (c->ecn & ECN_CLASSIC) != 0;
+    if (classic && needed(t, c)) {
+        c->ecn |= ecn != ECN_NONE ? ECN_SEEN : 0;
+        echo_each(t, c, ecn == ECN_CE);
+        return;
+    }
     if (classic && seg->h.flags & TCP_CWR) {
         c->ecn &= (uint8_t)~ECN_ECHO;
         input_ack_now(t, c);
@@ -483,9 +514,12 @@ void ecn_option_sent(const struct tcp *t, struct conn *c)
         x->demand--;
 }
 
-uint16_t ecn_send(struct conn *c, struct tcp_out *out, uint16_t flags, bool fresh)
+uint16_t ecn_send(const struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags)
 {
+    bool fresh = (flags & ECN_FRESH) != 0;
+    flags &= (uint16_t)~ECN_FRESH;
     if (c->ecn & ECN_CLASSIC) {
+        out->tos |= needed(t, c) ? ECN_ECT0 : 0;
         if (fresh) {
             out->tos |= ECN_ECT0;
             flags |= c->ecn & ECN_REDUCED ? TCP_CWR : 0;

@@ -53,6 +53,27 @@ void input_ack_now(struct tcp *t, struct conn *c)
     conn_ready(t, c);
 }
 
+void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags)
+{
+    struct tcp_tuple tuple;
+    struct tcp_reply out;
+    conn_tuple(t, c, &tuple);
+    output_reply(t, &tuple, c->iface, &out);
+    out.ttl = c->ttl;
+    out.tos = (uint8_t)(c->dscp << 2 | ECN_ECT0);
+    out.h.flags = TCP_ACK | flags;
+    out.h.seq = c->snd_nxt;
+    out.h.ack = c->rcv_nxt;
+    out.h.wnd = (uint16_t)min_u32((c->rcv_adv - c->rcv_nxt) >> c->rcv_wscale, UINT16_MAX);
+    if (c->flags & CONN_TS) {
+        out.h.opt.have = WIRE_OPT_TS;
+        out.h.opt.tsval = ts_clock(t) + c->ts_offset;
+        out.h.opt.tsecr = c->ts_recent;
+    }
+    count(t, TERN_COUNT_SEGMENTS_OUT);
+    t->host.reply(t->host.context, &out);
+}
+
 /* One limit for each connection, none for all together: a shared one could be watched from outside
  * (RFC 5961 7). */
 void input_challenge(struct tcp *t, struct conn *c)

@@ -23,6 +23,7 @@ static const struct {
     [TERN_OPT_KEEP_COUNT] = {1, 127},
     [TERN_OPT_FIN_WAIT2] = {-1, DURATION_MAX},
     [TERN_OPT_DEFER_ACCEPT] = {0, 255},
+    [TERN_OPT_ECN] = {0, ECN_ACCURATE},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -203,6 +204,11 @@ static int common_set(struct tcp *t, struct conn *c, enum tern_opt option, int64
         break;
     case TERN_OPT_QUICKACK:
         return set_quickack(t, c, value != 0);
+    case TERN_OPT_ECN:
+        if (c->state != TERN_SYN_SENT || c->snd_nxt != c->snd_una)
+            return TERN_EINVAL;
+        c->ecn = (uint8_t)value;
+        break;
     default:
         return TERN_EINVAL;
     }
@@ -255,6 +261,9 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
         break;
     case TERN_OPT_MSS:
         *value = c->mss_user;
+        break;
+    case TERN_OPT_ECN:
+        *value = c->ecn & ECN_MODE;
         break;
     case TERN_OPT_QUICKACK:
         *value = c->active == NULL || !c->active->interactive;

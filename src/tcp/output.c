@@ -5,8 +5,6 @@
  */
 #include "tcp/tcp.h"
 
-enum { FRESH = 1 << 15 }; /* among the flags of a header that is to be made: new data */
-
 /* ---- headers --------------------------------------------------------------------------------- */
 
 /* The window field; what it promises is remembered. */
@@ -98,7 +96,7 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
     if (a != NULL)
         a->used_tick = t->tick;
     if (UNLIKELY(c->ecn != 0))
-        flags = ecn_send(c, out, flags & (uint16_t)~FRESH, (flags & FRESH) != 0);
+        flags = ecn_send(t, c, out, flags);
     out->tcp_len = wire_tcp_close(p, end, flags | TCP_ACK, offer_window(c, false));
     acknowledged(c, a);
 }
@@ -245,8 +243,8 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
     h.ack = answer ? c->rcv_nxt : 0;
     h.wnd = offer_window(c, true);
     syn_options(t, c, &h.opt);
-    h.flags |= answer ? ecn_answer(t, c, &h.opt) : ecn_syn_flags(t, c);
     describe(t, c, out);
+    h.flags |= answer ? ecn_answer(t, c, out, &h.opt) : ecn_syn_flags(t, c, out);
     no_payload(out);
     out->tcp_len = (uint16_t)wire_tcp_write(out->tcp, &h);
     if (answer)
@@ -371,7 +369,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     sent_stamp(t, c, a, r);
     out->sent = r;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
-    write_header(t, c, out, len != 0 ? flags | FRESH : flags, lo);
+    write_header(t, c, out, len != 0 ? flags | ECN_FRESH : flags, lo);
     if (c->snd_una == c->snd_nxt)
         a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -536,7 +534,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     no_payload(out);
     struct chunk *next;
     len = attach(out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
-    write_header(t, c, out, TCP_PSH | FRESH, c->snd_nxt);
+    write_header(t, c, out, TCP_PSH | ECN_FRESH, c->snd_nxt);
     a->tx_cursor = next;
     r->chunk = out->chunk;
     r->hi = r->lo + len;

@@ -288,6 +288,8 @@ void input_time_wait(struct tcp *t, struct conn *c);
 void input_challenge(struct tcp *t, struct conn *c);
 /* An acknowledgement goes out with the next output. */
 void input_ack_now(struct tcp *t, struct conn *c);
+/* One goes out before all that is due, of what has been received before this segment. */
+void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags);
 
 enum {
     DUPTHRESH = 3,
@@ -447,12 +449,13 @@ enum { ECN_CONFIG_MAX = 5 };
 uint8_t ecn_wanted(const struct tcp *t);
 /* The bits of a SYN, and of a SYN-ACK that is sent for the `tries`th time again; `syn` is what
  * ecn_of_syn() said. */
-uint16_t ecn_syn_flags(const struct tcp *t, const struct conn *c);
+uint16_t ecn_syn_flags(const struct tcp *t, struct conn *c, struct tcp_out *out);
 uint16_t ecn_synack_flags(uint8_t syn, unsigned tries);
 bool ecn_synack_option(const struct tcp *t, uint8_t syn, unsigned tries,
                        struct wire_tcp_options *o);
 /* The same of a connection that sends its SYN-ACK itself. */
-uint16_t ecn_answer(const struct tcp *t, struct conn *c, struct wire_tcp_options *o);
+uint16_t ecn_answer(const struct tcp *t, struct conn *c, struct tcp_out *out,
+                    struct wire_tcp_options *o);
 /* What a SYN asks for and is to get: enum halfopen_ecn. */
 uint8_t ecn_of_syn(const struct tcp *t, const struct tcp_seg *seg);
 void ecn_syn_again(uint8_t *syn, const struct tcp_seg *seg);
@@ -474,8 +477,9 @@ bool ecn_alone(const struct tcp *t, const struct conn *c);
 bool ecn_option(const struct tcp *t, const struct conn *c, uint32_t *blocks,
                 struct wire_accecn *out);
 void ecn_option_sent(const struct tcp *t, struct conn *c);
-/* The bits of the next segment, and of its IP header; `fresh`: it carries new data. */
-uint16_t ecn_send(struct conn *c, struct tcp_out *out, uint16_t flags, bool fresh);
+/* The bits of the next segment, and of its IP header. Among `flags` may be ECN_FRESH. */
+enum { ECN_FRESH = 1 << 15 }; /* it carries new data; not on the wire */
+uint16_t ecn_send(const struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags);
 
 /* ---- output.c -------------------------------------------------------------------------------- */
 
