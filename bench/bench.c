@@ -26,17 +26,22 @@ void bench_die(const char *what, long value)
 
 void bench_arguments(struct bench *b, int argc, char **argv)
 {
-    static const char *const names[] = {[BULK] = "bulk", [RR] = "rr", [CRR] = "crr"};
-    for (int i = BULK; i <= CRR; i++) {
-        if (argc != 3 + i || strcmp(argv[1], names[i]) != 0)
+    static const struct {
+        const char *name;
+        int argc;
+    } works[] = {[BULK] = {"bulk", 3}, [RR] = {"rr", 4}, [CRR] = {"crr", 5}, [SYN] = {"syn", 3}};
+    for (int i = BULK; i <= SYN; i++) {
+        if (argc != works[i].argc || strcmp(argv[1], works[i].name) != 0)
             continue;
         b->work = (enum work)i;
-        b->connections = i >= RR ? (unsigned)strtoul(argv[2], NULL, 10) : 1;
-        b->timewaits = i >= CRR ? (unsigned)strtoul(argv[3], NULL, 10) : 1;
+        b->connections = argc > 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 1;
+        b->timewaits = argc > 4 ? (unsigned)strtoul(argv[3], NULL, 10) : 128;
         b->seconds = strtod(argv[argc - 1], NULL);
         return;
     }
-    bench_die("usage: bulk SECONDS | rr CONNECTIONS SECONDS | crr CONCURRENT TIMEWAIT SECONDS", 0);
+    bench_die("usage: bulk SECONDS | rr CONNECTIONS SECONDS | crr CONCURRENT TIMEWAIT SECONDS | "
+              "syn SECONDS",
+              0);
 }
 
 /* Time is that of the process: what others take of the processor is not counted. */

@@ -7,6 +7,7 @@
  *   rr CONNECTIONS SECONDS            64-byte requests and replies
  *   crr CONCURRENT TIMEWAIT SECONDS   connect, 64-byte request, reply, close, with so
  *                                     many TIME-WAIT entries at most
+ *   syn SECONDS                       SYNs of a flood, while an honest client connects
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -23,7 +24,7 @@ enum {
 };
 
 struct bench {
-    enum work { BULK, RR, CRR } work;
+    enum work { BULK, RR, CRR, SYN } work;
     unsigned connections; /* at a time */
     unsigned timewaits;   /* at most */
     double seconds;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "bench.h"
+#include "flood.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
 #include "lwip/netif.h"
@@ -196,6 +197,30 @@ static void turns(void)
     sys_check_timeouts();
 }
 
+/* What lwIP answers is dropped on the link. */
+static void flood_turns(void)
+{
+    static uint8_t flood[FLOOD][FLOOD_BYTES];
+    static unsigned at;
+    if (flood[0][0] == 0)
+        flood_make(flood, (uint8_t[]){10, 0, 2, 1});
+    now_ns = bench_clock();
+    for (int i = 0; i < TURNS; i++) {
+        for (int k = 0; k < 64; k++, at = (at + 1) % FLOOD) {
+            struct pbuf *p = pbuf_alloc(PBUF_RAW, FLOOD_BYTES, PBUF_POOL);
+            if (p == NULL || pbuf_take(p, flood[at], FLOOD_BYTES) != ERR_OK)
+                bench_die("pbuf_alloc", FLOOD_BYTES);
+            ip_input(p, &server.netif);
+        }
+        for (; server.tail != server.head; server.tail++)
+            pbuf_free(server.ring[server.tail % RING]);
+        for (; client.tail != client.head; client.tail++)
+            pbuf_free(client.ring[client.tail % RING]);
+        b.transactions += 64;
+    }
+    sys_check_timeouts();
+}
+
 int main(int argc, char **argv)
 {
     bench_arguments(&b, argc, argv);
@@ -211,6 +236,10 @@ int main(int argc, char **argv)
         bench_die("tcp_bind", err);
     listener = tcp_listen(listener);
     tcp_accept(listener, accepted);
+    if (b.work == SYN) {
+        bench_measure(&b, flood_turns);
+        return 0;
+    }
     for (unsigned i = 0; i < b.connections; i++)
         connect_one();
     bench_measure(&b, turns);

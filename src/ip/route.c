@@ -114,10 +114,10 @@ bool ip_is_broadcast(const struct ip_table *t, const uint8_t ip[16])
         return true;
     for (uint32_t i = 0; i < t->addr_count; i++) {
         const struct ip_addr *a = &t->addrs[i];
-        if (!wire_is_ip4(a->ip) || a->bits > 126 || common_bits(a->ip, ip) < a->bits)
+        if (a->bits < 96 || a->bits > 126 || !wire_is_ip4(a->ip))
             continue;
-        uint32_t host = UINT32_MAX >> (a->bits - 96);
-        if ((load_be32(ip + 12) & host) == host)
+        uint32_t host = (uint32_t)(UINT64_C(0xffffffff) >> (a->bits - 96));
+        if ((load_be32(a->ip + 12) | host) == load_be32(ip + 12))
             return true;
     }
     return false;

@@ -22,12 +22,15 @@ static enum scope scope_of(const struct listener *l)
     return l->laddr != 0 ? SCOPE_ADDRESS : l->any_ip4 ? SCOPE_IP4 : SCOPE_ANY;
 }
 
-static uint32_t listen_hash(const struct tcp *t, const struct listen_query *q)
+/* Without a key: what is in this table, only the owner puts there. */
+static uint32_t listen_hash(const struct listen_query *q)
 {
-    uint64_t w[3] = {0, 0, (uint64_t)q->scope << 16 | q->port};
+    uint64_t w[2] = {0, 0};
     if (q->scope == SCOPE_ADDRESS)
         memcpy(w, q->ip, 16);
-    return (uint32_t)siphash13_words(&t->key_flow, w, 3);
+    uint64_t h = (w[0] * 31 + w[1]) * 31 + ((uint64_t)q->scope << 16 | q->port);
+    h *= UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing: the high bits depend on all */
+    return (uint32_t)(h >> 32);
 }
 
 static bool listen_equal(const void *context, uint32_t ref)
@@ -42,7 +45,7 @@ static bool listen_equal(const void *context, uint32_t ref)
 static uint32_t lookup(const struct tcp *t, struct listen_query *q)
 {
     /* a listener's index stands in the table as it is: REF_LISTENER is 0 */
-    return flowtab_find(&t->listens, listen_hash(t, q), listen_equal, q);
+    return flowtab_find(&t->listens, listen_hash(q), listen_equal, q);
 }
 
 /* The most particular listener: by address before by family before any, a port before any port. */
@@ -52,7 +55,7 @@ static uint32_t find_listener(const struct tcp *t, const uint8_t *ip, uint16_t p
     for (int any_port = 0; any_port <= 1; any_port++) {
         q.port = any_port ? 0 : port;
         for (int scope = SCOPE_ADDRESS; scope <= SCOPE_ANY; scope++) {
-            if (scope == SCOPE_IP4 && !wire_is_ip4(ip))
+            if (t->listens_of[any_port][scope] == 0 || (scope == SCOPE_IP4 && !wire_is_ip4(ip)))
                 continue;
             q.scope = (enum scope)scope;
             uint32_t ix = lookup(t, &q);
@@ -91,7 +94,7 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
     l->syn_queue = args->syn_queue;
     l->backlog = max_u32(args->backlog, 1);
     l->accept_armed = true;
-    l->hash = listen_hash(t, &q);
+    l->hash = listen_hash(&q);
     if (q.scope == SCOPE_ADDRESS)
         l->laddr = addrs_get(t->addrs, args->local.ip, args->local.scope);
     if ((q.scope == SCOPE_ADDRESS && l->laddr == 0) || !flowtab_insert(&t->listens, l->hash, *ix)) {
@@ -100,6 +103,7 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
         slab_free(&t->listeners, *ix);
         return TERN_ENOMEM;
     }
+    t->listens_of[l->port == 0][q.scope]++;
     return 0;
 }
 
@@ -114,6 +118,7 @@ void listen_close(struct tcp *t, uint32_t ix)
 {
     struct listener *l = listener_at(t, ix);
     flowtab_remove(&t->listens, l->hash, ix);
+    t->listens_of[l->port == 0][scope_of(l)]--;
     if (l->laddr != 0)
         addrs_unref(t->addrs, l->laddr);
     l->laddr = 0;

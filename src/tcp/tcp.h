@@ -114,6 +114,7 @@ struct tcp {
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
     uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
+    uint32_t listens_of[2][3]; /* listeners at [any port][enum scope, in listen.c] */
     struct siphash_key key_flow, key_isn, key_ts, key_port, key_cookie;
     struct cookie_key cookie_keys[2]; /* of slots with an even and with an odd number */
     uint64_t cookie_offset;           /* from `now` to the clock of cookies; wraps */
