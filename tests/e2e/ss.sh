@@ -192,6 +192,20 @@ awaits heir-is-connected 5 "^ESTAB +0 +0 +192.0.2.1:[0-9]+ .*\"python3\",pid=$he
 kill "$heirs"
 wait "$heirs"
 
+start few --backlog 2
+exec 6>few.in
+told few "listen 8082 128" 6
+awaits backlog-option 5 "^LISTEN +0 +2 +0.0.0.0:8082 " -n --pid "$few"
+told few "connect 127.0.0.1 8082 c" 6
+told few "connect 127.0.0.1 8082 d" 6
+told few "connect 127.0.0.1 8082 e nonblocking" 6
+told few "connect 127.0.0.1 8082 f nonblocking" 6
+awaits backlog-is-full 5 "^LISTEN +3 +2 +0.0.0.0:8082 " -n --pid "$few" # one more, as in Linux
+awaits over-the-backlog 5 "^SYN-SENT .*192.0.2.80:[0-9]+ +192.0.2.1:8082" -n --pid "$few"
+exec 6>&-
+kill -KILL "$few"
+wait "$few" 2>/dev/null
+
 # ---- what is left out ----------------------------------------------------------------------------
 
 only() { # NAME PATTERN ss-arguments...: every line below the headline matches, and there is one
