@@ -414,6 +414,7 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
             a->sacked_segs = 0;
         if (UNLIKELY(holes) && seq_lt(s->reordered, high))
             note_reordering(c, a, s->reordered, high); /* a hole filled without our doing */
+        a->dup_run = 0;
         if (UNLIKELY(a->dupacks != 0))
             eat_dupacks(c, a, s);
         c->retries = 0;

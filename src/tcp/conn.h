@@ -202,6 +202,8 @@ struct active {
     uint32_t sack_high;   /* right edge of the highest SACK */
     uint32_t recover;     /* snd_nxt when recovery began (RFC 6582) */
     uint32_t dupacks;     /* without SACK: segments that have left the network */
+    uint32_t dup_run;     /* duplicate ACKs since SND.UNA moved, */
+    uint32_t dup_edge;    /* and SND.NXT at the first of them */
     uint32_t t_rto;       /* retransmission, persist or probe */
     uint32_t t_probe;     /* tail-loss probe */
     uint32_t t_reorder;   /* RACK's reordering timer */

@@ -163,8 +163,11 @@ static void note_dupack(struct conn *c, struct active *a, struct ack_sample *s)
     if (!s->duplicate || c->flags & CONN_SACK)
         return;
     uint32_t room = in_flight(c, a);
-    if (room < c->mss)
-        return; /* more of them than there are segments: not ours */
+    if (a->dup_run == 0)
+        a->dup_edge = c->snd_nxt;
+    if (room < c->mss || (a->dup_run + 1) * c->mss > a->dup_edge - c->snd_una)
+        return; /* more of them than there were segments: not ours (RFC 5681 3.2, 5) */
+    a->dup_run++;
     a->dupacks++;
     s->acked += c->mss;
     a->delivered += c->mss;
@@ -377,7 +380,7 @@ void loss_on_rto(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
     enum loss_phase was = (enum loss_phase)a->phase;
-    a->dupacks = 0;
+    a->dupacks = a->dup_run = 0;
     mark_all(t, a);
     bool first = was <= LOSS_DISORDER || seq_leq(a->recover, c->snd_una) ||
                  (was == LOSS_RTO && c->retries == 1);
