@@ -19,7 +19,7 @@ static unsigned taken(struct rig *r)
     return n;
 }
 
-/* Acknowledges all that comes until everything queued has arrived; the peer has the first `have`. */
+/* Acknowledges all that comes until everything queued has arrived; the peer has `have` of it. */
 static void finishes(struct peer *p, uint32_t have, uint32_t total)
 {
     struct rig *r = p->r;
