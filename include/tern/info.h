@@ -118,6 +118,13 @@ enum tern_drop {
     X(COOKIES_SENT, "SYNs answered with a cookie")                                                 \
     X(COOKIES_TAKEN, "connections made of a SYN cookie")                                           \
     X(COOKIES_BAD, "segments that might have brought a SYN cookie, and did not")                   \
+    X(FASTOPEN_ACTIVE, "our SYNs whose data was acknowledged (RFC 7413)")                          \
+    X(FASTOPEN_ACTIVE_FAILS, "our SYNs whose data was not")                                        \
+    X(FASTOPEN_PASSIVE, "connections made by a SYN with a good cookie")                            \
+    X(FASTOPEN_PASSIVE_ALT, "of these, by a cookie of the key before")                             \
+    X(FASTOPEN_PASSIVE_FAILS, "SYNs with a cookie that was none of ours")                          \
+    X(FASTOPEN_OVERFLOWS, "SYNs with a cookie when too many of them were waiting")                 \
+    X(FASTOPEN_REQUESTS, "SYNs that ask for a cookie")                                             \
     X(HOLDS, "SYNs held for the application")                                                      \
     X(HOLDS_EXPIRED, "held SYNs dropped for age")                                                  \
     X(TIMEWAITS, "TIME-WAIT entries made")                                                         \
@@ -156,7 +163,17 @@ enum { /* tern_tcp_info.options */
        TERN_INFO_WSCALE = 4,
        TERN_INFO_ECN = 8,          /* RFC 3168 or RFC 9768, */
        TERN_INFO_ECN_SEEN = 16,    /* and the peer's packets are ECN-capable */
-       TERN_INFO_ECN_ACCURATE = 32 /* RFC 9768 */
+       TERN_INFO_ECN_ACCURATE = 32, /* RFC 9768 */
+       TERN_INFO_SYN_DATA = 64,        /* a SYN's data was taken: RFC 7413 */
+       TERN_INFO_FASTOPEN_CHILD = 128, /* the peer's SYN made this connection */
+};
+
+/* Why our SYN brought no data, or not all the way; Linux's numbers. */
+enum tern_fastopen_fail {
+    TERN_FASTOPEN_OK,
+    TERN_FASTOPEN_NO_COOKIE, /* none was known */
+    TERN_FASTOPEN_REFUSED,   /* the SYN-ACK did not acknowledge it */
+    TERN_FASTOPEN_SYN_LOST,  /* it was sent again without */
 };
 
 /* What loss recovery is doing; Linux's names and numbers. */
@@ -222,6 +239,7 @@ typedef struct tern_tcp_info {
     uint8_t ecn_option_seen, ecn_fail;
     uint16_t timeouts, timeout_runs; /* of the retransmission timer; in a row counts as one run */
     uint8_t keep_probes;             /* unanswered, of keep-alive */
+    uint8_t fastopen_fail;           /* enum tern_fastopen_fail */
     uint64_t timeouts_time;          /* how long these runs took */
 } tern_tcp_info;
 

@@ -72,6 +72,8 @@ void tern_sockets_now(tern_sockets *p, uint64_t now);
 void tern_sockets_events(tern_sockets *p, const tern_event *ev, size_t n);
 /* The settings in force, to be read and changed. */
 tern_sockets_tune *tern_sockets_tuning(tern_sockets *p);
+/* net.ipv4.tcp_fastopen_key: one key or two, of 16 bytes. -EINVAL. */
+int tern_sockets_fastopen_keys(tern_sockets *p, const uint8_t *keys, size_t n);
 /* The earliest moment at which something happens here without an event; TERN_NEVER. */
 uint64_t tern_sockets_next(const tern_sockets *p);
 /* The stack's handle of a descriptor: for looking at it, not for use. id 0: it has none. */

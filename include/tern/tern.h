@@ -158,6 +158,7 @@ typedef struct tern_config {
     uint32_t timewait_max;  /* TIME-WAIT entries; over it the oldest goes */
     uint32_t listeners_max; /* listening sockets */
     uint32_t ifaces_max, addrs_max, routes_max;
+    uint32_t fastopen_peers_max; /* peers whose Fast Open cookie is remembered */
     uint32_t output_max;  /* packets handed out and not yet done */
     uint32_t replies_max; /* stateless replies (RST, ICMP) waiting for output */
     uint32_t advance_max; /* timers fired by one tern_advance() */
@@ -375,12 +376,25 @@ enum tern_opt {
     TERN_OPT_FIN_WAIT2,    /* ns in FIN-WAIT-2 of a closed socket; 0: tern_config's; -1: none */
     TERN_OPT_DEFER_ACCEPT, /* listener: accept with the first data, or after so many SYN-ACKs */
     TERN_OPT_ECN, /* 0 none, 1 classic, 2 accurate: to ask for; then what was agreed upon */
+    /* TCP Fast Open (RFC 7413). Listener: so many connections whose SYN brought data and a cookie
+     * of ours may be accepted before their handshake is over; 0: off. Connection, between
+     * tern_connect() and the next tern_output(): 1: the SYN brings what is queued, if a cookie is
+     * known (else it asks for one); 2: it waits until something is, too. Read: how many bytes that
+     * SYN can bring. */
+    TERN_OPT_FASTOPEN,
+    TERN_OPT_FASTOPEN_FREE, /* 0/1: no cookie is needed; before the SYN */
     TERN_OPT_COUNT
 };
-/* Of a listener, RCVBUF, TTL, DSCP, MSS and DEFER_ACCEPT: what its SYN-ACKs say and its
- * connections begin with. TERN_EINVAL: an unknown option or a value out of its range. */
+/* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its
+ * SYN-ACKs say and its connections begin with. TERN_EINVAL: an unknown option or a value out of its
+ * range. */
 int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value);
 int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value);
+
+/* The keys that Fast Open's cookies are made with: `n` times 16 bytes, at most two; of two the
+ * first makes them, and those of the second are still good. Of a listener (n 0: the shard's again),
+ * or with id 0 of the shard, which has one from its seed. TERN_EINVAL. */
+int tern_fastopen_keys(tern *s, tern_sock listener, const uint8_t *keys, size_t n);
 
 /* Says that nobody will read any more: once our FIN is queued, new data is answered with RST. What
  * has been received stays readable. */

@@ -1,6 +1,7 @@
 /* sut_config.c - sysctl's settings as the stack's configuration; its counters as nstat's. */
 #include "drill/sut_config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MS UINT64_C(1000000)
@@ -72,10 +73,29 @@ static void three(uint32_t out[3], const struct drill_settings *s, const char *n
         out[i] = (uint32_t)drill_settings_number(s, name, i);
 }
 
+/* "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4", and perhaps another one behind a comma. */
+static const char *fastopen_keys(tern *stack, const char *text)
+{
+    uint8_t keys[32];
+    size_t n = 0;
+    while (n < sizeof(keys)) {
+        char *end;
+        uint32_t word = (uint32_t)strtoul(text, &end, 16);
+        for (unsigned i = 0; i < 4; i++)
+            keys[n++] = (uint8_t)(word >> 8 * i);
+        if (end == text || *end != (n % 16 != 0 ? '-' : ','))
+            break;
+        text = end + 1;
+    }
+    return n % 16 == 0 && tern_fastopen_keys(stack, (tern_sock){0}, keys, n / 16) == 0
+               ? NULL
+               : "tcp_fastopen_key wants one key or two";
+}
+
 const char *sut_tern_retune(tern *stack, tern_sockets_tune *t, const struct drill_settings *before,
                             const struct drill_settings *s)
 {
-    (void)stack, (void)before;
+    (void)before;
     t->somaxconn = u32(s, "net.core.somaxconn");
     t->rmem_max = u32(s, "net.core.rmem_max");
     t->wmem_max = u32(s, "net.core.wmem_max");
@@ -92,7 +112,9 @@ const char *sut_tern_retune(tern *stack, tern_sockets_tune *t, const struct dril
     t->ip_default_ttl = u32(s, "net.ipv4.ip_default_ttl");
     t->bindv6only = u32(s, "net.ipv6.bindv6only") != 0;
     t->tcp_fastopen = u32(s, "net.ipv4.tcp_fastopen");
-    return NULL;
+    if (drill_settings_number(s, "route.fastopen_no_cookie", 0) != 0)
+        t->tcp_fastopen |= 4 | 0x200;
+    return fastopen_keys(stack, drill_settings_get(s, "net.ipv4.tcp_fastopen_key"));
 }
 
 bool sut_tern_counter(const tern *stack, const char *name, uint64_t *value)

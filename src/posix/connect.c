@@ -18,8 +18,44 @@ static int connect_errno(int err)
     }
 }
 
+/* What a SYN brings (RFC 7413). */
+struct on_syn {
+    const struct msghdr *msg;
+    size_t copied;
+};
+
+static void ask_fast(struct sock *sk, int how)
+{
+    tern *s = sk->p->conf.stack;
+    bool free = sk->opts.fastopen_no_cookie || sk->p->tune.tcp_fastopen & TFO_CLIENT_FREE;
+
+    if (free)
+        (void)tern_option_set(s, sk->k, TERN_OPT_FASTOPEN_FREE, 1);
+    (void)tern_option_set(s, sk->k, TERN_OPT_FASTOPEN, how);
+}
+
+/* Queues what the SYN has room for. */
+static void fill_syn(struct sock *sk, struct on_syn *on)
+{
+    tern *s = sk->p->conf.stack;
+    int64_t room = 0;
+
+    (void)tern_option_get(s, sk->k, TERN_OPT_FASTOPEN, &room);
+    for (size_t i = 0; i < on->msg->msg_iovlen && room > 0; i++) {
+        const struct iovec *v = &on->msg->msg_iov[i];
+        size_t want = (int64_t)v->iov_len < room ? v->iov_len : (size_t)room;
+        ptrdiff_t n = want != 0 ? tern_send(s, sk->k, v->iov_base, want) : 0;
+        if (n < 0)
+            return;
+        on->copied += (size_t)n;
+        if ((size_t)n < v->iov_len)
+            return;
+        room -= n;
+    }
+}
+
 /* The SYN leaves with the stack's next output. */
-static int begin(struct sock *sk, const void *addr, socklen_t len)
+static int begin(struct sock *sk, const void *addr, socklen_t len, struct on_syn *on)
 {
     tern *s = sk->p->conf.stack;
     tern_addr peer, local = sk->local;
@@ -41,6 +77,16 @@ static int begin(struct sock *sk, const void *addr, socklen_t len)
     sk->gone = sk->done = false;
     (void)tern_names(s, sk->k, &sk->local, NULL);
     opts_apply(sk);
+    sk->deferred = false;
+    if (on != NULL) {
+        ask_fast(sk, 1);
+        fill_syn(sk, on);
+    } else if (sk->opts.fastopen_connect) {
+        int64_t room = 0;
+        ask_fast(sk, 2);
+        (void)tern_option_get(s, sk->k, TERN_OPT_FASTOPEN, &room);
+        sk->deferred = room != 0;
+    }
     return 0;
 }
 
@@ -66,15 +112,17 @@ static int failed(struct sock *sk)
     return err != 0 ? err : -ECONNABORTED;
 }
 
-int sock_connect(struct sock *sk, const void *addr, socklen_t len, int flags)
+static int connect_with(struct sock *sk, const void *addr, socklen_t len, int flags,
+                        struct on_syn *on)
 {
     sa_family_t family;
     int err = -EINPROGRESS;
 
-    if (len < sizeof family)
+    if (addr != NULL && len < sizeof family)
         return -EINVAL;
-    memcpy(&family, addr, sizeof family);
-    if (family == AF_UNSPEC) {
+    if (addr != NULL)
+        memcpy(&family, addr, sizeof family);
+    if (addr != NULL && family == AF_UNSPEC) {
         sock_disconnect(sk);
         return 0;
     }
@@ -83,14 +131,20 @@ int sock_connect(struct sock *sk, const void *addr, socklen_t len, int flags)
         return -EISCONN;
     case SOCK_CONNECTING:
         err = -EALREADY;
+        if (sk->deferred)
+            err = on != NULL ? -EINPROGRESS : -EISCONN;
+        if (sk->deferred && on != NULL)
+            fill_syn(sk, on);
         break;
     case SOCK_UNCONNECTED:
         if (sock_state(sk, NULL) != LINUX_CLOSE)
             return -EISCONN;
-        int begun = begin(sk, addr, len);
+        int begun = begin(sk, addr, addr != NULL ? len : 0, on);
         if (begun != 0)
             return begun;
         sk->phase = SOCK_CONNECTING;
+        if (sk->deferred)
+            return 0;
         break;
     default:
         return -EINVAL;
@@ -104,6 +158,32 @@ int sock_connect(struct sock *sk, const void *addr, socklen_t len, int flags)
         return failed(sk);
     sk->phase = SOCK_CONNECTED;
     return 0;
+}
+
+int sock_connect(struct sock *sk, const void *addr, socklen_t len, int flags)
+{
+    return connect_with(sk, addr, len, flags, NULL);
+}
+
+int sock_connect_fast(struct sock *sk, const struct msghdr *msg, int flags, size_t *copied)
+{
+    struct on_syn on = {.msg = msg};
+    const void *addr = msg->msg_namelen != 0 ? msg->msg_name : NULL;
+    sa_family_t family = 0;
+
+    if (addr != NULL && msg->msg_namelen >= sizeof family)
+        memcpy(&family, addr, sizeof family);
+    if (!(sk->p->tune.tcp_fastopen & TFO_CLIENT) ||
+        (addr != NULL && msg->msg_namelen >= sizeof family && family == AF_UNSPEC))
+        return -EOPNOTSUPP;
+    if (sk->fast_busy)
+        return -EALREADY;
+    sk->fast_busy = true;
+    bool blocks = file_blocks(&sk->file, flags);
+    int err = connect_with(sk, addr, msg->msg_namelen, blocks ? 0 : O_NONBLOCK, &on);
+    sk->fast_busy = sk->deferred = false;
+    *copied = on.copied;
+    return err;
 }
 
 int tern_socket_connect(tern_sockets *p, int fd, const void *addr, socklen_t len)
@@ -131,6 +211,9 @@ static int listen_begin(struct sock *sk, uint32_t backlog)
         sk->listening = false;
         return -EADDRINUSE;
     }
+    uint32_t fast = sk->p->tune.tcp_fastopen;
+    if (fast & TFO_SERVER_ALL && fast & TFO_SERVER && sk->opts.fastopen == 0)
+        sk->opts.fastopen = (int)backlog - 1;
     tern_listen_args args = {.local = sk->local, .backlog = backlog, .user = sock_user(sk)};
     if (sk->domain == AF_INET6 && sk->opts.v6only)
         args.flags |= TERN_LISTEN_IP6_ONLY;
@@ -142,6 +225,7 @@ static int listen_begin(struct sock *sk, uint32_t backlog)
     }
     sk->gone = sk->done = false;
     opts_apply(sk);
+    opts_fastopen(sk);
     return 0;
 }
 
@@ -173,6 +257,7 @@ static struct sock *child(struct sock *sk, int flags)
     c->domain = sk->domain;
     c->protocol = sk->protocol;
     c->opts = sk->opts;
+    c->opts.fastopen = 0;
     c->phase = SOCK_CONNECTED;
     c->addr_locked = sk->addr_locked;
     return c;

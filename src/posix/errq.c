@@ -207,7 +207,8 @@ static uint32_t queued(const struct sock *sk)
 {
     tern_tcp_info info;
     sock_state(sk, &info);
-    return info.snd_una - info.iss - 1 + info.tx_queued;
+    bool opening = sk->phase == SOCK_CONNECTING || info.snd_una == info.iss;
+    return (opening ? 0 : info.snd_una - info.iss - 1) + info.tx_queued;
 }
 
 void errq_sent(struct sock *sk, size_t len, bool zerocopy, uint32_t tsflags)

@@ -258,6 +258,17 @@ static int set_congestion(struct sock *sk, const void *value, socklen_t len)
     return 0;
 }
 
+static int set_fastopen_key(struct sock *sk, const void *value, socklen_t len)
+{
+    if (len != 16 && len != 32)
+        return -EINVAL;
+    memcpy(sk->fo_key, value, len);
+    sk->fo_keys = (uint8_t)(len / 16);
+    if (sk->listening)
+        opts_fastopen(sk);
+    return 0;
+}
+
 static int set_own(struct sock *sk, const struct posix_option *opt, const void *value,
                    socklen_t len)
 {
@@ -271,6 +282,8 @@ static int set_own(struct sock *sk, const struct posix_option *opt, const void *
         return set_timestamping(sk, value, len);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
         return set_congestion(sk, value, len);
+    if (opt->level == IPPROTO_TCP && opt->name == TCP_FASTOPEN_KEY)
+        return set_fastopen_key(sk, value, len);
     return -ENOPROTOOPT;
 }
 
@@ -315,6 +328,9 @@ static int get_own(struct sock *sk, const struct posix_option *opt, void *to, so
         return give(to, len, (int[2]){sk->opts.timestamping, 0}, sizeof(int[2]));
     if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
         return give(to, len, sk->opts.congestion, sizeof sk->opts.congestion);
+    if (opt->level == IPPROTO_TCP && opt->name == TCP_FASTOPEN_KEY)
+        return sk->fo_keys != 0 ? give(to, len, sk->fo_key, 16u * sk->fo_keys)
+                                : give(to, len, sk->p->fo_key, 16u * sk->p->fo_keys);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_INFO) {
         tcpinfo_fill(sk, &info);
         return give(to, len, &info, sizeof info);

@@ -272,6 +272,52 @@ static void apply_defer_accept(struct sock *sk)
     tell(sk, TERN_OPT_DEFER_ACCEPT, sk->opts.defer_accept);
 }
 
+void opts_fastopen(struct sock *sk)
+{
+    uint32_t how = sk->p->tune.tcp_fastopen;
+    bool on = how & TFO_SERVER && sk->listening;
+
+    tell(sk, TERN_OPT_FASTOPEN_FREE, sk->opts.fastopen_no_cookie || how & TFO_SERVER_FREE);
+    tell(sk, TERN_OPT_FASTOPEN, on ? sk->opts.fastopen : 0);
+    if (sk->fo_keys != 0)
+        (void)tern_fastopen_keys(sk->p->conf.stack, sk->k, sk->fo_key, sk->fo_keys);
+}
+
+static void apply_fastopen(struct sock *sk)
+{
+    if (sk->listening)
+        opts_fastopen(sk);
+}
+
+static int set_fastopen(struct sock *sk, int value)
+{
+    if (value < 0 || !STATE_IN(sock_state(sk, NULL), S(CLOSE) | S(LISTEN)))
+        return -EINVAL;
+    sk->opts.fastopen =
+        (uint32_t)value < sk->p->tune.somaxconn ? value : (int)sk->p->tune.somaxconn;
+    return 0;
+}
+
+static int set_fastopen_connect(struct sock *sk, int value)
+{
+    if (value < 0 || value > 1)
+        return -EINVAL;
+    if (!(sk->p->tune.tcp_fastopen & TFO_CLIENT))
+        return -EOPNOTSUPP;
+    if (sock_state(sk, NULL) != LINUX_CLOSE)
+        return -EINVAL;
+    sk->opts.fastopen_connect = value;
+    return 0;
+}
+
+static int set_fastopen_no_cookie(struct sock *sk, int value)
+{
+    if (value < 0 || value > 1 || !STATE_IN(sock_state(sk, NULL), S(CLOSE) | S(LISTEN)))
+        return -EINVAL;
+    sk->opts.fastopen_no_cookie = value;
+    return 0;
+}
+
 /* ---- the rows -------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(struct sock_opts, field)
@@ -363,6 +409,13 @@ const struct posix_option posix_options[] = {
     {NUMBER(TCP, TCP_INQ, inq, 0, 1, "bytes still waiting, as a control message of recvmsg()")},
     {OWN(TCP, TCP_CONGESTION, "the algorithm's name")},
     {OWN(TCP, TCP_INFO, "struct tcp_info")},
+    {ROW(TCP, TCP_FASTOPEN, "listener: so many connections made by a SYN's data may wait"),
+     .kind = OPT_INT, .offset = AT(fastopen), .set = set_fastopen, .apply = apply_fastopen},
+    {ROW(TCP, TCP_FASTOPEN_CONNECT, "connect() leaves the SYN to the first write"), .kind = OPT_INT,
+     .offset = AT(fastopen_connect), .set = set_fastopen_connect},
+    {ROW(TCP, TCP_FASTOPEN_NO_COOKIE, "a SYN's data needs no cookie"), .kind = OPT_INT,
+     .offset = AT(fastopen_no_cookie), .set = set_fastopen_no_cookie, .apply = apply_fastopen},
+    {OWN(TCP, TCP_FASTOPEN_KEY, "what cookies are made with: one key or two, of 16 bytes")},
     {ROW(TCP, TCP_REPAIR, "EPERM"), .kind = OPT_DENY},
 
     {ROW(IP4, IP_TOS, "the DSCP; ECN's bits are TCP's"), .kind = OPT_INT, .offset = AT(tos),

@@ -77,6 +77,15 @@ void tern_sockets_events(tern_sockets *p, const tern_event *ev, size_t n)
 
 tern_sockets_tune *tern_sockets_tuning(tern_sockets *p) { return &p->tune; }
 
+int tern_sockets_fastopen_keys(tern_sockets *p, const uint8_t *keys, size_t n)
+{
+    if (n == 0 || tern_fastopen_keys(p->conf.stack, (tern_sock){0}, keys, n) < 0)
+        return -EINVAL;
+    memcpy(p->fo_key, keys, 16 * n);
+    p->fo_keys = (uint32_t)n;
+    return 0;
+}
+
 /* Linux has timers above TCP; here all of them are the stack's. */
 uint64_t tern_sockets_next(const tern_sockets *p)
 {

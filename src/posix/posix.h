@@ -48,6 +48,8 @@ struct tern_sockets {
     struct sock **socks; /* by slot; the stack's `user` is the slot and 1 */
     uint32_t socks_size;
     uint32_t port_step; /* for bind() to port 0 */
+    uint32_t fo_keys;   /* net.ipv4.tcp_fastopen_key: how many, */
+    uint8_t fo_key[32]; /* one after the other */
 };
 
 /* ---- posix.c: life, waiting ------------------------------------------------------------------ */
@@ -143,6 +145,10 @@ struct sock {
     bool done;                     /* the peer's FIN has come */
     bool more;                     /* corked by MSG_MORE alone */
     bool gone;                     /* the stack has told how this connection ended */
+    bool deferred;                 /* TCP_FASTOPEN_CONNECT: the SYN waits for data */
+    bool fast_busy;                /* a call with MSG_FASTOPEN waits */
+    uint8_t fo_keys;               /* TCP_FASTOPEN_KEY: how many, */
+    uint8_t fo_key[32];            /* one after the other */
     uint8_t shut;                  /* SHUT_* by the user */
     int err;                       /* pending, positive errno */
     int err_soft;                  /* what ICMP said, should it end by a timeout */
@@ -175,8 +181,15 @@ void sock_event(struct sock *sk, const tern_event *ev);
 void sock_disconnect(struct sock *sk);
 /* The last descriptor is closed: SO_LINGER, and the waiting it asks for. */
 int sock_linger(struct sock *sk);
-/* connect() for others: `flags` O_NONBLOCK or not. */
+/* connect() for others: `flags` O_NONBLOCK or not. With `msg` (MSG_FASTOPEN) the SYN brings as much
+ * of it as it can: *copied. */
 int sock_connect(struct sock *sk, const void *addr, socklen_t len, int flags);
+int sock_connect_fast(struct sock *sk, const struct msghdr *msg, int flags, size_t *copied);
+/* Its data may be sent although the third segment of its handshake has not come. */
+static inline bool sock_fast_child(int state, const tern_tcp_info *info)
+{
+    return state == LINUX_SYN_RECV && info->options & TERN_INFO_FASTOPEN_CHILD;
+}
 
 /* ---- bind.c: addresses and ports ------------------------------------------------------------- */
 
@@ -209,6 +222,16 @@ ssize_t iov_length(const struct iovec *iov, size_t n);
 /* ---- opts.c ---------------------------------------------------------------------------------- */
 
 void opts_init(const tern_sockets *p, struct sock_opts *o, int domain);
+/* Whether Fast Open goes without cookies; bits of net.ipv4.tcp_fastopen. */
+enum {
+    TFO_CLIENT = 1,
+    TFO_SERVER = 2,
+    TFO_CLIENT_FREE = 4,
+    TFO_SERVER_FREE = 0x200,
+    TFO_SERVER_ALL = 0x400
+};
+/* Tells a new listener what Fast Open is to do. */
+void opts_fastopen(struct sock *sk);
 /* Tells the stack's new connection or listener of everything that was set before. */
 void opts_apply(struct sock *sk);
 

@@ -20,9 +20,11 @@ static uint64_t deadline(const struct sock *sk, int flags)
 /* Until the handshake is over: 0, or why nothing can be sent. */
 static int await_open(struct sock *sk, uint64_t until)
 {
+    tern_tcp_info info;
     int state;
 
-    while (!STATE_IN((state = sock_state(sk, NULL)), S(ESTABLISHED) | S(CLOSE_WAIT))) {
+    while (!STATE_IN((state = sock_state(sk, &info)), S(ESTABLISHED) | S(CLOSE_WAIT)) &&
+           !sock_fast_child(state, &info)) {
         int err = sock_error(sk);
         if (err != 0)
             return err;
@@ -123,7 +125,9 @@ static void cork(struct sock *sk, bool more)
     (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_CORK, more);
 }
 
-static ssize_t send_all(struct sock *sk, const struct msghdr *msg, int flags, uint64_t until)
+/* Sends what comes after the first `skip` bytes. */
+static ssize_t send_all(struct sock *sk, const struct msghdr *msg, size_t skip, int flags,
+                        uint64_t until)
 {
     ssize_t done = 0;
 
@@ -131,20 +135,32 @@ static ssize_t send_all(struct sock *sk, const struct msghdr *msg, int flags, ui
         cork(sk, true);
     for (size_t i = 0; i < msg->msg_iovlen; i++) {
         const struct iovec *v = &msg->msg_iov[i];
-        if (v->iov_len == 0)
+        size_t off = skip < v->iov_len ? skip : v->iov_len, len = v->iov_len - off;
+        skip -= off;
+        if (len == 0)
             continue;
-        ssize_t n = send_piece(sk, v->iov_base, v->iov_len, until);
+        ssize_t n = send_piece(sk, (const uint8_t *)v->iov_base + off, len, until);
         if (n < 0) {
             done = done != 0 ? done : n;
             break;
         }
         done += n;
-        if ((size_t)n < v->iov_len)
+        if ((size_t)n < len)
             break;
     }
     if (!(flags & MSG_MORE))
         cork(sk, false);
     return done;
+}
+
+static ssize_t send_rest(struct sock *sk, const struct msghdr *msg, size_t skip, int flags,
+                         uint64_t until)
+{
+    ssize_t err = await_open(sk, until);
+
+    if (err == 0 && broken(sk))
+        err = broken_errno(sk);
+    return err != 0 ? err : send_all(sk, msg, skip, flags, until);
 }
 
 ssize_t sock_send(struct sock *sk, const struct msghdr *msg, int flags)
@@ -157,12 +173,16 @@ ssize_t sock_send(struct sock *sk, const struct msghdr *msg, int flags)
         return err;
     if (flags & MSG_OOB)
         return -EOPNOTSUPP;
-    err = await_open(sk, until);
-    if (err == 0 && broken(sk))
-        err = broken_errno(sk);
-    if (err != 0)
-        return err;
-    ssize_t n = send_all(sk, msg, flags, until);
+    size_t on_syn = 0;
+    if (flags & MSG_FASTOPEN || sk->deferred) {
+        err = sock_connect_fast(sk, msg, flags, &on_syn);
+        if (err != 0 && (err != -EINPROGRESS || on_syn == 0))
+            return err;
+    }
+    ssize_t n = err == 0 ? send_rest(sk, msg, on_syn, flags, until) : 0;
+    if (n < 0 && on_syn == 0)
+        return n;
+    n = (n > 0 ? n : 0) + (ssize_t)on_syn;
     if (n > 0)
         errq_sent(sk, (size_t)n, flags & MSG_ZEROCOPY && sk->opts.zerocopy, tsflags);
     return n;

@@ -217,7 +217,9 @@ uint32_t sock_poll(struct sock *sk)
         mask |= EPOLLHUP;
     if (shut & SHUT_RCV)
         mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-    if (!STATE_IN(state, S(SYN_SENT) | S(SYN_RECV))) {
+    if (sk->deferred && state == LINUX_SYN_SENT)
+        mask |= EPOLLOUT | EPOLLWRNORM; /* so that its SYN gets its data */
+    if (!STATE_IN(state, S(SYN_SENT) | S(SYN_RECV)) || sock_fast_child(state, &info)) {
         uint32_t lowat = sk->opts.rcvlowat > 1 ? (uint32_t)sk->opts.rcvlowat : 1;
         if (info.rx_queued >= lowat)
             mask |= EPOLLIN | EPOLLRDNORM;
@@ -283,7 +285,7 @@ void sock_disconnect(struct sock *sk)
     if (needs_reset(sk, sock_state(sk, NULL)))
         sk->err = ECONNRESET;
     drop_handle(sk, !sk->listening);
-    sk->listening = sk->gone = sk->done = sk->more = false;
+    sk->listening = sk->gone = sk->done = sk->more = sk->deferred = false;
     sk->shut = 0;
     sk->err_soft = 0;
     errq_free(sk);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4, OPT_ECN = 8, OPT_ECN_SEEN = 16 };
+enum { OPT_SYN_DATA = 32, OPT_TFO_CHILD = 128 };
 enum { ATO_MIN_US = 40000, MSS_DEFAULT = 536, MSS_LEAST = 88, TS_BYTES = 12 };
 
 static uint32_t us(uint64_t ns) { return (uint32_t)(ns / NS_PER_US); }
@@ -20,7 +21,9 @@ static uint8_t options_of(const tern_tcp_info *t)
                      (t->options & TERN_INFO_SACK ? OPT_SACK : 0) |
                      (t->options & TERN_INFO_WSCALE ? OPT_WSCALE : 0) |
                      (t->options & TERN_INFO_ECN ? OPT_ECN : 0) |
-                     (t->options & TERN_INFO_ECN_SEEN ? OPT_ECN_SEEN : 0));
+                     (t->options & TERN_INFO_ECN_SEEN ? OPT_ECN_SEEN : 0) |
+                     (t->options & TERN_INFO_SYN_DATA ? OPT_SYN_DATA : 0) |
+                     (t->options & TERN_INFO_FASTOPEN_CHILD ? OPT_TFO_CHILD : 0));
 }
 
 /* Linux has a bit each for ACE and for the option, sent (1, 4) and received (2, 8). */
@@ -130,6 +133,7 @@ static void fill_conn(struct tern_linux_tcp_info *out, const tern_tcp_info *t)
     out->tcpi_snd_wscale = t->snd_wscale & 0xfu;
     out->tcpi_rcv_wscale = t->rcv_wscale & 0xfu;
     out->tcpi_delivery_rate_app_limited = t->app_limited;
+    out->tcpi_fastopen_client_fail = t->fastopen_fail & 3u;
     out->tcpi_snd_mss = t->snd_mss;
     out->tcpi_advmss = t->mss_own - headers;
     out->tcpi_rcv_mss = rcv_mss_of(t, out->tcpi_advmss);

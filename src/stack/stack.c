@@ -18,6 +18,7 @@ void tern_config_default(tern_config *cfg)
         .ifaces_max = 8,
         .addrs_max = 4096,
         .routes_max = 256,
+        .fastopen_peers_max = 256,
         .output_max = 4096,
         .replies_max = 1024,
         .advance_max = 4096,

@@ -206,6 +206,8 @@ void conn_free(struct tcp *t, struct conn *c)
     free_active(t, c);
     ecn_free(t, c);
     wheel_clear(&t->conn_wheel, c->self);
+    if (conn_rare_of(c) != NULL)
+        pool_give(&t->rares, c->stats->rare);
     if (c->stats != NULL)
         pool_give(&t->stats, c->stats);
     c->stats = NULL;
@@ -221,6 +223,7 @@ void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
 {
     if (c->state != TERN_CLOSED)
         conn_state(t, c, TERN_CLOSED);
+    fastopen_over(t, c, false);
     leave_table(t, c);
     c->err = (int8_t)err;
     c->t_close = 0;
@@ -260,6 +263,18 @@ void conn_reset(struct tcp *t, struct conn *c, enum tern_err err)
     conn_end(t, c, err);
 }
 
+void conn_syn_lost(struct conn *c, unsigned times)
+{
+    c->flags |= CONN_SYN_LOST;
+    if (times > 1) /* RFC 5681 3.1; as Linux, not for the first, which comes after 1 s, not 3 s */
+        c->cwnd = c->mss;
+    if (c->stats == NULL)
+        return;
+    c->stats->retransmits = times;
+    c->stats->timeouts = (uint16_t)times;
+    c->stats->timeout_runs = 1;
+}
+
 /* ---- the working block ----------------------------------------------------------------------- */
 
 void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
@@ -271,8 +286,6 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
     uint32_t mss = c->mss;
     /* IW10 (RFC 6928) for a new connection; else what it had before it froze */
     a->cc.cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(c);
-    if (c->cwnd == 0 && c->flags & CONN_SYN_LOST)
-        a->cc.cwnd = mss; /* RFC 5681 3.1 */
     a->cc.ssthresh = c->ssthresh;
     ops->init(&a->cc, mss, t->now);
     if (c->cwnd != 0 && ops->thaw != NULL)

@@ -19,6 +19,7 @@
 
 #include "base/chunk.h"
 #include "base/ranges.h"
+#include "base/siphash.h"
 #include "base/wheel.h"
 #include "tern/cc.h"
 #include "tern/info.h"
@@ -317,6 +318,39 @@ enum conn_wait {
     WAIT_KINDS
 };
 
+enum fastopen_flag {
+    FASTOPEN_ASK = 1,      /* our SYN brings data, or asks for a cookie */
+    FASTOPEN_WAIT = 2,     /* it waits for the data, if a cookie is known */
+    FASTOPEN_FREE = 4,     /* no cookie is needed */
+    FASTOPEN_OPTION = 8,   /* it had the option, */
+    FASTOPEN_EXP = 16,     /* in the experimental form, */
+    FASTOPEN_DATA = 32,    /* and data, */
+    FASTOPEN_ACKED = 64,   /* which the SYN-ACK acknowledged; or we did, of the peer's SYN */
+    FASTOPEN_PASSIVE = 128 /* made by a SYN; until its SYN-ACK is acknowledged it may send */
+};
+
+/* What few connections have. */
+struct conn_rare {
+    bool watch_sent, watch_acked; /* an event is asked for, when these have been sent, acked */
+    uint32_t sent_upto, acked_upto;
+
+    bool keep;              /* keep-alive */
+    uint8_t keep_cnt;       /* probes that may stay unanswered */
+    uint8_t keep_probes;    /* that did, so far */
+    uint32_t keep_idle_ms;  /* of silence before the first probe, */
+    uint32_t keep_intvl_ms; /* and between two */
+    uint32_t t_keep;
+    uint64_t keep_at;      /* when it was switched on, ns */
+    uint32_t fin_wait2_ms; /* 0: the configuration's; UINT32_MAX: none */
+
+    uint8_t fastopen;      /* enum fastopen_flag */
+    uint8_t fastopen_fail; /* enum tern_fastopen_fail */
+    bool fo_waits;         /* counted in its listener's fo_waiting, */
+    uint32_t fo_listener;  /* of this generation */
+    bool fo_tell;          /* the first SYN-ACK brings a cookie: */
+    struct wire_fastopen cookie;
+};
+
 struct conn_stats {
     uint64_t bytes_sent, bytes_received, bytes_retransmitted;
     uint64_t waited[WAIT_KINDS];             /* ns in each, but for the present one, */
@@ -328,18 +362,7 @@ struct conn_stats {
     uint32_t delivered, delivered_ce; /* segments */
     uint16_t timeouts, timeout_runs;  /* retransmission timeouts, and runs of them */
     uint8_t waits;                    /* enum conn_wait */
-
-    /* options that few connections set */
-    bool watch_sent, watch_acked; /* an event is asked for, when these have been sent, acked */
-    uint32_t sent_upto, acked_upto;
-    bool keep;              /* keep-alive */
-    uint8_t keep_cnt;       /* probes that may stay unanswered */
-    uint8_t keep_probes;    /* that did, so far */
-    uint32_t keep_idle_ms;  /* of silence before the first probe, */
-    uint32_t keep_intvl_ms; /* and between two */
-    uint32_t t_keep;
-    uint64_t keep_at;      /* when it was switched on, ns */
-    uint32_t fin_wait2_ms; /* 0: the configuration's; UINT32_MAX: none */
+    struct conn_rare *rare;           /* NULL: nothing of that */
 };
 _Static_assert(sizeof(struct conn_stats) <= 192, "the statistics block is at most 192 bytes");
 
@@ -403,6 +426,8 @@ struct timewait {
 };
 _Static_assert(sizeof(struct timewait) <= 64, "TIME-WAIT costs at most 64 bytes");
 
+enum { FASTOPEN_KEYS = 2 }; /* cookies are made with the first; those of both are good */
+
 struct listener {
     uint32_t generation;
     uint32_t laddr; /* 0: any address */
@@ -415,12 +440,18 @@ struct listener {
     uint32_t backlog, waiting; /* accept queue: most, now */
     uint32_t rcvbuf;           /* of its connections; 0: not fixed */
     uint16_t mss_user;
-    uint8_t ttl, dscp;     /* ttl 0: the default */
-    uint8_t defer;         /* SYN-ACKs before a connection without data is taken (Linux) */
-    uint32_t halfopen;     /* entries of this listener, */
-    uint32_t syn_queue;    /* and the most there may be; 0: as many as there is room for */
-    bool reset_overflow;   /* RST to the third segment when the accept queue is full */
-    uint64_t cookie_until; /* until then a segment may bring a SYN cookie */
+    uint8_t ttl, dscp;           /* ttl 0: the default */
+    uint8_t defer;               /* SYN-ACKs before a connection without data is taken (Linux) */
+    uint32_t halfopen;           /* entries of this listener, */
+    uint32_t syn_queue;          /* and the most there may be; 0: as many as there is room for */
+    bool reset_overflow;         /* RST to the third segment when the accept queue is full */
+    uint64_t cookie_until;       /* until then a segment may bring a SYN cookie */
+    uint8_t fo_keys;             /* of its own; 0: the stack's */
+    bool fo_free;                /* a SYN's data is taken without a cookie */
+    uint32_t fo_max, fo_waiting; /* connections made by a SYN that wait for their third segment */
+    uint32_t fo_resets;          /* counted as waiting, although they were reset, ... */
+    uint32_t t_fo;               /* ... until then */
+    struct siphash_key fo_key[FASTOPEN_KEYS];
     uint32_t queue_head, queue_tail;
     uint32_t ev_next;
     uint16_t ev_mask;

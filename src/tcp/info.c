@@ -10,7 +10,8 @@
 static uint32_t segments_of(const struct conn *c, uint32_t len)
 {
     uint32_t mss = max_u32(c->mss, 1);
-    return len <= mss ? 1 : (len + mss - 1) / mss;
+    bool one = len <= mss || c->state == TERN_SYN_SENT; /* a SYN's data */
+    return one ? 1 : (len + mss - 1) / mss;
 }
 
 void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again)
@@ -38,8 +39,8 @@ void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again)
 
 void info_progress(struct tcp *t, struct conn *c)
 {
-    struct conn_stats *s = c->stats;
-    if (LIKELY(!s->watch_sent && !s->watch_acked))
+    struct conn_rare *s = c->stats->rare;
+    if (LIKELY(s == NULL) || (!s->watch_sent && !s->watch_acked))
         return;
     uint32_t first = c->iss + 1;
     if (s->watch_sent && seq_geq(c->snd_nxt, first + s->sent_upto)) {
@@ -132,7 +133,14 @@ static void info_stats(const struct conn *c, tern_tcp_info *out)
     out->timeouts = s->timeouts;
     out->timeout_runs = s->timeout_runs;
     out->timeouts_time = s->timeouts_ns;
-    out->keep_probes = s->keep_probes;
+    if (s->rare == NULL)
+        return;
+    out->keep_probes = s->rare->keep_probes;
+    out->fastopen_fail = s->rare->fastopen_fail;
+    if (s->rare->fastopen & FASTOPEN_ACKED)
+        out->options |= TERN_INFO_SYN_DATA;
+    if (s->rare->fastopen & FASTOPEN_PASSIVE)
+        out->options |= TERN_INFO_FASTOPEN_CHILD;
 }
 
 /* Segments in flight, by their marks. Bounded: a flight of more records than this is told in
@@ -158,7 +166,7 @@ static void count_records(const struct conn *c, const struct active *a, tern_tcp
 static void info_active(const struct conn *c, tern_tcp_info *out)
 {
     const struct active *a = c->active;
-    out->cwnd = c->cwnd != 0 ? c->cwnd : c->flags & CONN_SYN_LOST ? c->mss : cwnd_initial(c);
+    out->cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(c);
     out->ssthresh = c->ssthresh;
     out->reordering = 3;
     if (a == NULL)

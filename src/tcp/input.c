@@ -121,12 +121,13 @@ static void take_irs(struct conn *c, struct active *a, uint32_t irs)
     a->rx_read = a->tune_seq = c->rcv_nxt;
 }
 
-/* The round trip of SYN and SYN-ACK, if neither was sent twice (Karn). */
-static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a)
+/* The round trip of SYN and SYN-ACK, if neither was sent twice (Karn), and if no data went with it,
+ * which will be measured. */
+static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a, uint32_t ack)
 {
     if (c->retries != 0)
-        c->flags |= CONN_SYN_LOST;
-    else if (!(c->flags & CONN_SYN_AGAIN))
+        conn_syn_lost(c, c->retries);
+    else if (!(c->flags & CONN_SYN_AGAIN) && ack == c->iss + 1)
         rtt_sample(t, c, t->now - a->stalled);
 }
 
@@ -135,7 +136,7 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
     struct active *a = c->active;
     if (UNLIKELY(c->ecn != 0) && c->state == TERN_SYN_RECEIVED)
         ecn_third(t, c, seg);
-    c->snd_una = seg->h.ack;
+    c->snd_una = a != NULL && a->sent_head != NULL ? c->iss + 1 : seg->h.ack;
     c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
     c->snd_wnd_max = c->snd_wnd;
     c->snd_wl1 = seg->h.seq;
@@ -149,7 +150,10 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
         a->persist = false;
         a->sack_high = a->recover = a->snd_small = a->used_seq = c->snd_una;
         conn_cc_start(t, c, a);
+        if (a->sent_head != NULL) /* data that went before (RFC 7413) */
+            rto_restart(t, c);
     }
+    fastopen_over(t, c, false);
     if (c->flags & CONN_FIN_QUEUED)
         conn_state(t, c, TERN_FIN_WAIT_1);
     conn_event(t, c, TERN_EV_OPEN);
@@ -195,8 +199,9 @@ static enum step syn_sent(struct arrival *in)
         conn_ready(t, c);
         return STEP_DONE; /* what the SYN carries will be sent again */
     }
-    syn_rtt(t, c, a);
+    syn_rtt(t, c, a, h->ack);
     input_established(t, c, in->seg, true);
+    fastopen_synack(t, c, in->seg);
     input_ack_now(t, c);
     in->seq = h->seq + 1;
     return STEP_ON; /* with the sixth check: data or FIN on a SYN-ACK count */
@@ -311,6 +316,10 @@ static enum step check_rst(struct arrival *in)
     enum tern_err err = TERN_ERESET;
     if (c->state == TERN_SYN_RECEIVED) { /* MUST-11: refused, or nothing to tell */
         err = c->flags & CONN_PASSIVE && !(c->flags & CONN_HELD) ? 0 : TERN_EREFUSED;
+        if (fastopen_child(c)) {
+            fastopen_over(t, c, true);
+            err = TERN_ERESET;
+        }
         count(t, TERN_COUNT_ATTEMPT_FAILS);
     } else if (c->state == TERN_CLOSING || c->state == TERN_LAST_ACK) {
         err = 0;
@@ -436,9 +445,10 @@ static enum step check_ack(struct arrival *in)
             input_refuse(t, in->seg);
             return drop(in, TERN_DROP_TCP_ACK);
         }
-        syn_rtt(t, c, c->active);
+        syn_rtt(t, c, c->active, h->ack);
         input_established(t, c, in->seg, in->syn);
-        return STEP_ON;
+        if (c->snd_una == h->ack)
+            return STEP_ON;
     }
     if (!ack_in_range(c, h->ack)) {
         input_challenge(t, c);
@@ -457,7 +467,8 @@ static enum step check_ack(struct arrival *in)
         ecn_feedback(c, in->seg, &s, c->flags & CONN_TS && c->ts_recent != ts_before);
     if (c->stats != NULL) {
         c->stats->acked_at = t->now;
-        c->stats->keep_probes = 0;
+        if (c->stats->rare != NULL)
+            c->stats->rare->keep_probes = 0;
         info_progress(t, c);
         info_waits(t, c);
     }
@@ -770,7 +781,7 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
         return false; /* quotes nothing that is in flight: RFC 5927 4.1 */
     if (mtu != 0)
         too_big(t, c, mtu);
-    else if (c->state == TERN_SYN_SENT) {
+    else if (c->state == TERN_SYN_SENT || (fastopen_child(c) && c->flags & CONN_QUEUED)) {
         count(t, TERN_COUNT_ATTEMPT_FAILS);
         conn_end(t, c, err);
     }

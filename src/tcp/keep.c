@@ -9,13 +9,15 @@ enum { KEEP_STEP_S = 3600 }; /* a timer takes no more than 4 hours: longer waits
 
 static void keep_arm(struct tcp *t, struct conn *c, uint64_t ms)
 {
-    c->stats->t_keep = tick_after(t, min_u64(ms * NS_PER_MS, KEEP_STEP_S * NS_PER_S));
-    timer_arm(t, c, c->stats->t_keep);
+    c->stats->rare->t_keep = tick_after(t, min_u64(ms * NS_PER_MS, KEEP_STEP_S * NS_PER_S));
+    timer_arm(t, c, c->stats->rare->t_keep);
 }
 
 void keep_begin(struct tcp *t, struct conn *c)
 {
-    struct conn_stats *s = c->stats;
+    struct conn_rare *s = c->stats->rare;
+    if (s == NULL)
+        return;
     if (s->keep && c->state >= TERN_ESTABLISHED && c->state != TERN_TIME_WAIT)
         keep_arm(t, c, s->keep_idle_ms);
     else
@@ -26,13 +28,13 @@ void keep_begin(struct tcp *t, struct conn *c)
 static uint64_t silence_ms(const struct tcp *t, const struct conn *c)
 {
     const struct conn_stats *s = c->stats;
-    uint64_t last = max_u64(max_u64(s->received_at, s->acked_at), s->keep_at);
+    uint64_t last = max_u64(max_u64(s->received_at, s->acked_at), s->rare->keep_at);
     return (t->now - min_u64(last, t->now)) / NS_PER_MS;
 }
 
 bool keep_fires(struct tcp *t, struct conn *c)
 {
-    struct conn_stats *s = c->stats;
+    struct conn_rare *s = c->stats != NULL ? c->stats->rare : NULL;
     if (s == NULL || !tick_due(t, s->t_keep))
         return false;
     s->t_keep = 0;

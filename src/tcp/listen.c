@@ -213,8 +213,9 @@ static uint32_t synack_tsval(const struct tcp *t, const struct halfopen *h,
     return h->flags & HALFOPEN_TS ? ts_clock(t) + keyed_ts_offset(t, tuple) : 0;
 }
 
+/* `tell`: a Fast Open cookie for it, or NULL. */
 static void send_synack(struct tcp *t, const struct halfopen *h, const struct tcp_tuple *tuple,
-                        uint32_t tsval)
+                        uint32_t tsval, const struct wire_fastopen *tell)
 {
     struct tcp_reply out;
     output_reply(t, tuple, h->iface, &out);
@@ -241,16 +242,20 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
         w->opt.tsval = tsval;
         w->opt.tsecr = h->ts_recent;
     }
+    if (tell != NULL) {
+        w->opt.have |= WIRE_OPT_FASTOPEN;
+        w->opt.fastopen = *tell;
+    }
     count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
 }
 
-static void halfopen_answer(struct tcp *t, uint32_t ix)
+static void halfopen_answer(struct tcp *t, uint32_t ix, const struct wire_fastopen *tell)
 {
     const struct halfopen *h = halfopen_at(t, ix);
     struct tcp_tuple tuple;
     halfopen_tuple(t, h, &tuple);
-    send_synack(t, h, &tuple, synack_tsval(t, h, &tuple));
+    send_synack(t, h, &tuple, synack_tsval(t, h, &tuple), tell);
 }
 
 static void halfopen_set(struct tcp *t, uint32_t ix, uint64_t after)
@@ -348,7 +353,7 @@ void halfopen_timer(struct tcp *t, uint32_t ix)
         return;
     count(t, TERN_COUNT_RETRANSMITS);
     count(t, TERN_COUNT_SYNACKS_AGAIN);
-    halfopen_answer(t, ix);
+    halfopen_answer(t, ix, NULL);
 }
 
 /* Fills a new entry from the SYN. */
@@ -399,16 +404,43 @@ static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
     if (!cookie_make(t, &h, &seg->tuple, &tsval))
         return TERN_DROP_TCP_HALFOPEN;
     cookie_sent(t, l);
-    send_synack(t, &h, &seg->tuple, tsval);
+    send_synack(t, &h, &seg->tuple, tsval, NULL);
     return TERN_DROP_NONE;
 }
 
-static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struct tcp_seg *seg,
+static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
+                              const struct tcp_tuple *tuple);
+static void enqueue(struct tcp *t, uint32_t listener, struct conn *c);
+
+/* A SYN that makes a connection at once (RFC 7413 4.2). */
+static enum tern_drop open_fast(struct tcp *t, uint32_t listener, struct tcp_seg *seg,
+                                const struct wire_fastopen *tell)
+{
+    struct halfopen h = {.listener = (uint16_t)listener};
+    take_syn(t, &h, seg);
+    struct conn *c = conn_from(t, &h, &seg->tuple);
+    if (c == NULL)
+        return TERN_DROP_MEMORY;
+    trace_state(t, &seg->tuple, TERN_LISTEN, TERN_SYN_RECEIVED);
+    c->listener = listener;
+    enum tern_drop why = fastopen_begin(t, c, seg, tell);
+    if (why == TERN_DROP_NONE)
+        enqueue(t, listener, c);
+    return why;
+}
+
+static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_seg *seg,
                                    const uint32_t *iss_floor)
 {
     struct listener *l = listener_at(t, listener);
     if (l->waiting >= l->backlog)
         return TERN_DROP_TCP_BACKLOG;
+    struct wire_fastopen tell;
+    enum fastopen_verdict fast = FASTOPEN_PLAIN;
+    if (!wants_cookie(t, l, iss_floor) && !l->hold && iss_floor == NULL)
+        fast = fastopen_judge(t, l, seg, &tell);
+    if (fast >= FASTOPEN_TAKE)
+        return open_fast(t, listener, seg, fast == FASTOPEN_TAKE ? NULL : &tell);
     uint32_t ix = wants_cookie(t, l, iss_floor) ? 0 : slab_alloc(&t->halfopens);
     if (ix == 0)
         return answer_with_cookie(t, listener, seg, iss_floor);
@@ -435,7 +467,7 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, const struc
     if (iss_floor != NULL && !seq_gt(h->iss, *iss_floor))
         h->iss = *iss_floor + 1; /* RFC 1122 4.2.2.13 */
     halfopen_set(t, ix, t->cfg->rto_initial);
-    halfopen_answer(t, ix);
+    halfopen_answer(t, ix, fast == FASTOPEN_TELL ? &tell : NULL);
     return TERN_DROP_NONE;
 }
 
@@ -503,16 +535,10 @@ static struct conn *promote(struct tcp *t, uint32_t ix)
     return c;
 }
 
-/* The third segment has come: established and queued, and the segment goes on to it. */
-static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn *c,
-                                  struct tcp_seg *seg)
+static void enqueue(struct tcp *t, uint32_t listener, struct conn *c)
 {
     struct listener *l = listener_at(t, listener);
-    c->iss = seg->h.ack - 1;
-    c->snd_nxt = c->snd_end = seg->h.ack;
-    c->listener = listener;
     c->flags |= CONN_QUEUED;
-    input_established(t, c, seg, false);
     c->ev_next = 0;
     if (l->queue_tail != 0)
         conn_at(t, l->queue_tail)->ev_next = c->self;
@@ -524,6 +550,18 @@ static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn 
         l->accept_armed = false;
         listener_event(t, listener, TERN_EV_ACCEPT);
     }
+}
+
+/* The third segment has come: established and queued, and the segment goes on to it. */
+static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn *c,
+                                  struct tcp_seg *seg)
+{
+    c->iss = seg->h.ack - 1;
+    c->snd_nxt = c->snd_end = seg->h.ack;
+    c->listener = listener;
+    c->flags |= CONN_QUEUED; /* what happens to it is told by accept */
+    input_established(t, c, seg, false);
+    enqueue(t, listener, c);
     return input_conn(t, c, seg);
 }
 
@@ -551,14 +589,14 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
             halfopen_ends(t, ix);
         return why;
     }
-    bool lost = h->tries != 0 && !(h->flags & HALFOPEN_ACKED);
+    unsigned lost = h->flags & HALFOPEN_ACKED ? 0 : h->tries;
     uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
     bool once = h->tries == 0 && !(h->flags & HALFOPEN_AGAIN); /* Karn */
     struct conn *c = promote(t, ix);
     if (c == NULL)
         return TERN_DROP_MEMORY;
-    if (lost)
-        c->flags |= CONN_SYN_LOST;
+    if (lost != 0)
+        conn_syn_lost(c, lost);
     if (once)
         rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT);
     return enter_queue(t, listener, c, seg);
@@ -648,7 +686,7 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     if (w->flags & TCP_SYN && !(w->flags & TCP_ACK) && w->seq == h->irs) {
         h->flags |= HALFOPEN_AGAIN;
         ecn_syn_again(&h->ecn, seg);
-        halfopen_answer(t, ix); /* its SYN again: our SYN-ACK was lost */
+        halfopen_answer(t, ix, NULL); /* its SYN again: our SYN-ACK was lost */
         return TERN_DROP_TCP_DUPLICATE;
     }
     bool old =

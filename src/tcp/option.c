@@ -24,6 +24,8 @@ static const struct {
     [TERN_OPT_FIN_WAIT2] = {-1, DURATION_MAX},
     [TERN_OPT_DEFER_ACCEPT] = {0, 255},
     [TERN_OPT_ECN] = {0, ECN_ACCURATE},
+    [TERN_OPT_FASTOPEN] = {0, UINT32_MAX},
+    [TERN_OPT_FASTOPEN_FREE] = {0, 1},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -44,27 +46,33 @@ static void set_flag(struct conn *c, uint32_t flag, bool on)
 
 /* ---- those that few connections set: they live beside the counters ------------------------ */
 
+static const struct conn_rare rare_default = {.keep_idle_ms = KEEP_IDLE_S * 1000, /* MUST-28 */
+                                              .keep_intvl_ms = KEEP_INTVL_S * 1000,
+                                              .keep_cnt = KEEP_CNT};
+
 static bool is_rare(enum tern_opt option)
 {
     return option >= TERN_OPT_KEEPALIVE && option <= TERN_OPT_FIN_WAIT2;
 }
 
-static struct conn_stats *rare_block(struct tcp *t, struct conn *c)
+struct conn_rare *conn_rare(struct tcp *t, struct conn *c)
 {
-    if (c->stats == NULL && (c->stats = pool_take(&t->stats)) != NULL)
+    if (c->stats == NULL) {
+        if ((c->stats = pool_take(&t->stats)) == NULL)
+            return NULL;
         *c->stats = (struct conn_stats){0};
-    struct conn_stats *s = c->stats;
-    if (s != NULL && s->keep_cnt == 0) {
-        s->keep_idle_ms = KEEP_IDLE_S * 1000; /* MUST-28 */
-        s->keep_intvl_ms = KEEP_INTVL_S * 1000;
-        s->keep_cnt = KEEP_CNT;
+    }
+    struct conn_rare *s = c->stats->rare;
+    if (s == NULL && (s = pool_take(&t->rares)) != NULL) {
+        *s = rare_default;
+        c->stats->rare = s;
     }
     return s;
 }
 
 static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value)
 {
-    struct conn_stats *s = rare_block(t, c);
+    struct conn_rare *s = conn_rare(t, c);
     if (s == NULL)
         return TERN_ENOMEM;
     switch (option) {
@@ -93,10 +101,7 @@ static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
 
 static int64_t rare_get(const struct conn *c, enum tern_opt option)
 {
-    static const struct conn_stats none = {.keep_idle_ms = KEEP_IDLE_S * 1000,
-                                           .keep_intvl_ms = KEEP_INTVL_S * 1000,
-                                           .keep_cnt = KEEP_CNT};
-    const struct conn_stats *s = c->stats != NULL && c->stats->keep_cnt != 0 ? c->stats : &none;
+    const struct conn_rare *s = conn_rare_of(c) != NULL ? conn_rare_of(c) : &rare_default;
     switch (option) {
     case TERN_OPT_KEEPALIVE:
         return s->keep;
@@ -114,7 +119,7 @@ static int64_t rare_get(const struct conn *c, enum tern_opt option)
 /* In sequence numbers: byte 0 of the stream is the one after the SYN. */
 int option_watch(struct tcp *t, struct conn *c, const uint32_t *sent, const uint32_t *acked)
 {
-    struct conn_stats *s = rare_block(t, c);
+    struct conn_rare *s = conn_rare(t, c);
     if (s == NULL)
         return TERN_ENOMEM;
     s->watch_sent = sent != NULL;
@@ -128,7 +133,7 @@ int option_watch(struct tcp *t, struct conn *c, const uint32_t *sent, const uint
 
 bool conn_fin_wait2(struct tcp *t, struct conn *c)
 {
-    uint32_t own = c->stats != NULL ? c->stats->fin_wait2_ms : 0;
+    uint32_t own = conn_rare_of(c) != NULL ? conn_rare_of(c)->fin_wait2_ms : 0;
     if (own == UINT32_MAX) {
         conn_reset(t, c, TERN_ETIMEDOUT);
         return false;
@@ -209,6 +214,10 @@ static int common_set(struct tcp *t, struct conn *c, enum tern_opt option, int64
             return TERN_EINVAL;
         c->ecn = (uint8_t)value;
         break;
+    case TERN_OPT_FASTOPEN:
+        return value > 2 ? TERN_EINVAL : fastopen_ask(t, c, value);
+    case TERN_OPT_FASTOPEN_FREE:
+        return fastopen_free(t, c, value != 0);
     default:
         return TERN_EINVAL;
     }
@@ -268,6 +277,12 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
     case TERN_OPT_QUICKACK:
         *value = c->active == NULL || !c->active->interactive;
         break;
+    case TERN_OPT_FASTOPEN:
+        *value = fastopen_room(t, c);
+        break;
+    case TERN_OPT_FASTOPEN_FREE:
+        *value = conn_rare_of(c) != NULL && conn_rare_of(c)->fastopen & FASTOPEN_FREE;
+        break;
     default:
         return TERN_EINVAL;
     }
@@ -293,6 +308,12 @@ int option_listener_set(struct listener *l, enum tern_opt option, int64_t value)
         break;
     case TERN_OPT_DEFER_ACCEPT:
         l->defer = (uint8_t)value;
+        break;
+    case TERN_OPT_FASTOPEN:
+        l->fo_max = (uint32_t)value;
+        break;
+    case TERN_OPT_FASTOPEN_FREE:
+        l->fo_free = value != 0;
         break;
     default:
         return TERN_EINVAL;

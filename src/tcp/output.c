@@ -229,12 +229,53 @@ static void syn_options(const struct tcp *t, const struct conn *c, struct wire_t
         opt->tsval = ts_clock(t) + c->ts_offset;
         opt->tsecr = answer ? c->ts_recent : 0;
     }
+    struct conn_rare *r = conn_rare_of(c);
+    if (answer && r != NULL && r->fo_tell) {
+        opt->have |= WIRE_OPT_FASTOPEN;
+        opt->fastopen = r->cookie;
+        r->fo_tell = false;
+    }
+}
+
+/* A record has left: timers, and what congestion control wants to know. */
+static void sent_now(struct tcp *t, struct conn *c, struct sent *r)
+{
+    struct active *a = c->active;
+    r->flags |= SENT_IN_DEVICE;
+    c->last_sent_tick = t->tick;
+    if (UNLIKELY(loss_reducing(a)))
+        a->prr_out += sent_len(r);
+    const tern_cc_ops *ops = t->cc[c->cc];
+    if (UNLIKELY(ops->on_send != NULL))
+        ops->on_send(&a->cc, sent_len(r), in_flight(c, a), r->time);
+}
+
+/* A SYN brings `len` bytes of what is queued (RFC 7413). false: there is no memory. */
+static bool attach_to_syn(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len)
+{
+    struct active *a = c->active;
+    struct chunk *next;
+    struct sent *r = sent_append(t, a, c->snd_nxt, c->snd_nxt + len);
+    if (r == NULL)
+        return false;
+    len = attach(out, a->tx_cursor, 0, len, &next);
+    a->tx_cursor = next;
+    r->chunk = out->chunk;
+    r->hi = r->lo + len;
+    sent_stamp(t, c, a, r);
+    out->sent = r;
+    c->snd_nxt = r->hi;
+    conn_rare_of(c)->fastopen |= FASTOPEN_DATA;
+    info_sent(t, c, len, false);
+    sent_now(t, c, r);
+    return true;
 }
 
 static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
     struct active *a = c->active;
     bool first = c->snd_nxt == c->snd_una;
+    uint32_t data = 0;
     if (first)
         choose_iss(t, c, a);
     bool answer = c->state == TERN_SYN_RECEIVED;
@@ -243,12 +284,18 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
     h.ack = answer ? c->rcv_nxt : 0;
     h.wnd = offer_window(c, true);
     syn_options(t, c, &h.opt);
+    if (first && !answer)
+        data = fastopen_syn(t, c, &h.opt);
     describe(t, c, out);
     h.flags |= answer ? ecn_answer(t, c, out, &h.opt) : ecn_syn_flags(t, c, out);
     no_payload(out);
+    if (UNLIKELY(data != 0) && !attach_to_syn(t, c, out, data))
+        return false;
     out->tcp_len = (uint16_t)wire_tcp_write(out->tcp, &h);
     if (answer)
         acknowledged(c, a);
+    if (first && fastopen_child(c))
+        a->cc.cwnd++; /* the SYN's number is no byte of what follows it */
     a->used_tick = t->tick;
     c->flags &= ~(uint32_t)CONN_SYN_DUE;
     if (!first) {
@@ -282,6 +329,12 @@ static uint32_t wnd_left(const struct conn *c)
 {
     uint32_t out = c->snd_nxt - c->snd_una; /* may exceed a window that was shrunk: MUST-34 */
     return c->snd_wnd > out ? c->snd_wnd - out : 0;
+}
+
+/* Before the third segment of the handshake FIN goes only when the owner has gone too (Linux). */
+static bool fin_may_go(const struct conn *c)
+{
+    return c->state != TERN_SYN_RECEIVED || c->flags & (CONN_ORPHAN | CONN_LINGER);
 }
 
 static uint32_t queued_new(const struct conn *c)
@@ -318,19 +371,6 @@ static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, 
     return wait ? len - tail : len;
 }
 
-/* A record has left: timers, and what congestion control wants to know. */
-static void sent_now(struct tcp *t, struct conn *c, struct sent *r)
-{
-    struct active *a = c->active;
-    r->flags |= SENT_IN_DEVICE;
-    c->last_sent_tick = t->tick;
-    if (UNLIKELY(loss_reducing(a)))
-        a->prr_out += sent_len(r);
-    const tern_cc_ops *ops = t->cc[c->cc];
-    if (UNLIKELY(ops->on_send != NULL))
-        ops->on_send(&a->cc, sent_len(r), in_flight(c, a), r->time);
-}
-
 /* Sends `len` bytes of new data, or a FIN alone. */
 static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len)
 {
@@ -359,7 +399,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     uint16_t flags = 0;
     if (lo + len == c->snd_end) {
         flags = len != 0 ? TCP_PSH : 0; /* MUST-61 */
-        if (c->flags & CONN_FIN_QUEUED && wnd_left(c) > len) {
+        if (c->flags & CONN_FIN_QUEUED && wnd_left(c) > len && fin_may_go(c)) {
             flags |= TCP_FIN;
             r->flags |= SENT_FIN;
         }
@@ -570,7 +610,7 @@ static void persist_if_needed(struct tcp *t, struct conn *c)
 static bool may_carry_data(enum tern_state state)
 {
     return state == TERN_ESTABLISHED || state == TERN_CLOSE_WAIT || state == TERN_FIN_WAIT_1 ||
-           state == TERN_CLOSING || state == TERN_LAST_ACK;
+           state == TERN_CLOSING || state == TERN_LAST_ACK || state == TERN_SYN_RECEIVED;
 }
 
 static bool try_new(struct tcp *t, struct conn *c, struct tcp_out *out)
@@ -579,7 +619,7 @@ static bool try_new(struct tcp *t, struct conn *c, struct tcp_out *out)
         return false;
     const struct active *a = c->active;
     uint32_t len = new_data(t, c, a, payload_mss(t, c));
-    if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0))
+    if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0 && fin_may_go(c)))
         return false;
     return send_new(t, c, out, len);
 }
@@ -606,9 +646,13 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
     *more = false;
     if (UNLIKELY(c->flags & CONN_RST_DUE))
         return send_rst(t, c, out);
-    if (UNLIKELY(c->flags & CONN_SYN_DUE))
-        return send_syn(t, c, out);
-    if (c->state < TERN_ESTABLISHED)
+    if (UNLIKELY(c->flags & CONN_SYN_DUE)) {
+        if (fastopen_waits(t, c) || !send_syn(t, c, out))
+            return false;
+        *more = fastopen_child(c);
+        return true;
+    }
+    if (UNLIKELY(c->state < TERN_ESTABLISHED) && !fastopen_child(c))
         return false;
     if (a != NULL && may_carry_data((enum tern_state)c->state)) {
         if (send_stream(t, c, out)) {

@@ -23,6 +23,7 @@ static bool init_slabs(struct tcp *t)
     pool_init(&t->sents, t->mem, sizeof(struct sent), (uint32_t)min_u64(records, 1u << 28));
     pool_init(&t->stats, t->mem, sizeof(struct conn_stats), cfg->conns_max);
     pool_init(&t->accecns, t->mem, sizeof(struct accecn), cfg->conns_max);
+    pool_init(&t->rares, t->mem, sizeof(struct conn_rare), cfg->conns_max);
     pool_init(&t->cc_states, t->mem, TERN_CC_STATE_MAX, cfg->conns_max);
     return slab_init(&t->conns, t->mem, SLAB_HANDLES, sizeof(struct conn), cfg->conns_max) &&
            slab_init(&t->halfopens, t->mem, SLAB_HANDLES, sizeof(struct halfopen),
@@ -53,6 +54,8 @@ int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chun
     static const uint8_t none[16];
     t->cookie_shared = memcmp(cfg->cookie_key, none, sizeof(none)) != 0;
     t->key_cookie = t->cookie_shared ? siphash_key(cfg->cookie_key) : derive(cfg->seed, 5);
+    t->fo_key[0] = derive(cfg->seed, 6);
+    t->fo_keys = 1;
     t->port_step = (uint32_t)keyed_port(t, &(struct tcp_tuple){.rport = 1});
     tcp_now(t, now);
     if (!init_slabs(t) || !flowtab_init(&t->flows, mem, FLOWS_FIRST) ||
@@ -86,6 +89,7 @@ void tcp_destroy(struct tcp *t)
 {
     if (t->conns.blocks != NULL)
         drop_payload(t);
+    fastopen_destroy(t);
     flowtab_destroy(&t->listens);
     flowtab_destroy(&t->flows);
     slab_destroy(&t->listeners);
@@ -94,6 +98,7 @@ void tcp_destroy(struct tcp *t)
     slab_destroy(&t->conns);
     pool_destroy(&t->accecns);
     pool_destroy(&t->cc_states);
+    pool_destroy(&t->rares);
     pool_destroy(&t->stats);
     pool_destroy(&t->sents);
     pool_destroy(&t->actives);

@@ -110,7 +110,7 @@ struct tcp {
     uint64_t tick64;
 
     struct slab conns, halfopens, timewaits, listeners;
-    struct pool actives, sents, stats, cc_states, accecns;
+    struct pool actives, sents, stats, rares, cc_states, accecns;
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
     uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
@@ -119,6 +119,9 @@ struct tcp {
     struct cookie_key cookie_keys[2]; /* of slots with an even and with an odd number */
     uint64_t cookie_offset;           /* from `now` to the clock of cookies; wraps */
     bool cookie_shared;               /* the key is shared: others' cookies are taken */
+    struct siphash_key fo_key[FASTOPEN_KEYS];
+    uint32_t fo_keys;
+    struct fastopen_peer *fo_peers; /* cfg->fastopen_peers_max; NULL: none is remembered yet */
     bool predict;      /* take expected segments without asking what cannot be; tests turn it off */
     uint32_t last_ref; /* the connection of the last segment, 0: none, ... */
     struct tcp_tuple last_tuple; /* ... and its tuple */
@@ -236,6 +239,14 @@ void conn_state(struct tcp *t, struct conn *c, enum tern_state to);
 void conn_end(struct tcp *t, struct conn *c, enum tern_err err);
 /* Over, and the peer is told by RST if the state says so (RFC 9293 3.10.5). */
 void conn_reset(struct tcp *t, struct conn *c, enum tern_err err);
+/* What few connections have, made if it is not there (counters with it); NULL: no memory. */
+struct conn_rare *conn_rare(struct tcp *t, struct conn *c);
+static inline struct conn_rare *conn_rare_of(const struct conn *c)
+{
+    return c->stats != NULL ? c->stats->rare : NULL;
+}
+/* Its SYN or SYN-ACK was sent again so often before it was answered. */
+void conn_syn_lost(struct conn *c, unsigned times);
 /* The working block, made if there is none; NULL: no memory. */
 struct active *conn_thaw(struct tcp *t, struct conn *c);
 /* Starts congestion control, with the segment size the handshake has settled. */
@@ -602,6 +613,39 @@ int option_listener_set(struct listener *l, enum tern_opt option, int64_t value)
 int option_watch(struct tcp *t, struct conn *c, const uint32_t *sent, const uint32_t *acked);
 /* FIN-WAIT-2 of a connection that nobody owns: its timer begins, or it is reset at once (false). */
 bool conn_fin_wait2(struct tcp *t, struct conn *c);
+
+/* ---- fastopen.c: TCP Fast Open (RFC 7413) ---------------------------------------------------- */
+
+/* What is to be done with a SYN. */
+enum fastopen_verdict {
+    FASTOPEN_PLAIN,         /* as with any other */
+    FASTOPEN_TELL,          /* so too, but the first SYN-ACK brings a cookie */
+    FASTOPEN_TAKE,          /* it makes a connection, */
+    FASTOPEN_TAKE_AND_TELL, /* and is told of a newer cookie */
+};
+enum fastopen_verdict fastopen_judge(struct tcp *t, struct listener *l, const struct tcp_seg *seg,
+                                     struct wire_fastopen *tell);
+/* The connection that a SYN has made, in its listener's queue: takes the data. */
+enum tern_drop fastopen_begin(struct tcp *t, struct conn *c, struct tcp_seg *seg,
+                              const struct wire_fastopen *tell);
+/* Its third segment has come, or it has ended. */
+void fastopen_over(struct tcp *t, struct conn *c, bool reset);
+/* Made by a SYN, and the third segment has not come. */
+bool fastopen_child(const struct conn *c);
+/* `n` keys of 16 bytes: of a listener (0: the stack's again), or of the stack. */
+int fastopen_keys(struct tcp *t, struct listener *l, const uint8_t *keys, size_t n);
+void fastopen_destroy(struct tcp *t);
+/* TERN_OPT_FASTOPEN of a connection whose SYN has not left. */
+int fastopen_ask(struct tcp *t, struct conn *c, int64_t how);
+int fastopen_free(struct tcp *t, struct conn *c, bool on); /* TERN_OPT_FASTOPEN_FREE */
+/* Bytes that its SYN may bring; 0: it will ask for a cookie. */
+uint32_t fastopen_room(const struct tcp *t, const struct conn *c);
+/* Its SYN waits for data. */
+bool fastopen_waits(const struct tcp *t, const struct conn *c);
+/* What the first SYN says, and so many bytes of data. */
+uint32_t fastopen_syn(struct tcp *t, struct conn *c, struct wire_tcp_options *opt);
+/* The SYN-ACK that has established it. */
+void fastopen_synack(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
 
 /* ---- keep.c: keep-alive (RFC 9293 3.8.4) ---------------------------------------------------- */
 

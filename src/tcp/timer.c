@@ -41,8 +41,8 @@ static void arm_next(struct tcp *t, struct conn *c)
         first = earlier(first, a->t_idle);
         first = earlier(first, a->t_starved);
     }
-    if (c->stats != NULL)
-        first = earlier(first, c->stats->t_keep);
+    if (conn_rare_of(c) != NULL)
+        first = earlier(first, conn_rare_of(c)->t_keep);
     if (first != 0)
         timer_arm(t, c, first);
 }
@@ -77,7 +77,7 @@ static bool gave_up(const struct tcp *t, const struct conn *c, const struct acti
     if (c->state == TERN_SYN_SENT)
         limit = c->syn_retries;
     else if (c->state == TERN_SYN_RECEIVED)
-        limit = t->cfg->synack_retries;
+        limit = (uint8_t)(t->cfg->synack_retries + fastopen_child(c));
     return c->retries >= limit;
 }
 

@@ -14,9 +14,14 @@ enum { /* option kinds */
        OPT_SACK_OK = 4,
        OPT_SACK = 5,
        OPT_TS = 8,
+       OPT_MD5 = 19,
+       OPT_FASTOPEN = 34,
        OPT_ACCECN0 = 172,
        OPT_ACCECN1 = 174,
+       OPT_EXP = 254,
 };
+
+enum { FASTOPEN_MAGIC = 0xf989, COOKIE_MIN = 4 }; /* RFC 7413 4.1.1, appendix A */
 
 #define NOP_NOP_TS 0x0101080au /* two NOPs, kind 8, length 10 */
 
@@ -48,10 +53,32 @@ static void read_accecn(const uint8_t *p, struct wire_tcp_options *opt)
         k->counter[i] = (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
 }
 
-/* What a kind's bit in `have` is; 0: not known here. */
-static uint8_t option_bit(uint8_t kind)
+static bool is_fastopen_exp(const uint8_t *p)
 {
-    switch (kind) {
+    return p[0] == OPT_EXP && p[1] >= 4 && load_be16(p + 2) == FASTOPEN_MAGIC;
+}
+
+static void read_fastopen(const uint8_t *p, struct wire_tcp_options *opt)
+{
+    struct wire_fastopen *f = &opt->fastopen;
+    uint8_t head = p[0] == OPT_EXP ? 4 : 2, len = (uint8_t)(p[1] - head);
+    if (len % 2 != 0 || len > WIRE_COOKIE_MAX || (len != 0 && len < COOKIE_MIN))
+        return; /* as if it were not there */
+    opt->have |= WIRE_OPT_FASTOPEN;
+    *f = (struct wire_fastopen){.len = len, .exp = p[0] == OPT_EXP};
+    memcpy(f->cookie, p + head, len);
+}
+
+/* What the bit of the option at `p` in `have` is; 0: not known here. */
+static uint8_t option_bit(const uint8_t *p)
+{
+    switch (p[0]) {
+    case OPT_MD5:
+        return WIRE_OPT_MD5;
+    case OPT_FASTOPEN:
+        return WIRE_OPT_FASTOPEN;
+    case OPT_EXP:
+        return is_fastopen_exp(p) ? WIRE_OPT_FASTOPEN : 0;
     case OPT_MSS:
         return WIRE_OPT_MSS;
     case OPT_WSCALE:
@@ -83,12 +110,14 @@ static bool option_length_fits(uint8_t kind, uint8_t len)
         return len >= 10 && len <= 2 + 8 * WIRE_SACK_MAX && (len - 2) % 8 == 0; /* RFC 2018 3 */
     case OPT_TS:
         return len == 10; /* RFC 7323 3.2 */
+    case OPT_MD5:
+        return len == 18; /* RFC 2385 3.0 */
     default:
         return true;
     }
 }
 
-/* One option of a known kind and right length at `p`. */
+/* One option at `p`; of a known kind it has the right length. */
 static void read_option(const uint8_t *p, struct wire_tcp_options *opt)
 {
     switch (p[0]) {
@@ -113,6 +142,16 @@ static void read_option(const uint8_t *p, struct wire_tcp_options *opt)
     case OPT_ACCECN1:
         read_accecn(p, opt);
         break;
+    case OPT_MD5:
+        opt->have |= WIRE_OPT_MD5;
+        opt->md5 = p + 2;
+        break;
+    case OPT_FASTOPEN:
+    case OPT_EXP:
+        read_fastopen(p, opt);
+        break;
+    default:
+        break;
     }
 }
 
@@ -120,7 +159,7 @@ static void read_option(const uint8_t *p, struct wire_tcp_options *opt)
 static enum tern_drop read_options(const uint8_t *p, size_t len, bool syn,
                                    struct wire_tcp_options *opt)
 {
-    const uint8_t syn_only = WIRE_OPT_MSS | WIRE_OPT_WSCALE | WIRE_OPT_SACK_OK;
+    const uint8_t syn_only = WIRE_OPT_MSS | WIRE_OPT_WSCALE | WIRE_OPT_SACK_OK | WIRE_OPT_FASTOPEN;
     for (size_t at = 0; at < len && p[at] != OPT_EOL;) { /* nothing after EOL counts (MUST-69) */
         if (p[at] == OPT_NOP) {
             at++;
@@ -130,8 +169,8 @@ static enum tern_drop read_options(const uint8_t *p, size_t len, bool syn,
         if (len - at < 2 || p[at + 1] < 2 || p[at + 1] > len - at ||
             !option_length_fits(p[at], p[at + 1]))
             return TERN_DROP_TCP_OPTIONS;
-        uint8_t bit = option_bit(p[at]); /* 0: skipped by its length (MUST-6, MUST-68) */
-        if (!(opt->have & bit) && (syn || !(bit & syn_only)))
+        uint8_t bit = option_bit(p + at); /* 0: skipped by its length (MUST-6, MUST-68) */
+        if (bit != 0 && !(opt->have & bit) && (syn || !(bit & syn_only)))
             read_option(p + at, opt);
         at += p[at + 1];
     }
@@ -156,7 +195,7 @@ enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct w
     out->wnd = load_be16(p + 14);
     out->urg = load_be16(p + 18);
     out->header_len = (uint16_t)header_len;
-    memset(&out->opt, 0, sizeof(out->opt));
+    memset(&out->opt, 0, offsetof(struct wire_tcp_options, fastopen));
     if (header_len == WIRE_TCP_HEADER)
         return TERN_DROP_NONE;
     if (LIKELY(header_len == WIRE_TCP_HEADER + 12 &&
@@ -166,6 +205,11 @@ enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct w
     }
     return read_options(p + WIRE_TCP_HEADER, header_len - WIRE_TCP_HEADER,
                         (out->flags & TCP_SYN) != 0, &out->opt);
+}
+
+static size_t fastopen_len(const struct wire_fastopen *f)
+{
+    return ((f->exp ? 4u : 2u) + f->len + 3) / 4 * 4;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -238,6 +282,10 @@ size_t wire_tcp_options_len(const struct wire_tcp_options *opt)
     size_t len = of_syn(opt)
                      ? wire_tcp_accecn_len(accecn, 0) + wire_tcp_accecn_len(NULL, sacks_of(opt))
                      : wire_tcp_accecn_len(accecn, sacks_of(opt));
+    if (opt->have & WIRE_OPT_MD5)
+        len += WIRE_MD5_LEN;
+    if (opt->have & WIRE_OPT_FASTOPEN)
+        len += fastopen_len(&opt->fastopen);
     if (opt->have & WIRE_OPT_MSS)
         len += 4;
     if (opt->have & WIRE_OPT_TS)
@@ -249,11 +297,34 @@ size_t wire_tcp_options_len(const struct wire_tcp_options *opt)
     return len;
 }
 
+/* With NOPs behind it, as Linux does. */
+static uint8_t *put_fastopen(uint8_t *p, const struct wire_fastopen *f)
+{
+    uint8_t *end = p + fastopen_len(f);
+    p[0] = f->exp ? OPT_EXP : OPT_FASTOPEN;
+    p[1] = (uint8_t)((f->exp ? 4 : 2) + f->len);
+    if (f->exp)
+        store_be16(p + 2, FASTOPEN_MAGIC);
+    memcpy(p + p[1] - f->len, f->cookie, f->len);
+    for (uint8_t *q = p + p[1]; q < end; q++)
+        *q = OPT_NOP;
+    return end;
+}
+
+uint8_t *wire_tcp_put_md5(uint8_t *p)
+{
+    store_be32(p, (uint32_t)OPT_NOP << 24 | OPT_NOP << 16 | OPT_MD5 << 8 | 18);
+    memset(p + 4, 0, 16);
+    return p + WIRE_MD5_LEN;
+}
+
 static uint8_t *write_options(uint8_t *p, const struct wire_tcp_options *opt)
 {
     const uint32_t sack_ok = (uint32_t)OPT_SACK_OK << 8 | 2,
                    nops = (uint32_t)OPT_NOP << 8 | OPT_NOP;
     bool ok = opt->have & WIRE_OPT_SACK_OK, ts = opt->have & WIRE_OPT_TS;
+    if (opt->have & WIRE_OPT_MD5)
+        p = wire_tcp_put_md5(p);
     if (opt->have & WIRE_OPT_MSS) {
         store_be32(p, (uint32_t)OPT_MSS << 24 | 4u << 16 | opt->mss);
         p += 4;
@@ -277,7 +348,8 @@ static uint8_t *write_options(uint8_t *p, const struct wire_tcp_options *opt)
         store_be32(p, (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | opt->wscale);
         p += 4;
     }
-    return wire_tcp_put_accecn(p, accecn, opt->sack, sacks_of(opt));
+    p = wire_tcp_put_accecn(p, accecn, opt->sack, sacks_of(opt));
+    return opt->have & WIRE_OPT_FASTOPEN ? put_fastopen(p, &opt->fastopen) : p;
 }
 
 size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)

@@ -27,8 +27,12 @@ enum {
     WIRE_OPT_SACK = 8,
     WIRE_OPT_TS = 16,
     WIRE_OPT_ACCECN = 32,
+    WIRE_OPT_FASTOPEN = 64,
+    WIRE_OPT_MD5 = 128, /* RFC 2385 */
 
     WIRE_ACCECN_FIELDS = 3, /* of an AccECN option, at most: RFC 9768 3.2.3 */
+    WIRE_COOKIE_MAX = 16,   /* RFC 7413 4.1.1 */
+    WIRE_MD5_LEN = 20,      /* of a signature's option with its padding */
 };
 
 struct wire_sack {
@@ -42,6 +46,13 @@ struct wire_accecn {
     bool order1;   /* kind 174: ECT(1), CE, ECT(0). Else 172: ECT(0), CE, ECT(1) */
 };
 
+/* A Fast Open option (RFC 7413): a request for a cookie, or one. */
+struct wire_fastopen {
+    uint8_t len; /* 0: a request; else 4 to 16, even */
+    bool exp;    /* in the experimental form of before: kind 254, magic number 0xF989 */
+    uint8_t cookie[WIRE_COOKIE_MAX];
+};
+
 struct wire_tcp_options {
     uint8_t have;
     uint8_t wscale; /* as on the wire; clamp to WIRE_WSCALE_MAX when using it */
@@ -50,6 +61,8 @@ struct wire_tcp_options {
     uint32_t sack_count;
     struct wire_sack sack[WIRE_SACK_MAX];
     struct wire_accecn accecn;
+    const uint8_t *md5; /* read: the 16 bytes, where they were read. Written: 0, to be filled in */
+    struct wire_fastopen fastopen; /* only if `have` says so */
 };
 
 struct wire_tcp {
@@ -67,8 +80,9 @@ struct wire_tcp {
  * TERN_DROP_SHORT, _TCP_HEADER (data offset below 5 or past the end), _TCP_OPTIONS (a length of 0
  * or 1, past the header, or wrong for its kind). Unknown kinds are skipped (MUST-6), alignment does
  * not matter (MUST-64), nothing is read after EOL (MUST-69). Of two options of one kind the first
- * counts; options that belong on SYN only (MSS, window scale, SACK-permitted) are ignored
- * elsewhere. Every part of `*out` is set. */
+ * counts; options that belong on SYN only (MSS, window scale, SACK-permitted, Fast Open) are
+ * ignored elsewhere. A Fast Open option of odd length is none (RFC 7413 4.1.1). Every part of
+ * `*out` is set, that option excepted. */
 enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct wire_tcp *out);
 
 /* Bytes the options take, padded to a multiple of 4. */
@@ -76,8 +90,8 @@ size_t wire_tcp_options_len(const struct wire_tcp_options *opt);
 
 /* Writes a header with options, checksum 0; sets and returns its length. The order of options is
  * Linux's, which is what middleboxes have seen most: on SYN mss, [sackOK, TS | nop, nop, TS],
- * AccECN, [nop, nop, sackOK], nop, wscale; otherwise nop, nop, TS, AccECN, then nop, nop, SACK. At
- * most 40 bytes: the caller takes fewer SACK blocks (3 with timestamps). */
+ * AccECN, [nop, nop, sackOK], nop, wscale, Fast Open; otherwise nop, nop, TS, AccECN, then nop,
+ * nop, SACK. At most 40 bytes: the caller takes fewer SACK blocks (3 with timestamps). */
 size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp);
 
 /* The parts of a header one by one, for who writes many: wire_tcp_put() writes the 20 bytes but for
@@ -99,6 +113,9 @@ static inline uint8_t *wire_tcp_put_ts(uint8_t *p, uint32_t tsval, uint32_t tsec
     store_be32(p + 8, tsecr);
     return p + 12;
 }
+
+/* A signature's option, which stands first: two NOPs, kind 19, 16 bytes of 0 to be filled in. */
+uint8_t *wire_tcp_put_md5(uint8_t *p);
 
 /* AccECN and SACK: the two NOPs that precede a SACK make room for the end of a short AccECN. The
  * length of both together; `accecn` NULL or `n` 0: without that. */

@@ -218,7 +218,8 @@ static void MUST_19_slow_start_in_a_full_window(struct rig *r)
     rig_hush(r);
 }
 
-/* RFC 5681 3.1: after a lost SYN the first window is one segment; RFC 6298 5.7: the RTO is 3 s. */
+/* RFC 5681 3.1: after lost SYNs (two, as in Linux) the first window is one segment; RFC 6298 5.7:
+ * the RTO is 3 s. */
 static void MUST_19_lost_syn(struct rig *r)
 {
     struct peer *p = peer_new(r);
@@ -226,9 +227,12 @@ static void MUST_19_lost_syn(struct rig *r)
     peer_syn_sent(p);
     rig_wait_exactly(r, SEC(1));
     hear_syn(p, S);
+    rig_wait_exactly(r, SEC(2));
+    hear_syn(p, S);
     say(p, S | A, 0, 1, 0);
     hear(p, A, 1, 1, 0);
     assert_int_equal(info_of(p).cwnd, info_of(p).snd_mss);
+    assert_int_equal(info_of(p).retransmits_total, 2);
     assert_int_equal(peer_write(p, 0, 100), 100);
     hear(p, A, 1, 1, 100);
     rig_wait_exactly(r, SEC(3));
@@ -243,6 +247,8 @@ static void MUST_19_lost_syn_ack(struct rig *r)
     say(p, S, 0, 0, 0);
     hear_syn(p, S | A);
     rig_wait_exactly(r, SEC(1));
+    hear_syn(p, S | A);
+    rig_wait_exactly(r, SEC(2));
     hear_syn(p, S | A);
     say(p, A, 1, 1, 0);
     rig_turn(r);
