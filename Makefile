@@ -5,6 +5,7 @@
 #   make run             three short acts: what tern shows
 #   make test [T=part]   all tests, or those whose name contains `part`
 #   make bench           speed and size beside other stacks
+#   make paths           docs/PATHS.md: the sender over paths of many kinds, in virtual time
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
 #   make format          clang-format over the tree
 #   make amalgam         libtern as two files, in build/amalgam/tern
@@ -20,7 +21,7 @@ JOBS ?= $(shell nproc)
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test bench check format amalgam install uninstall clean build-deps
+.PHONY: all run test bench paths check format amalgam install uninstall clean build-deps
 
 all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
@@ -45,6 +46,10 @@ bench: all
 	@bench/run
 	@echo
 	@bench/links
+
+paths: build/release/.configured
+	@cmake --build build/release --parallel $(JOBS) --target bench_paths
+	@build/release/bench/paths > build/PATHS.md && mv build/PATHS.md docs/PATHS.md
 
 check:
 	@scripts/deps test
