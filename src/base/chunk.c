@@ -120,6 +120,7 @@ void chunks_trim(struct chunks *c)
 {
     if (c->spare_count != 0)
         block_free(c, spare_pop(c));
+    pool_trim(&c->pool);
 }
 
 /* 0, 64, ..., 960: pages that follow each other differ, and blocks start differently. It must not

@@ -54,6 +54,15 @@ void pool_destroy(struct pool *p)
     }
 }
 
+void pool_trim(struct pool *p)
+{
+    struct pool_block *b = p->avail;
+    if (p->used != 0 || b == NULL)
+        return;
+    unlink_block(p, b);
+    free_block(p, b);
+}
+
 static struct pool_block *add_block(struct pool *p)
 {
     struct pool_block *b = mem_alloc_raw(p->mem, p->block_bytes, p->block_bytes);

@@ -38,6 +38,9 @@ void pool_init(struct pool *p, struct mem *mem, size_t object_size, uint32_t lim
 /* All objects must have been given back. */
 void pool_destroy(struct pool *p);
 
+/* Gives the last block back when nothing is in it: to be called when something falls quiet. */
+void pool_trim(struct pool *p);
+
 /* The slow halves of the two below. */
 void *pool_take_slow(struct pool *p);
 void pool_block_changed(struct pool *p, struct pool_block *b, bool was_full);

@@ -376,6 +376,8 @@ bool conn_freeze(struct tcp *t, struct conn *c)
         ops->freeze(&a->cc, c->cc_summary);
     free_active(t, c);
     chunks_trim(t->chunks);
+    pool_trim(&t->actives);
+    pool_trim(&t->sents);
     count(t, TERN_COUNT_FROZEN);
     return true;
 }
