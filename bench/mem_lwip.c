@@ -3,8 +3,8 @@
  * options are in lwip/lwipopts.h.
  *
  * A link copies each packet once, as lwIP's own loopback interface and every driver's DMA do, and
- * the receiver reads it in place. So both stacks copy payload twice: lwIP in tcp_write() and on the
- * link, tern in tern_send() and tern_recv().
+ * the receiver reads it in place. So both stacks copy a stream twice: lwIP in tcp_write() and on
+ * the link, tern in tern_send() and from the packet into its receive queue.
  */
 #include <stdint.h>
 #include <stdio.h>
