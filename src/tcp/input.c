@@ -136,6 +136,10 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
     struct active *a = c->active;
     if (UNLIKELY(c->ecn != 0) && c->state == TERN_SYN_RECEIVED)
         ecn_third(t, c, seg);
+    if (c->flags & CONN_SYN_DUE) { /* what was to go out with a SYN goes out without */
+        c->flags &= ~(uint32_t)CONN_SYN_DUE;
+        input_ack_now(t, c);
+    }
     c->snd_una = a != NULL && a->sent_head != NULL ? c->iss + 1 : seg->h.ack;
     c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
     c->snd_wnd_max = c->snd_wnd;
@@ -341,10 +345,13 @@ static enum step check_syn(struct arrival *in)
 
 /* ---- fifth: ACK ------------------------------------------------------------------------------ */
 
-/* 3.10.7.4: only segments in order (by sequence, then by acknowledgement) change the window. */
+/* 3.10.7.4: only segments in order (by sequence, then by acknowledgement) change the window; and
+ * what acknowledges more than all before it, which can be a retransmission: its window is the
+ * newest, and the one before it would now reach further than it was meant. */
 static bool update_window(struct conn *c, const struct wire_tcp *h)
 {
-    if (!seq_lt(c->snd_wl1, h->seq) && !(c->snd_wl1 == h->seq && seq_leq(c->snd_wl2, h->ack)))
+    if (!seq_lt(c->snd_wl1, h->seq) && !seq_lt(c->snd_wl2, h->ack) &&
+        !(c->snd_wl1 == h->seq && c->snd_wl2 == h->ack))
         return false;
     uint32_t was = c->snd_wnd;
     c->snd_wnd = (uint32_t)h->wnd << c->snd_wscale;
@@ -382,7 +389,7 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool window)
         c->backoff = 0;
     }
     if (s->advanced && c->flags & CONN_WRITE_ARMED &&
-        c->snd_end - c->snd_una < sndbuf_of(t, c, a) / 3 * 2) {
+        c->snd_end - c->snd_una < max_u32(sndbuf_of(t, c, a) / 3 * 2, 1)) {
         c->flags &= ~(uint32_t)CONN_WRITE_ARMED;
         conn_event(t, c, TERN_EV_WRITE);
     }

@@ -303,10 +303,13 @@ static void U_12_window_of_the_newest_segment(struct rig *r)
     peer_info(p, &info);
     assert_int_equal(info.snd_wnd, 100 << 7);
     p->wnd = 200;
-    say(p, A, 1, 1001, 0); /* SEQ < WL1: its ACK counts, its window does not */
+    say(p, A, 1, 501, 0); /* SEQ < WL1 */
+    peer_info(p, &info);
+    assert_int_equal(info.snd_wnd, 100 << 7);
+    say(p, A, 1, 1001, 0); /* SEQ < WL1, but WL2 < ACK: sent again, and the newest all the same */
     peer_info(p, &info);
     assert_int_equal(info.snd_una - info.iss, 1001);
-    assert_int_equal(info.snd_wnd, 100 << 7);
+    assert_int_equal(info.snd_wnd, 200 << 7);
     p->wnd = 300;
     say(p, A, 11, 1001, 0); /* WL1 = SEQ, WL2 < ACK */
     peer_info(p, &info);

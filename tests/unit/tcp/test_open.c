@@ -64,6 +64,21 @@ static void simultaneous_open_ends_with_syn_ack(struct rig *r)
     hear(p, A, 1, 51, 0);
 }
 
+/* Its SYN and its SYN-ACK come in one batch: the answer to the first is not sent any more. */
+static void simultaneous_open_in_one_batch(struct rig *r)
+{
+    struct peer *p = peer_new(r);
+    peer_syn_sent(p);
+    say(p, S, 0, 0, 0);
+    say(p, S | A, 0, 1, 0);
+    hear(p, A, 1, 1, 0);
+    assert_int_equal(peer_state(p), TERN_ESTABLISHED);
+    assert_int_equal(peer_write(p, 0, 100), 100);
+    hear(p, A, 1, 1, 100);
+    say(p, A, 1, 101, 50);
+    hear(p, A, 101, 51, 0);
+}
+
 /* U-3: what is not an acknowledgement of our SYN. */
 static void syn_sent_answers_wrong_acks_with_rst(struct rig *r)
 {
@@ -337,6 +352,7 @@ int main(void)
         RIG_ISNS(active_open),
         RIG_ISNS(simultaneous_open),
         RIG_ISNS(simultaneous_open_ends_with_syn_ack),
+        RIG_ISNS(simultaneous_open_in_one_batch),
         RIG_ISNS(syn_sent_answers_wrong_acks_with_rst),
         RIG_ISNS(syn_sent_and_rst),
         RIG(syn_sent_ignores_the_rest),

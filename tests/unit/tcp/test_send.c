@@ -277,6 +277,27 @@ static void many_pieces(struct rig *r)
     }
 }
 
+/* A send buffer of a byte or two: room is told of, too. */
+static void tiny_buffers(struct rig *r)
+{
+    for (int size = 1; size < 4; size++) {
+        struct peer *p = peer_passive(r);
+        uint32_t at = 1; /* the first byte is 1, its offset 0 */
+        assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_SNDBUF, size), 0);
+        for (int i = 0; i < 5; i++) {
+            ptrdiff_t n = peer_write(p, at - 1, 10);
+            assert_true(n > 0);
+            assert_int_equal(peer_write(p, at - 1 + (uint32_t)n, 10), TERN_EAGAIN);
+            (void)rig_events(r, p->k, NULL);
+            hear(p, A, at, 1, (uint32_t)n);
+            at += (uint32_t)n;
+            say(p, A, 1, at, 0);
+            rig_hush(r);
+            assert_int_equal(rig_events(r, p->k, NULL) & TERN_EV_WRITE, TERN_EV_WRITE);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +316,7 @@ int main(void)
         RIG(super_segments_of_9000_bytes),
         RIG(super_segments_need_checksums),
         RIG(many_pieces),
+        RIG(tiny_buffers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
