@@ -260,6 +260,8 @@ static void judge_rst(const struct judge *j)
     for (uint32_t i = 0; i < min_u32(o->acks_next, ARRAY_LEN(o->acks)); i++)
         if (h->seq == o->acks[i])
             return;
+    if (!(h->flags & TCP_ACK) && e->based && o->acked && seq_between(h->seq, e->isn, o->ack))
+        return; /* to an older acknowledgement, still on its way */
     if (!e->based || (o->acked && seq_between(h->seq, o->ack, e->snd_max)))
         return;
     if (!o->acked && seq_between(h->seq, e->isn, e->snd_max))
