@@ -20,7 +20,7 @@ tern_room(host tern_watch tern_posix tern_lab libtern Threads::Threads PkgConfig
 file(GLOB cmd_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/cmd/*.c")
 list(REMOVE_ITEM cmd_sources "${CMAKE_SOURCE_DIR}/src/cmd/main.c")
 add_library(tern_cmd STATIC ${cmd_sources})
-target_link_libraries(tern_cmd PUBLIC tern_host tern_drill)
+target_link_libraries(tern_cmd PUBLIC tern_host tern_drill tern_sim)
 target_compile_definitions(tern_cmd PRIVATE TERN_VERSION="${PROJECT_VERSION}")
 tern_flags(tern_cmd)
 tern_hosted(tern_cmd)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 extern const struct command cmd_run, cmd_explain, cmd_serve, cmd_connect, cmd_listen, cmd_ss,
-    cmd_drill, cmd_lab, cmd_doctor, cmd_help, cmd_completion;
+    cmd_drill, cmd_lab, cmd_doctor, cmd_sim, cmd_help, cmd_completion;
 
 /* clang-format off */
 const struct command *const commands[] = {
@@ -20,6 +20,7 @@ const struct command *const commands[] = {
     &cmd_ss,
     &cmd_drill,
     &cmd_lab,
+    &cmd_sim,
     &cmd_doctor,
     &cmd_help,
     &cmd_completion,

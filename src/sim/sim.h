@@ -1,0 +1,104 @@
+/* sim.h - worlds drawn from a seed: two stacks, a link that misbehaves, connections of every kind,
+ * and what must hold whatever happens.
+ *
+ * A world lives in virtual time through phases: everything connects and talks while the faults that
+ * were drawn come and go (chaos); then the link heals, what can still finish must (drain), all is
+ * closed, and both stacks must become quiet and give back what they have (quiet). Every packet is
+ * judged by the oracle of `watch`, every byte compared, every change of state looked up.
+ *
+ * The same seed and options give the same world, bit for bit. What belongs to one fault is drawn
+ * from a stream of its own: a world without it is otherwise the same.
+ */
+#ifndef TERN_SIM_SIM_H
+#define TERN_SIM_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tern/info.h"
+
+/* X(name, word, text) */
+#define SIM_FAULTS(X)                                                                              \
+    X(LOSS, "loss", "packets are lost by chance")                                                  \
+    X(OUTAGE, "outage", "nothing passes for a while, one way or both")                             \
+    X(REORDER, "reorder", "packets are overtaken")                                                 \
+    X(DUPLICATE, "duplicate", "packets are doubled")                                               \
+    X(CORRUPT, "corrupt", "bits are flipped")                                                      \
+    X(JITTER, "jitter", "the delay varies")                                                        \
+    X(DELAY, "delay", "the delay is many times as long")                                           \
+    X(RATE, "rate", "the link is slow")                                                            \
+    X(QUEUE, "queue", "the queue is short")                                                        \
+    X(MTU, "mtu", "large packets vanish")                                                          \
+    X(LATE, "late", "the stacks are called late")                                                  \
+    X(MEMORY, "memory", "allocations fail")                                                        \
+    X(STRAY, "stray", "segments of others, with numbers far away")                                 \
+    X(BUFFERS, "buffers", "send and receive buffers are tiny")                                     \
+    X(WRAP, "wrap", "sequence numbers begin near their end")                                       \
+    X(OPTIONS, "options", "timestamps, SACK or window scaling are off")                            \
+    X(SLOW, "slow", "programs read and write late and little")                                     \
+    X(ABORT, "abort", "programs break off, or close without reading")
+
+enum sim_fault {
+#define X(name, word, text) SIM_##name,
+    SIM_FAULTS(X)
+#undef X
+        SIM_FAULT_COUNT
+};
+const char *sim_fault_word(enum sim_fault fault);
+const char *sim_fault_text(enum sim_fault fault);
+
+enum sim_profile {
+    SIM_MIXED, /* each fault with probability 1/3 */
+    SIM_CALM,  /* none */
+    SIM_STORM, /* each with probability 3/4 */
+    SIM_PROFILES
+};
+
+/* What is broken on purpose, to see that it is noticed. */
+enum sim_sabotage {
+    SIM_SOUND,
+    SIM_BYTE,    /* a byte is altered before it is compared: S1 */
+    SIM_SEGMENT, /* a segment is altered before it is judged: S3 */
+    SIM_DEAD,    /* nothing passes, ever: L2 */
+    SIM_CRASH,   /* the process ends */
+    SIM_CHANCE,  /* packets differ when the oracle looks: D1 */
+};
+
+/* Where a world is shown; all may be NULL. */
+struct sim_sink {
+    void (*text)(void *user, const char *text, size_t len);     /* its time line */
+    bool (*capture)(void *user, const void *block, size_t len); /* as pcapng */
+    void *user;
+};
+
+struct sim_config {
+    uint64_t seed;
+    enum sim_profile profile;
+    uint32_t without;   /* bits of enum sim_fault: these are left out */
+    uint32_t flows_max; /* 0: as drawn */
+    bool blind;         /* without the oracle */
+    enum sim_sabotage sabotage;
+    struct sim_sink sink;
+};
+
+enum { SIM_WHY = 320 };
+
+struct sim_result {
+    bool failed;
+    const char *invariant; /* "S1" */
+    char why[SIM_WHY];
+    uint32_t flows;
+    uint32_t faults;                   /* bits: which were in it */
+    uint64_t hash;                     /* of all packets and their times */
+    uint64_t packets, bytes, duration; /* sent; delivered; virtual ns */
+    uint64_t befell[SIM_FAULT_COUNT];  /* how often each did something, where that is counted */
+    uint32_t transitions[TERN_STATE_COUNT][TERN_STATE_COUNT];
+};
+
+void sim_run(const struct sim_config *conf, struct sim_result *out);
+
+/* Whether an end may go from one state to another (RFC 9293 3.3.2, figure 5). */
+bool sim_legal(enum tern_state from, enum tern_state to);
+
+#endif

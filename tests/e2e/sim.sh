@@ -1,0 +1,54 @@
+#!/bin/sh
+# tern sim: worlds of each profile, repeated exactly; and what is broken on purpose is noticed,
+# shown, and repeated by the command that is printed.
+# limit: 300
+# run: background
+set -u
+. "$TERN_ROOT/tests/e2e/lib.sh"
+
+seeds=2000
+[ "$TERN_PRESET" = asan ] && seeds=300
+
+worlds() { # PROFILE HOW-MANY
+    timeout 250 "$TERN" sim --profile "$1" --seeds "$2" --jobs 2 >"$1" 2>err &&
+        [ "$(tail -n 1 "$1")" = "$2 passed, 0 failed" ]
+    verdict "$2 worlds: $1" $? "$(cat err; grep -A 20 '^seed' "$1" | head -40)"
+}
+worlds calm $((seeds / 10))
+worlds mixed $seeds
+worlds storm $((seeds / 2))
+grep -q ' 153 of 153 pairs of faults' storm
+verdict "each pair of faults occurs" $? "$(grep pairs storm)"
+
+for i in 1 2; do
+    timeout 60 "$TERN" sim --seed 20 --seeds 3 --pcapng "$i.pcapng" | grep -v worlds >"out.$i"
+done
+cmp -s 1.pcapng 2.pcapng && cmp -s out.1 out.2 && [ "$(wc -c <1.pcapng)" -gt 1000 ]
+verdict "the same seed is the same world" $? "$(wc -c 1.pcapng 2.pcapng)"
+timeout 60 "$TERN" sim --seed 21 --seeds 1 --pcapng 3.pcapng >out.3
+cmp -s 1.pcapng 3.pcapng
+[ $? = 1 ]
+verdict "another seed is another world" $? "it is the same"
+
+noticed() { # SABOTAGE INVARIANT
+    timeout 200 "$TERN" sim --seed 16 --seeds 1 --profile calm --sabotage "$1" >"bad.$1" 2>&1
+    [ $? = 1 ] && grep -q "^seed 16: $2: " "bad.$1" &&
+        [ "$(tail -n 1 "bad.$1")" = "0 passed, 1 failed" ]
+    verdict "noticed: $1" $? "$(head -n 3 "bad.$1")"
+}
+noticed byte S1
+noticed segment S3
+noticed dead L2
+noticed crash crash
+noticed chance D1
+
+grep -q ' isn [0-9]' bad.byte
+verdict "the last segments are shown" $? "$(head -n 5 bad.byte)"
+again=$(sed -n 's/^  again: tern //p' bad.byte)
+# shellcheck disable=SC2086 # words
+timeout 60 "$TERN" $again >again 2>&1
+[ "$(grep '^seed' again)" = "$(grep '^seed' bad.byte)" ]
+verdict "the command that is printed repeats it" $? "$again: $(grep '^seed' again)"
+timeout 100 "$TERN" sim --seed 3 --seeds 1 --profile storm --sabotage byte --shrink >shrunk 2>&1
+grep -A 1 'shrunk:' shrunk | grep -q 'without.*loss.*--flows 1'
+verdict "a failure is shrunk" $? "$(grep -A 1 shrunk: shrunk)"
