@@ -168,6 +168,14 @@ static void draw_flows(struct plan *p, const struct sim_config *conf, uint64_t c
 
 /* ---- chaos ----------------------------------------------------------------------------------- */
 
+/* Nothing waits for longer than a few seconds. */
+static void set_rate(const struct plan *p, struct lab_impair *m, uint64_t rate)
+{
+    uint64_t bits = (uint64_t)p->iface.mtu * 8;
+    m->rate = max_u64(rate, bits * 2);
+    m->queue = (uint32_t)min_u64(m->rate * 5 / bits, 1000);
+}
+
 /* What a fault does in a spell: half of the time nothing, else to one direction or to both. */
 static void draw_spell(const struct plan *p, struct lab_random r[SIM_FAULT_COUNT], struct spell *s)
 {
@@ -205,7 +213,7 @@ static void draw_spell(const struct plan *p, struct lab_random r[SIM_FAULT_COUNT
                 m->delay = min_u64(m->delay * (1 + amount % 30), max_u64(m->delay, 3 * SIM_S));
                 break;
             case SIM_RATE:
-                m->rate = 20000 + amount * 20;
+                set_rate(p, m, 20000 + amount * 20);
                 break;
             case SIM_QUEUE:
                 m->queue = 1 + (uint32_t)(amount % 20);

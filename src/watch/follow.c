@@ -338,6 +338,7 @@ static void take_numbers(struct follow_conn *k, int from, const struct packet *p
         return;
     }
     base_on(e, h->seq);
+    e->spoke |= !(h->flags & TCP_SYN);
     if (seq_gt(end, e->snd_max)) {
         e->bytes += p->len != 0 ? min_u32(end - e->snd_max, (uint32_t)p->len) : 0;
         e->snd_max = end;

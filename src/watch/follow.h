@@ -70,6 +70,7 @@ struct follow_end {
     uint64_t next_seq_time, last_ack_time;
     bool next_seq_known, last_ack_known, window_seen;
     bool keep_alive; /* its latest segment was one */
+    bool spoke;      /* it has sent other things than SYN and RST */
     uint32_t sack_count;
     struct wire_sack sack[WIRE_SACK_MAX];
     /* counts */

@@ -112,7 +112,9 @@ static void judge_syn(const struct judge *j)
     const struct follow_end *e = &j->conn->end[j->from];
     if (opt->have & WIRE_OPT_WSCALE && opt->wscale > WIRE_WSCALE_MAX)
         accuse(j, WATCH_RULE_WSCALE_LARGE, opt->wscale, 0);
-    if (e->syn && h->seq != e->isn && e->state >= TERN_ESTABLISHED && !e->rst_sent && !o->rst_sent)
+    /* a SYN cookie may become an entry with another number, until it knows of the connection */
+    if (e->syn && h->seq != e->isn && e->spoke && e->state >= TERN_ESTABLISHED && !e->rst_sent &&
+        !o->rst_sent)
         accuse(j, WATCH_RULE_ISN_MOVED, h->seq, e->isn);
     if (!(h->flags & TCP_ACK) || !o->syn)
         return;
