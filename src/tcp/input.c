@@ -671,7 +671,7 @@ static inline bool expected(const struct tcp *t, const struct conn *c, const str
 {
     const struct wire_tcp *h = &seg->h;
     const struct active *a = c->active;
-    if (c->state != TERN_ESTABLISHED || a == NULL || c->ecn != 0 ||
+    if (c->state != TERN_ESTABLISHED || a == NULL || !ecn_expected(c, seg) ||
         (h->flags & ~TCP_PSH) != TCP_ACK || h->seq != c->rcv_nxt ||
         seg->len > c->rcv_adv - c->rcv_nxt || h->ack - c->snd_una > c->snd_nxt - c->snd_una ||
         c->snd_nxt - c->snd_una > c->snd_wnd)

@@ -12,7 +12,7 @@
  */
 #include "tcp/tcp.h"
 
-enum { PERSIST_RECOVERIES = 16 };
+enum { PERSIST_RECOVERIES = 16, PROBE_SLACK_MS = 2 /* as Linux */ };
 
 /* ---- RACK ------------------------------------------------------------------------------------ */
 
@@ -133,8 +133,7 @@ void tlp_arm(struct tcp *t, struct conn *c)
     uint64_t wait = NS_PER_S;
     if (LIKELY(c->srtt_us8 != 0)) {
         wait = c->srtt_us8 / 4 * NS_PER_US;
-        if (c->snd_nxt - c->snd_una <= c->mss)
-            wait += t->cfg->rto_min;
+        wait += c->snd_nxt - c->snd_una <= c->mss ? t->cfg->rto_min : PROBE_SLACK_MS * NS_PER_MS;
     }
     uint32_t at = tick_after(t, wait);
     a->t_probe = seq_lt(a->t_rto, at) ? a->t_rto : at;

@@ -483,6 +483,14 @@ void ecn_free(struct tcp *t, struct conn *c);
 void ecn_received(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
 void ecn_data(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
 void ecn_feedback(struct conn *c, const struct tcp_seg *seg, struct ack_sample *s, bool newer);
+/* Without ECE and CWR, such a segment says nothing about ECN that is not known. */
+static inline bool ecn_expected(const struct conn *c, const struct tcp_seg *seg)
+{
+    if (LIKELY(c->ecn == 0))
+        return true;
+    return (c->ecn & (ECN_CLASSIC | ECN_SEEN | ECN_ECHO)) == (ECN_CLASSIC | ECN_SEEN) &&
+           (seg->len == 0 || (seg->tos & ECN_MASK) == ECN_ECT0);
+}
 /* A device would spoil the bits of all segments but the first of a super-segment. */
 bool ecn_alone(const struct tcp *t, const struct conn *c);
 /* Whether the next segment carries the option, beside `blocks` SACK blocks, perhaps fewer now. */

@@ -145,6 +145,28 @@ static void a_mark_is_echoed_until_it_is_answered(struct rig *r)
     }
 }
 
+/* Between two that agree, the bits cost nothing: segments are expected as without ECN; a mark, an
+ * echo and CWR are not. */
+static void what_is_expected(struct rig *r)
+{
+    struct peer *p = classic(r);
+    p->extra.tos = ECT0;
+    say(p, A, 1, 1, FULL);
+    uint64_t before = rig_count(r, TERN_COUNT_PREDICTED);
+    p->extra.tos = ECT0;
+    say(p, A, 1 + FULL, 1, FULL);
+    assert_int_equal(rig_count(r, TERN_COUNT_PREDICTED), before + 1);
+    p->extra.tos = ECT0;
+    say(p, A | CWR, 1 + 2 * FULL, 1, FULL);
+    say(p, A, 1 + 3 * FULL, 1, FULL); /* not capable: sent again? */
+    p->extra.tos = CE;
+    say(p, A, 1 + 4 * FULL, 1, FULL);
+    p->extra.tos = ECT0;
+    say(p, A, 1 + 5 * FULL, 1, FULL); /* while a mark is echoed */
+    assert_int_equal(rig_count(r, TERN_COUNT_PREDICTED), before + 1);
+    hear(p, A | ECE, 1, 1 + 6 * FULL, 0);
+}
+
 /* A mark is acknowledged at once, when ACKs are delayed otherwise: the window there may be tiny. */
 static void a_mark_is_told_at_once(struct rig *r)
 {
@@ -309,6 +331,7 @@ int main(void)
         RIG(not_asked_for),
         RIG(a_lost_syn_asks_no_more),
         RIG(a_mark_is_echoed_until_it_is_answered),
+        RIG(what_is_expected),
         RIG(a_mark_is_told_at_once),
         RIG(an_echo_reduces_once_a_round_trip),
         RIG(an_echo_of_nothing),

@@ -139,7 +139,7 @@ static void a_tail_is_probed(struct rig *r)
     rig_step(r, MS(100));
     ack(p, 7);
     rig_hush(r);
-    after(p, MS(200));
+    after(p, MS(202));
     sends(p, 9, 10);
     rig_step(r, MS(100));
     sack(p, 7, 9u, 10u, 0u, 0u); /* the others were sent long before: no window to wait for */
@@ -191,7 +191,7 @@ static void a_probe_of_new_data(struct rig *r)
     struct peer *p = sender_new(r, (struct sender_opt){0});
     queue(p, 15);
     sends(p, 0, 10);
-    after(p, MS(200));
+    after(p, MS(202));
     sends(p, 10, 11);
     assert_int_equal(rig_count(r, TERN_COUNT_PROBES), 1);
     assert_int_equal(rig_count(r, TERN_COUNT_RETRANSMITS), 0);
