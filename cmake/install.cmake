@@ -10,6 +10,10 @@ if(libtern_type STREQUAL "STATIC_LIBRARY")
                       COMMAND_ERROR_IS_FATAL ANY)")
     endif()
 endif()
+# The sockets API, a library of its own in front of libtern: tern/socket.h.
+if(TARGET tern_posix)
+    install(FILES "$<TARGET_FILE:tern_posix>" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/include/tern" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 # From the folder of tern.pc back to the prefix, so that the tree can be moved after installing.
 file(RELATIVE_PATH TERN_PC_UP "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")

@@ -5,7 +5,7 @@
 #   tests/unit/ROOM/test_X.c   with that room's        -> unit_ROOM_test_X
 #   tests/unit/[ROOM/]*.c      any other name: linked with every test in the same folder
 #   tests/fuzz/fuzz_X.c        with libtern and rooms  -> fuzz_X         TESTS/fuzz/fuzz_X
-#   examples/X.c               with libtern            -> example_X      TESTS/examples/X
+#   examples/X.c               with libtern and posix  -> example_X      TESTS/examples/X
 
 set(TESTS "${CMAKE_BINARY_DIR}/tests")
 set(TESTS_SOURCE "${CMAKE_SOURCE_DIR}/tests")
@@ -109,7 +109,7 @@ foreach(source IN LISTS examples)
     add_executable(example_${name} EXCLUDE_FROM_ALL "${source}")
     set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name}
                           RUNTIME_OUTPUT_DIRECTORY "${TESTS}/examples")
-    target_link_libraries(example_${name} PRIVATE libtern)
+    target_link_libraries(example_${name} PRIVATE tern_posix libtern)
     tern_flags(example_${name})
     tern_hosted(example_${name})
     add_dependencies(examples example_${name})

@@ -50,6 +50,7 @@ enum tern_state {
     X(TCP_HEADER, "malformed TCP header")                                                          \
     X(TCP_OPTIONS, "malformed TCP options")                                                        \
     X(TCP_CSUM, "wrong TCP checksum")                                                              \
+    X(TCP_SIGNED, "signed (RFC 2385), and there is no key to tell whether well")                   \
     X(TCP_CLOSED, "no socket; answered with RST")                                                  \
     X(TCP_LISTEN, "a listener takes only SYN")                                                     \
     X(TCP_SEQUENCE, "sequence number outside the window; answered with ACK")                       \

@@ -739,6 +739,8 @@ enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
 enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
 {
     count(t, TERN_COUNT_SEGMENTS_IN);
+    if (UNLIKELY(seg->h.opt.have & WIRE_OPT_MD5)) /* as Linux does, and without a word */
+        return TERN_DROP_TCP_SIGNED;
     uint32_t ref = flow_find(t, &seg->tuple, seg->hash);
     switch (ref == 0 ? REF_LISTENER : ref_kind(ref)) {
     case REF_CONN:

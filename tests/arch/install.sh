@@ -61,8 +61,10 @@ for header in "$prefix"/include/tern/*.h; do
 done
 for example in "$TERN_ROOT"/examples/*.c; do
     [ -e "$example" ] || continue
+    posix=
+    grep -q '"tern/socket.h"' "$example" && posix=-ltern_posix
     # shellcheck disable=SC2086
-    if cc -std=c11 -D_GNU_SOURCE "$example" -o example $flags 2>err; then
+    if cc -std=c11 -D_GNU_SOURCE "$example" -o example ${flags%%-ltern*} $posix -ltern 2>err; then
         fine "builds-$(basename "$example")"
     else
         wrong "builds-$(basename "$example")" "$(head -n 3 err)"
