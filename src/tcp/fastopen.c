@@ -193,6 +193,8 @@ static struct fastopen_peer *peer_of(const struct tcp *t, const uint8_t ip[16], 
 
 void fastopen_destroy(struct tcp *t)
 {
+    if (t->fo_peers == NULL)
+        return; /* nor may there be anything else, if the shard could not be made */
     mem_free(t->mem, t->fo_peers, t->cfg->fastopen_peers_max * sizeof(*t->fo_peers));
 }
 
