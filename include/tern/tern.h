@@ -176,11 +176,19 @@ typedef struct tern_config {
     uint64_t idle;          /* quiet this long, a connection gives back its working memory */
     uint64_t tx_horizon;    /* tx_time is at most now + this; 0: the stack holds packets */
     uint8_t syn_retries;    /* SYNs sent again before ETIMEDOUT */
+    uint8_t syn_linear;     /* so many of them follow at the same distance, before it doubles */
     uint8_t synack_retries; /* SYN-ACKs sent again before the entry is dropped; 2, 1, 0 at most when
                              * 4/8, 6/8, 7/8 of the half-open entries are used */
     uint8_t data_retries;   /* R2, counted in retransmissions of one segment */
     uint8_t ttl;            /* hop limit of sent packets */
+    uint8_t tso_segs_min;   /* least segments of a super-segment that is sized by the rate, about
+                               a millisecond of it, as Linux does; 0: as many as can go */
+    uint8_t tso_rtt_log;    /* more for small round trips: largest >> (least RTT, us >> this) */
+    uint8_t tso_divisor;    /* a super-segment waits for more room below that part of the window */
+    uint16_t pace_ss_ratio, pace_ca_ratio; /* the rate, in % of a window a round trip */
     bool idle_restart;      /* a window that was not used lately shrinks (RFC 5681 4.1) */
+    bool lazy_acks;         /* as Linux does, a second segment is acknowledged late while nobody
+                               reads, and so is a FIN that came with or after data */
     bool stats;             /* keep the full tern_info counters: 192 bytes a connection */
     uint8_t ecn;            /* Linux's tcp_ecn, accepted and asked for: 0 neither; 1 classic
                              * (RFC 3168), classic; 2 classic, none; 3 accurate (RFC 9768),
@@ -383,6 +391,7 @@ enum tern_opt {
      * SYN can bring. */
     TERN_OPT_FASTOPEN,
     TERN_OPT_FASTOPEN_FREE, /* 0/1: no cookie is needed; before the SYN */
+    TERN_OPT_SOFT_ERROR,   /* an enum tern_err that ICMP told, or 0; only 0 can be set */
     TERN_OPT_COUNT
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its

@@ -17,7 +17,7 @@ enum { OPTIONS_MAX = 64, DEPTH_MAX = 16 };
 struct drill_values {
     unsigned family;
     uint64_t jobs;
-    bool trace, json, quiet, strict, verbose, dry_run;
+    bool trace, json, quiet, strict, verbose, dry_run, record;
     struct drill_option options[OPTIONS_MAX]; /* packetdrill's own, linked in their order */
     size_t option_count;
 };
@@ -49,6 +49,7 @@ static const char *add_option(void *values, const char *name, const char *text)
     X(bind_port, "PORT", "what ... stands for in bind()")                                          \
     X(connect_port, "PORT", "what ... stands for in connect()")                                    \
     X(tolerance_usecs, "N", "how far a time may be off")                                           \
+    X(tolerance_percent, "N", "or in percent of its distance from the event before")             \
     X(tcp_ts_tick_usecs, "N", "check that timestamps advance once in so many us")                  \
     X(non_fatal, "WHAT", "packet, syscall: failures that do not count")                            \
     X(init_scripts, "FILES", "shell scripts to run first")                                         \
@@ -90,6 +91,8 @@ static const struct opt drill_opts[] = {
      .help = "show the whole exchange"},
     {OPT_FLAG(struct drill_values, json), .name = "json",
      .help = "one JSON object for each script and version, with its checks"},
+    {OPT_FLAG(struct drill_values, record), .name = "record",
+     .help = "print the script with the packets that the stack sends"},
     {OPT_FLAG(struct drill_values, quiet), .name = "quiet", .letter = 'q',
      .help = "only failures and the last line"},
     OPT_HEADING("As in packetdrill"),
@@ -202,6 +205,7 @@ static void play_one(const struct list *l, struct job *j)
                                                : v->option_count ? v->options
                                                                  : NULL,
                                     .read_only = v->dry_run,
+                                    .record = v->record,
                                     .trace = v->trace || v->verbose};
     clock_gettime(CLOCK_MONOTONIC, &a);
     drill_play(&request, &j->result);
@@ -252,7 +256,10 @@ static void print_job(const struct drill_values *v, const struct job *j)
     }
     fputs(drill_string(&r->printed), stdout);
     fputs(drill_string(&r->trace), stdout);
+    fputs(drill_string(&r->record), stdout);
     fputs(drill_string(&r->message), stdout);
+    if (v->record && r->verdict == DRILL_PASSED)
+        return;
     if (r->verdict == DRILL_PASSED && !v->quiet)
         printf("ok %s (%s, %u checks)\n", j->path, drill_family_name(r->family),
                drill_checks_all(&r->checks));
@@ -281,7 +288,7 @@ static int report(struct list *l)
     }
     if (progress)
         fputs("\r          \r", stderr);
-    if (!l->values->json)
+    if (!l->values->json && !l->values->record)
         printf("%zu passed, %zu failed\n", passed, l->count - passed);
     return unreadable || l->missing || l->count == 0 ? CMD_USAGE
            : passed < l->count                       ? CMD_FAILED

@@ -21,6 +21,7 @@ struct drill_result {
     struct drill_text message; /* why not, as "file:line: ..."; warnings */
     struct drill_text trace;   /* the whole exchange, if asked for */
     struct drill_text printed; /* by the script's code */
+    struct drill_text record;  /* the script anew, if asked for */
     struct drill_checks checks;
     enum drill_family family; /* in which it was played */
     int64_t lasted;           /* ns of the script's time */
@@ -31,6 +32,7 @@ struct drill_request {
     enum drill_family family;
     const struct drill_option *options; /* of the command line: they outweigh the script's */
     bool trace, read_only;
+    bool record; /* packets are not expected but written down: `record` is the script with them */
     /* what is tested; NULL: the stack */
     struct drill_sut *(*sut)(const struct drill_setup *setup, const char **why);
 };

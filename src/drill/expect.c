@@ -29,7 +29,7 @@ void play_ignore(struct play *p, struct drill_out *o)
     free(o);
 }
 
-static struct drill_out *queue_take(struct play *p)
+struct drill_out *play_take(struct play *p)
 {
     struct drill_out *o = p->first;
     p->first = o->next;
@@ -45,7 +45,7 @@ static struct drill_out *next_packet(struct play *p, struct peer *peer, int64_t 
     struct drill_flow flow;
     for (;;) {
         while (p->first) {
-            struct drill_out *o = queue_take(p);
+            struct drill_out *o = play_take(p);
             const char *bad = drill_decode(o->data, o->len, live, &flow);
             if (bad)
                 play_fail(p, p->event, "the stack sent %s", bad);
@@ -56,17 +56,6 @@ static struct drill_out *next_packet(struct play *p, struct peer *peer, int64_t 
         if (play_now(p) >= limit || p->failed)
             return NULL;
         play_step(p, limit);
-    }
-}
-
-/* Which of our numbers the script's stand for shows in a SYN. */
-static void learn(struct peer *peer, const struct drill_packet *script,
-                  const struct drill_packet *live)
-{
-    if (peer->isn_open && (script->flags & live->flags & DRILL_SYN)) {
-        peer->offset = live->seq - script->seq;
-        peer->isn_known = true;
-        peer->isn_open = false;
     }
 }
 
@@ -97,7 +86,8 @@ static bool clock_matches(struct play *p, struct peer *peer, const struct drill_
     return false;
 }
 
-/* What of the expected packet a shorter segment is: the rest stays in `script`. */
+/* What of the expected packet a shorter segment is: the rest stays in `script`. Whether it has a
+ * PSH is the business of whoever cut it. */
 static bool cut(const struct play *p, const struct drill_packet *live, struct drill_packet *script,
                 struct drill_packet *part)
 {
@@ -108,6 +98,7 @@ static bool cut(const struct play *p, const struct drill_packet *live, struct dr
     part->len = live->len;
     part->end = part->seq + part->len;
     part->flags &= (uint16_t) ~(DRILL_PSH | DRILL_FIN);
+    part->flags |= live->flags & DRILL_PSH;
     script->seq = part->end;
     script->len -= part->len;
     script->flags &= (uint16_t)~DRILL_CWR;
@@ -189,7 +180,7 @@ bool play_expect(struct play *p, const struct drill_event *e, int64_t from, int6
         free(o);
         if (p->failed)
             return false;
-        learn(peer, &expected, &live);
+        peer_learn(peer, &expected, &live);
         peer_to_script(peer, &live);
         drill_show_packet(&t, &live);
         play_trace(p, "%9.6f > %s", (double)times[2] / 1e9, drill_string(&t));

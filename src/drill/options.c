@@ -16,6 +16,7 @@
     X("bind_port", BIND_PORT, "port that ... stands for in bind() (8080)")                         \
     X("connect_port", CONNECT_PORT, "port that ... stands for in connect() (8080)")                \
     X("tolerance_usecs", TOLERANCE, "how far a time may be off, in us (4000)")                     \
+    X("tolerance_percent", PERCENT, "or in percent of its distance from the event before (0)")     \
     X("tcp_ts_tick_usecs", TICK, "check that timestamps advance by one in so many us")             \
     X("non_fatal", NON_FATAL, "packet, syscall or both: go on after such failures, and pass")      \
     X("strict_segments", STRICT, "segments must be cut as in the script")                          \
@@ -46,6 +47,7 @@ enum option_use {
     USE_BIND_PORT,
     USE_CONNECT_PORT,
     USE_TOLERANCE,
+    USE_PERCENT,
     USE_TICK,
     USE_NON_FATAL,
     USE_STRICT,
@@ -90,6 +92,16 @@ static const char *number(const struct drill_option *o, int64_t most, int64_t *o
         return "needs a number";
     *out = strtoll(o->value, &end, 0);
     return *end != '\0' || *out < 0 || *out > most ? "needs a number in its range" : NULL;
+}
+
+static const char *percent(const struct drill_option *o, unsigned *permille)
+{
+    char *end = NULL;
+    double value = o->value ? strtod(o->value, &end) : -1;
+    if (!(value >= 0 && value <= 1000) || *end != '\0')
+        return "needs a number up to 1000";
+    *permille = (unsigned)(value * 10);
+    return NULL;
 }
 
 static const char *address(const struct drill_option *o, uint8_t out[16])
@@ -167,6 +179,8 @@ static const char *apply(struct drill_config *c, struct drill_arena *a,
         why = number(o, INT64_C(3600000000), &n);
         c->tolerance = n * NS_PER_US;
         break;
+    case USE_PERCENT:
+        return percent(o, &c->tolerance_permille);
     case USE_TICK:
         why = number(o, INT64_C(3600000000), &n);
         c->ts_tick = n * NS_PER_US;

@@ -119,10 +119,12 @@ static struct drill_event *event(struct drill_scan *s)
     bool blocking;
     int64_t end = 0;
     e->pos = scan_pos(s);
+    e->start = s->p;
     times(s, &e->time, &blocking, &end);
     if (scan_failed(s))
         return e;
     char c = scan_peek(s);
+    e->body = s->p;
     if (c == '<' || c == '>') {
         e->kind = DRILL_PACKET;
         e->packet = parse_packet(s);
@@ -151,6 +153,8 @@ bool drill_read(struct drill_script *script, const char *path, const char *text,
 {
     *script = (struct drill_script){.path = NULL};
     script->path = drill_copy(&script->arena, path, strlen(path));
+    script->text = text;
+    script->end = text + len;
     struct drill_scan s = {.script = script, .start = text, .p = text, .end = text + len};
     struct drill_event **tail = &script->events;
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)

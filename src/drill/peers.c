@@ -116,6 +116,16 @@ static uint32_t live_ts(const struct peer *peer, uint32_t script)
                                    : script;
 }
 
+void peer_learn(struct peer *peer, const struct drill_packet *script,
+                const struct drill_packet *live)
+{
+    if (peer->isn_open && (script->flags & live->flags & DRILL_SYN)) {
+        peer->offset = live->seq - script->seq;
+        peer->isn_known = true;
+        peer->isn_open = false;
+    }
+}
+
 void peer_to_live(const struct peer *peer, struct drill_packet *packet)
 {
     uint32_t offset = peer->isn_known ? peer->offset : 0;

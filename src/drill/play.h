@@ -17,8 +17,9 @@ struct drill_config {
     uint32_t mtu;
     uint8_t local[16], remote[16];
     uint16_t bind_port, connect_port;
-    int64_t tolerance; /* ns */
-    int64_t ts_tick;   /* ns; 0: the clock of timestamps is not checked */
+    int64_t tolerance;           /* ns, or ... */
+    unsigned tolerance_permille; /* ... so much of the time since the event before, if it is more */
+    int64_t ts_tick;             /* ns; 0: the clock of timestamps is not checked */
     bool strict_segments;
     bool non_fatal_packet, non_fatal_call;
     const char *init_scripts;
@@ -72,6 +73,8 @@ struct play {
     uint64_t counters_base[64]; /* of nstat, by its table */
     int last_win;
     bool failed;
+    int64_t event_base; /* when the event under way could first have happened */
+    int64_t recorded;   /* when what was written down last happened */
 };
 
 /* The present, ns since the start. */
@@ -99,6 +102,9 @@ struct peer *peer_outbound(struct play *p);
 bool peer_owns(struct peer *peer, const struct drill_packet *live, const struct drill_flow *flow);
 void peer_to_live(const struct peer *peer, struct drill_packet *packet);
 void peer_to_script(const struct peer *peer, struct drill_packet *packet);
+/* Which of our numbers the script's stand for shows in a SYN. */
+void peer_learn(struct peer *peer, const struct drill_packet *script,
+                const struct drill_packet *live);
 void peer_note_ts(struct peer *peer, uint32_t script, uint32_t live);
 /* Before a call is made, and after it has succeeded. */
 void peer_before_call(struct play *p, const struct drill_calling *c);
@@ -116,5 +122,11 @@ bool play_code(struct play *p, const struct drill_event *e);
 /* Commands of a shell. false: `why` says which is unknown or failed. */
 bool shell_run(struct play *p, const char *text, struct drill_text *why);
 void play_ignore(struct play *p, struct drill_out *o);
+struct drill_out *play_take(struct play *p);
+
+/* record.c: what comes before the first event, the packets sent so far, an event at its time. */
+void record_head(struct play *p);
+void record_packets(struct play *p);
+void record_event(struct play *p, const struct drill_event *e, int64_t end);
 
 #endif

@@ -67,7 +67,10 @@ void play_pass(struct play *p, int64_t until)
 
 bool play_on_time(struct play *p, int64_t from, int64_t to, int64_t actual)
 {
-    return actual >= from - p->conf.tolerance && actual <= to + p->conf.tolerance;
+    int64_t tolerance = (to - p->event_base) / 1000 * p->conf.tolerance_permille;
+    if (tolerance < p->conf.tolerance)
+        tolerance = p->conf.tolerance;
+    return actual >= from - tolerance && actual <= to + tolerance;
 }
 
 /* ---- start and end --------------------------------------------------------------------------- */
@@ -121,11 +124,16 @@ static bool play_event(struct play *p, const struct drill_event *e)
     int64_t base = e->time.when == DRILL_AFTER ? play_now(p) : 0;
     int64_t from = base + e->time.start, to = base + e->time.end;
     p->event = e;
-    if (in_start(p, e))
+    p->event_base = play_now(p);
+    if (in_start(p, e)) {
+        record_event(p, e, 0);
         return command(p, e, e->text);
+    }
     if (!play_start(p))
         return false;
     if (e->kind == DRILL_PACKET && e->packet->outbound) {
+        if (p->request->record)
+            return play_pass(p, from), !p->failed;
         if (e->time.when == DRILL_ANY_TIME)
             from = to = play_now(p);
         play_step(p, play_now(p));
@@ -138,6 +146,7 @@ static bool play_event(struct play *p, const struct drill_event *e)
     play_pass(p, from);
     if (p->failed)
         return false;
+    record_event(p, e, base + (e->kind == DRILL_CALL ? e->call->end : 0));
     switch (e->kind) {
     case DRILL_PACKET:
         if (!play_inject(p, e))
@@ -191,10 +200,12 @@ static void find_profile(struct play *p)
 static void play_all(struct play *p)
 {
     bool fine = init_scripts(p);
+    record_head(p);
     for (const struct drill_event *e = p->script->events; e && fine && !p->failed; e = e->next)
         fine = play_event(p, e);
     if (fine && !p->failed && p->sut)
         fine = play_call_finish(p);
+    record_packets(p);
     if (fine && !p->failed && drill_checks_all(&p->result->checks) == 0)
         play_fail(p, NULL, "nothing was checked");
     if (fine && !p->failed)
@@ -283,6 +294,7 @@ void drill_result_free(struct drill_result *r)
     drill_text_free(&r->message);
     drill_text_free(&r->trace);
     drill_text_free(&r->printed);
+    drill_text_free(&r->record);
 }
 
 unsigned drill_families(const char *path)

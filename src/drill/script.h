@@ -150,6 +150,7 @@ struct drill_event {
     struct drill_event *next;
     enum drill_kind kind;
     struct drill_pos pos;
+    const char *start, *body; /* in the text that was read: with its time, and behind it */
     struct drill_time time;
     union {
         struct drill_packet *packet;
@@ -169,6 +170,7 @@ struct drill_script {
     const char *path;
     struct drill_option *options;
     struct drill_event *events; /* DRILL_SHELL without a time first: the init command */
+    const char *text, *end;     /* what was read */
     char error[256];            /* "file:line:column: what"; empty: readable */
 };
 

@@ -7,6 +7,8 @@
 #define MS UINT64_C(1000000)
 #define S UINT64_C(1000000000)
 
+enum { SNDBUF_LEAST = 46080 };
+
 static uint32_t u32(const struct drill_settings *s, const char *name)
 {
     return (uint32_t)drill_settings_number(s, name, 0);
@@ -47,7 +49,9 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     /* half of a buffer is for headers and the like (tcp_adv_win_scale 1) */
     cfg->rcvbuf = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_rmem", 1) / 2;
     cfg->rcvbuf_max = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_rmem", 2);
+    /* an established connection's is widened to twice the first window, with its bookkeeping */
     cfg->sndbuf = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_wmem", 1);
+    cfg->sndbuf = cfg->sndbuf < SNDBUF_LEAST ? (uint32_t)SNDBUF_LEAST : cfg->sndbuf;
     cfg->sndbuf_max = (uint32_t)drill_settings_number(s, "net.ipv4.tcp_wmem", 2);
     cfg->rto_min = drill_settings_number(s, "route.rto_min_us", 0) > 0
                        ? (uint64_t)drill_settings_number(s, "route.rto_min_us", 0) * 1000
@@ -56,6 +60,7 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->msl = 30 * S;
     cfg->fin_wait2 = (uint64_t)drill_settings_number(s, "net.ipv4.tcp_fin_timeout", 0) * S;
     cfg->syn_retries = u8(s, "net.ipv4.tcp_syn_retries");
+    cfg->syn_linear = u8(s, "net.ipv4.tcp_syn_linear_timeouts");
     cfg->synack_retries = u8(s, "net.ipv4.tcp_synack_retries");
     cfg->data_retries = u8(s, "net.ipv4.tcp_retries2");
     cfg->ttl = u8(s, "net.ipv4.ip_default_ttl");
@@ -63,6 +68,13 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->ecn = u8(s, "net.ipv4.tcp_ecn");
     cfg->ecn_option = u8(s, "net.ipv4.tcp_ecn_option");
     cfg->ecn_fallback = drill_settings_number(s, "net.ipv4.tcp_ecn_fallback", 0) != 0;
+    cfg->tso_segs_min = u8(s, "net.ipv4.tcp_min_tso_segs");
+    cfg->tso_rtt_log = u8(s, "net.ipv4.tcp_tso_rtt_log");
+    cfg->tso_divisor = u8(s, "net.ipv4.tcp_tso_win_divisor");
+    cfg->pace_ss_ratio = (uint16_t)u32(s, "net.ipv4.tcp_pacing_ss_ratio");
+    cfg->pace_ca_ratio = (uint16_t)u32(s, "net.ipv4.tcp_pacing_ca_ratio");
+    cfg->idle_restart = u32(s, "net.ipv4.tcp_slow_start_after_idle") != 0;
+    cfg->lazy_acks = true;
     cfg->stats = true;
     return NULL;
 }

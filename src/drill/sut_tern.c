@@ -255,12 +255,10 @@ static const struct drill_sut_ops ops = {now,    pass,    inject,  take,     cal
 static int add_link(struct sut *t)
 {
     static const uint8_t any4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, any6[16];
-    tern_iface iface = {.mtu = t->setup.mtu};
+    tern_iface iface = {.mtu = t->setup.mtu,
+                        .gso_max = 65535,
+                        .caps = TERN_CAP_CSUM | TERN_CAP_TSO4 | TERN_CAP_TSO6};
     bool v4 = t->setup.family != DRILL_IPV6;
-    if (t->setup.super_segments) {
-        iface.gso_max = 65535;
-        iface.caps = TERN_CAP_CSUM | TERN_CAP_TSO4 | TERN_CAP_TSO6;
-    }
     int id = tern_iface_add(t->stack, &iface);
     if (id < 0)
         return id;

@@ -158,7 +158,16 @@ int opts_get_rcvbuf(struct sock *sk, int *value)
 
 int opts_get_error(struct sock *sk, int *value)
 {
+    tern *s = sk->p->conf.stack;
+    int64_t soft = 0;
+
     *value = -sock_error(sk);
+    /* what ICMP said did not end the connection, but it is told to who asks, once */
+    if (*value == 0 && sk->k.id != 0 &&
+        tern_option_get(s, sk->k, TERN_OPT_SOFT_ERROR, &soft) == 0 && soft != 0) {
+        (void)tern_option_set(s, sk->k, TERN_OPT_SOFT_ERROR, 0);
+        *value = posix_errno((int)soft);
+    }
     return 0;
 }
 

@@ -129,6 +129,7 @@ static void note_delivered(const struct tcp *t, const struct conn *c, const stru
     if (UNLIKELY(r->flags & SENT_RETRANS) && ambiguous(t, c, r, in_order && s->echo, s->tsecr))
         return;
     if (sent_after(r->time, r->hi, a->rack_sent, a->rack_end)) {
+        a->rack_news = true;
         a->rack_sent = r->time;
         a->rack_end = r->hi;
         a->rack_rtt_us = rtt_clamp(t->now - r->time);

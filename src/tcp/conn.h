@@ -214,6 +214,7 @@ struct active {
     uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
     uint32_t rack_end;    /* RACK.end_seq */
     uint32_t rack_rtt_us; /* RACK.rtt */
+    bool rack_news;       /* it has moved, and RACK has not looked since */
     uint32_t dsack_round; /* low bits of `delivered` when the reordering window last grew */
     uint32_t dsack_segs;  /* duplicates reported, in segments */
     uint32_t reord_seen;  /* how often segments have overtaken each other */
@@ -362,6 +363,7 @@ struct conn_stats {
     uint32_t delivered, delivered_ce; /* segments */
     uint16_t timeouts, timeout_runs;  /* retransmission timeouts, and runs of them */
     uint8_t waits;                    /* enum conn_wait */
+    int8_t soft_err;                  /* what ICMP said, until the peer is heard again */
     struct conn_rare *rare;           /* NULL: nothing of that */
 };
 _Static_assert(sizeof(struct conn_stats) <= 192, "the statistics block is at most 192 bytes");

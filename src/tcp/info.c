@@ -14,6 +14,12 @@ static uint32_t segments_of(const struct conn *c, uint32_t len)
     return one ? 1 : (len + mss - 1) / mss;
 }
 
+bool info_just_received(const struct tcp *t, const struct conn *c)
+{
+    const struct conn_stats *s = c->stats;
+    return s != NULL && s->received_at != 0 && t->now - s->received_at < t->cfg->delack;
+}
+
 void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again)
 {
     count_add(t, again ? TERN_COUNT_RETRANSMIT_BYTES : TERN_COUNT_BYTES_OUT, len);

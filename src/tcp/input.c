@@ -256,10 +256,11 @@ static void answer_unacceptable(struct arrival *in)
         challenge(in);
         return;
     }
-    if (seg->len != 0 && seq_lt(seg->h.seq, c->rcv_nxt)) {
+    if (seq_lt(seg->h.seq, c->rcv_nxt)) { /* a FIN counts, too */
         struct active *a = conn_thaw(in->t, c);
+        uint32_t end = seg->h.seq + seg->len + ((seg->h.flags & TCP_FIN) != 0);
         if (a != NULL)
-            reasm_duplicate(a, seg->h.seq, seq_min(seg->h.seq + seg->len, c->rcv_nxt));
+            reasm_duplicate(a, seg->h.seq, seq_min(end, c->rcv_nxt));
     }
     count(in->t, TERN_COUNT_DUPLICATE);
     input_ack_now(in->t, in->c);
@@ -305,6 +306,14 @@ static void note_timestamp(struct tcp *t, struct conn *c, const struct wire_tcp 
 
 /* ---- second: RST ----------------------------------------------------------------------------- */
 
+/* What a peer has sent last stands there, if what is missing was lost: as Linux sees it. */
+static bool at_sacked_end(const struct conn *c, uint32_t seq)
+{
+    const struct active *a = c->active;
+    return c->flags & CONN_SACK && a != NULL && a->ooo.count != 0 &&
+           seq == a->ooo.at[a->ooo.count - 1].hi;
+}
+
 static enum step check_rst(struct arrival *in)
 {
     struct tcp *t = in->t;
@@ -312,8 +321,8 @@ static enum step check_rst(struct arrival *in)
     if (!(in->seg->h.flags & TCP_RST))
         return STEP_ON;
     if (c->state == TERN_TIME_WAIT)
-        return drop(in, TERN_DROP_TCP_RST); /* RFC 1337 */
-    if (in->seg->h.seq != c->rcv_nxt) {     /* RFC 5961 3.2 */
+        return drop(in, TERN_DROP_TCP_RST);                                  /* RFC 1337 */
+    if (in->seg->h.seq != c->rcv_nxt && !at_sacked_end(c, in->seg->h.seq)) { /* RFC 5961 3.2 */
         input_challenge(t, c);
         return drop(in, TERN_DROP_TCP_RST);
     }
@@ -474,6 +483,7 @@ static enum step check_ack(struct arrival *in)
         ecn_feedback(c, in->seg, &s, c->flags & CONN_TS && c->ts_recent != ts_before);
     if (c->stats != NULL) {
         c->stats->acked_at = t->now;
+        c->stats->soft_err = 0;
         if (c->stats->rare != NULL)
             c->stats->rare->keep_probes = 0;
         info_progress(t, c);
@@ -511,6 +521,21 @@ static void trim(struct arrival *in)
     }
 }
 
+static void ack_later(struct tcp *t, struct conn *c, struct active *a)
+{
+    if (a->t_delack != 0)
+        return;
+    a->t_delack = tick_after(t, t->cfg->delack);
+    timer_arm(t, c, a->t_delack);
+}
+
+/* While the owner does not read, a second segment does not move the window: its ACK can wait. */
+static bool window_moves(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    return !t->cfg->lazy_acks || c->rcv_adv == c->rcv_nxt ||
+           reasm_window(c, a) >= c->rcv_adv - c->last_ack_sent;
+}
+
 /* Whether to acknowledge now or later (RFC 9293 3.8.6.3, RFC 5681 4.2). */
 static void schedule_ack(struct arrival *in, bool at_once)
 {
@@ -519,13 +544,13 @@ static void schedule_ack(struct arrival *in, bool at_once)
     struct active *a = c->active;
     uint32_t wire_len = in->seg->pkt->gso_size != 0 ? in->seg->pkt->gso_size : in->seg->len;
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
-    if (at_once || a == NULL || c->rcv_nxt - c->last_ack_sent > c->rcv_mss ||
-        (a->quick != 0 && !a->interactive)) {
+    if (a != NULL && in->fin && c->state == TERN_ESTABLISHED && t->cfg->lazy_acks)
+        a->interactive = true; /* the owner's own FIN comes soon */
+    if (at_once || a == NULL || (a->quick != 0 && !a->interactive) ||
+        (c->rcv_nxt - c->last_ack_sent > c->rcv_mss && window_moves(t, c, a)))
         input_ack_now(t, c);
-    } else if (a->t_delack == 0) {
-        a->t_delack = tick_after(t, t->cfg->delack);
-        timer_arm(t, c, a->t_delack);
-    }
+    else
+        ack_later(t, c, a);
 }
 
 static void tell_readable(struct tcp *t, struct conn *c)
@@ -581,7 +606,8 @@ static enum step check_text(struct arrival *in)
         return in->fin ? STEP_ON : drop(in, TERN_DROP_TCP_WINDOW);
     }
     if (c->flags & CONN_RX_CLOSED && c->state != TERN_ESTABLISHED) { /* SHLD-3 */
-        conn_reset(t, c, TERN_ERESET);
+        input_refuse(t, in->seg);
+        conn_end(t, c, TERN_ERESET);
         return drop(in, TERN_DROP_TCP_AFTER_CLOSE);
     }
     if (UNLIKELY(c->ecn != 0))
@@ -611,6 +637,22 @@ void input_time_wait(struct tcp *t, struct conn *c)
         return;
     }
     timer_arm(t, c, c->t_close);
+}
+
+/* The owner will close soon: the FIN that it sends then can bring the acknowledgement, if data came
+ * before and the peer so knows that somebody is there. As Linux does. */
+static void acknowledge_fin(struct arrival *in)
+{
+    struct conn *c = in->c;
+    struct active *a = c->active;
+    bool data = c->rcv_nxt - c->irs > 2 && a != NULL && !(c->flags & CONN_ACK_DUE);
+    if (a != NULL && c->state == TERN_ESTABLISHED && in->t->cfg->lazy_acks)
+        a->interactive = true;
+    if (in->t->cfg->lazy_acks && c->state == TERN_ESTABLISHED && data &&
+        c->rcv_nxt - c->last_ack_sent <= c->rcv_mss)
+        ack_later(in->t, c, a);
+    else
+        input_ack_now(in->t, c);
 }
 
 static enum step check_fin(struct arrival *in)
@@ -645,7 +687,7 @@ static enum step check_fin(struct arrival *in)
     c->flags |= CONN_FIN_RCVD;
     c->flags &= ~(uint32_t)CONN_READ_ARMED;
     conn_event(t, c, TERN_EV_EOF | TERN_EV_READ);
-    input_ack_now(t, c);
+    acknowledge_fin(in);
     switch (c->state) {
     case TERN_ESTABLISHED:
         conn_state(t, c, TERN_CLOSE_WAIT);
@@ -778,6 +820,20 @@ static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
     conn_ready(t, c);
 }
 
+/* RFC 6069: it was the path that failed, not congestion; the last back-off is taken back, and what
+ * then is overdue goes at once. */
+static void long_disruption(struct tcp *t, struct conn *c, uint32_t seq)
+{
+    struct active *a = c->active;
+    if (a == NULL || seq != c->snd_una || c->retries == 0 || c->backoff == 0 || a->t_rto == 0 ||
+        a->sent_head == NULL)
+        return;
+    c->backoff--;
+    uint64_t due = a->sent_head->time + rto_of(t, c);
+    a->t_rto = due > t->now ? tick_after(t, due - t->now) : t->tick;
+    timer_arm(t, c, a->t_rto);
+}
+
 bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
               bool hard, uint32_t mtu)
 {
@@ -793,6 +849,11 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
     else if (c->state == TERN_SYN_SENT || (fastopen_child(c) && c->flags & CONN_QUEUED)) {
         count(t, TERN_COUNT_ATTEMPT_FAILS);
         conn_end(t, c, err);
+    } else {
+        if (c->stats != NULL)
+            c->stats->soft_err = (int8_t)err;
+        if (err == TERN_EUNREACH || err == TERN_ENETUNREACH)
+            long_disruption(t, c, seq);
     }
     return true;
 }

@@ -192,10 +192,11 @@ static void mark(struct tcp *t, struct conn *c, struct ack_sample *s)
     struct active *a = c->active;
     if (a->sent_head == NULL)
         return;
-    if (c->flags & CONN_SACK)
-        rack_mark(t, c, s);
-    else
+    if (!(c->flags & CONN_SACK))
         newreno_mark(t, c, s);
+    else if (a->rack_news || a->rack_at != NULL) /* else nothing can be overdue that was not */
+        rack_mark(t, c, s);
+    a->rack_news = false;
 }
 
 /* ---- phases while they last ------------------------------------------------------------------ */

@@ -191,6 +191,10 @@ static int common_set(struct tcp *t, struct conn *c, enum tern_opt option, int64
     case TERN_OPT_LINGER:
         c->linger_ms = value < 0 ? UINT32_MAX : ms_of(value);
         break;
+    case TERN_OPT_SOFT_ERROR:
+        if (c->stats != NULL)
+            c->stats->soft_err = 0;
+        break;
     case TERN_OPT_USER_TIMEOUT:
         c->user_timeout_ms = ms_of(value);
         break;
@@ -273,6 +277,9 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
         break;
     case TERN_OPT_ECN:
         *value = c->ecn & ECN_MODE;
+        break;
+    case TERN_OPT_SOFT_ERROR:
+        *value = c->stats != NULL ? c->stats->soft_err : 0;
         break;
     case TERN_OPT_QUICKACK:
         *value = c->active == NULL || !c->active->interactive;

@@ -130,19 +130,6 @@ static uint32_t payload_mss(const struct tcp *t, const struct conn *c)
     return c->mss - (uint32_t)wire_tcp_accecn_len(x.counters ? &x.accecn : NULL, x.blocks);
 }
 
-/* The most payload one output may carry: one segment, or a super-segment of whole ones. */
-static uint32_t payload_max(const struct tcp *t, const struct conn *c, uint32_t mss)
-{
-    const struct tcp_path *path = &t->path[c->iface];
-    uint32_t gso = wire_is_ip4(c->raddr) ? path->gso_max4 : path->gso_max6;
-    if (gso <= path->mtu || (UNLIKELY(c->ecn != 0) && ecn_alone(t, c)))
-        return mss;
-    uint32_t segs = (gso - WIRE_IP6_HEADER - WIRE_TCP_HEADER - WIRE_TCP_OPTIONS_MAX) / mss;
-    if (path->gso_segs_max != 0)
-        segs = min_u32(segs, path->gso_segs_max);
-    return max_u32(segs, 1) * mss;
-}
-
 /* Attaches up to `len` payload bytes from stream offset `offset` on, in at most SEGMENT_CHUNKS
  * chunks of which the first is `chunk` or comes behind it; takes a reference on each. Returns the
  * bytes attached and in *next the chunk that holds the byte after them. */
@@ -350,7 +337,13 @@ static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, 
     uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
     if (UNLIKELY(cwnd < mss) && queued > len && cwnd < wnd)
         cwnd_used(t, c, true);
-    len = min_u32(len, payload_max(t, c, mss));
+    struct tso_room room = {.queued = queued, .wnd = wnd, .cwnd = cwnd, .mss = mss};
+    if (len > mss && tso_waits(t, c, a, &room)) {
+        if (cwnd < wnd)
+            cwnd_used(t, c, true);
+        return 0;
+    }
+    len = min_u32(len, tso_segs_new(t, c, a, mss) * mss);
     if (len >= mss && len < queued)
         return len - len % mss;
     uint32_t tail = len % mss;
@@ -393,7 +386,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
         a->tx_cursor = next;
         if (len < mss || len % mss != 0)
             a->snd_small = lo + len;
-        if (a->t_delack != 0 || c->flags & CONN_ACK_DUE)
+        if (a->t_delack != 0 || c->flags & CONN_ACK_DUE || info_just_received(t, c))
             a->interactive = true;
     }
     uint16_t flags = 0;
@@ -404,6 +397,8 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
             r->flags |= SENT_FIN;
         }
     }
+    if (len > mss)
+        flags |= TCP_PSH; /* lets a receiver that joins segments hand them on at once */
     r->chunk = out->chunk;
     r->hi = lo + len + ((flags & TCP_FIN) != 0);
     sent_stamp(t, c, a, r);
@@ -449,7 +444,7 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
             flags = 0;
             len = got;
         }
-        if (r->lo + len == c->snd_end)
+        if (r->lo + len == c->snd_end || len > mss)
             flags |= TCP_PSH;
     }
     uint32_t segs = (sent_len(r) + mss - 1) / mss;
@@ -506,7 +501,7 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
     }
     if (!inside_window(c, r->lo))
         return false;
-    uint32_t len = min_u32(payload_max(t, c, mss), max_u32(room - room % mss, mss));
+    uint32_t len = min_u32(tso_segs(t, c, a, mss) * mss, max_u32(room - room % mss, mss));
     if (!send_again(t, c, out, r, len))
         return false;
     a->force = false;

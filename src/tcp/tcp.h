@@ -380,6 +380,18 @@ bool rack_overdue(const struct tcp *t, const struct active *a, const struct sent
 void rack_timer(struct tcp *t, struct conn *c);
 void rack_lost(struct active *a, struct sent *r, struct ack_sample *s);
 void tlp_arm(struct tcp *t, struct conn *c);
+
+/* tso.c */
+struct tso_room {
+    uint32_t queued, wnd, cwnd, mss; /* bytes that wait, and that may go by either window */
+};
+/* Most segments of one output now; the same for new data. */
+uint32_t tso_segs(const struct tcp *t, const struct conn *c, const struct active *a, uint32_t mss);
+uint32_t tso_segs_new(const struct tcp *t, const struct conn *c, const struct active *a,
+                      uint32_t mss);
+/* Whether new data is to wait until more of it can go as one. */
+bool tso_waits(const struct tcp *t, const struct conn *c, const struct active *a,
+               const struct tso_room *room);
 void tlp_timer(struct tcp *t, struct conn *c);
 void tlp_ack(struct tcp *t, struct conn *c, const struct ack_sample *s, uint32_t ack);
 
@@ -671,6 +683,8 @@ static inline uint32_t bytes_queued(const struct conn *c)
     return c->snd_end - c->snd_una - syn;
 }
 /* So many bytes leave, for the first time or again. */
+/* Whether data came so lately that what is sent now may be the answer. */
+bool info_just_received(const struct tcp *t, const struct conn *c);
 void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again);
 /* Numbers [lo, hi) have been delivered for the first time that we hear of it. */
 void info_delivered(const struct tcp *t, struct conn *c, uint32_t lo, uint32_t hi);

@@ -84,7 +84,8 @@ static bool gave_up(const struct tcp *t, const struct conn *c, const struct acti
 static void back_off(struct tcp *t, struct conn *c, struct active *a)
 {
     c->retries = (uint8_t)min_u32(c->retries + 1u, UINT8_MAX);
-    c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
+    if (c->state != TERN_SYN_SENT || c->retries > t->cfg->syn_linear)
+        c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
     if (a->stalled == 0)
         a->stalled = t->now;
     rto_set(t, c);
@@ -114,7 +115,8 @@ static bool rto_fires(struct tcp *t, struct conn *c)
     }
     if (gave_up(t, c, a)) {
         count(t, c->state == TERN_SYN_SENT ? TERN_COUNT_ATTEMPT_FAILS : TERN_COUNT_TIMEOUTS);
-        conn_end(t, c, TERN_ETIMEDOUT);
+        bool known = c->stats != NULL && c->stats->soft_err != 0; /* why nothing came */
+        conn_end(t, c, known ? (enum tern_err)c->stats->soft_err : TERN_ETIMEDOUT);
         return true;
     }
     if (!a->persist)

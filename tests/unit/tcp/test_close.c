@@ -169,7 +169,7 @@ static void data_after_close(struct rig *r)
     say(p, A, 1, 2, 0);
     rig_hush(r);
     say(p, A, 1, 2, 10);
-    const struct seg *g = hear_rst(p, A, 2, 1);
+    const struct seg *g = hear_rst(p, 0, 2, 0);
     assert_int_equal(g->len, 0);
     tern_memory m;
     rig_memory(r, &m);
