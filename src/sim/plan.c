@@ -9,6 +9,8 @@
 /* Streams of random numbers; those of the faults follow. */
 enum { STREAM_FAULTS = 1, STREAM_LINK, STREAM_FLOWS, STREAM_SPELLS, STREAM_FAULT };
 
+enum { ECN_MODES = 6, ECN_OPTION_MODES = 4 }; /* as in tern.h */
+
 static uint64_t bit_length(uint64_t n) { return 64 - (uint64_t)__builtin_clzll(n | 1); }
 
 /* Without floating point, so that every machine draws the same: first an octave, then in it. */
@@ -82,8 +84,13 @@ static void draw_stack(struct plan *p, const struct sim_config *conf, int host)
     struct lab_random o = stream(conf, STREAM_FAULT + SIM_OPTIONS);
     for (int i = 0; i <= host; i++) {
         uint64_t off = lab_random_below(&o, 8);
-        if (has(p, SIM_OPTIONS))
-            p->tern[i].features &= ~(uint32_t)off;
+        uint8_t ecn = (uint8_t)lab_random_below(&o, ECN_MODES);
+        uint8_t option = (uint8_t)lab_random_below(&o, ECN_OPTION_MODES);
+        if (!has(p, SIM_OPTIONS))
+            continue;
+        p->tern[i].features &= ~(uint32_t)off;
+        p->tern[i].ecn = ecn;
+        p->tern[i].ecn_option = option;
     }
     struct lab_random w = stream(conf, STREAM_FAULT + SIM_WRAP);
     c->isn_fixed = has(p, SIM_WRAP);

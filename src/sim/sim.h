@@ -35,7 +35,7 @@
     X(STRAY, "stray", "segments of others, with numbers far away")                                 \
     X(BUFFERS, "buffers", "send and receive buffers are tiny")                                     \
     X(WRAP, "wrap", "sequence numbers begin near their end")                                       \
-    X(OPTIONS, "options", "timestamps, SACK or window scaling are off")                            \
+    X(OPTIONS, "options", "timestamps, SACK or window scaling off; ECN")                           \
     X(SLOW, "slow", "programs read and write late and little")                                     \
     X(ABORT, "abort", "programs break off, or close without reading")
 
