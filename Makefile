@@ -8,6 +8,7 @@
 #   make paths           docs/PATHS.md: the sender over paths of many kinds, in virtual time
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
 #   make format          clang-format over the tree
+#   make programs        programs that people use, tried under tern run: docs/PROGRAMS.md
 #   make amalgam         libtern as two files, in build/amalgam/tern
 #   make install         PREFIX=/usr/local, DESTDIR=
 #   make uninstall       what make install put there
@@ -21,7 +22,7 @@ JOBS ?= $(shell nproc)
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test bench paths check format amalgam install uninstall clean build-deps
+.PHONY: all run test bench paths check format programs amalgam install uninstall clean build-deps
 
 all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
@@ -58,6 +59,10 @@ check:
 format:
 	@scripts/deps test
 	@scripts/format
+
+programs: all
+	@scripts/deps test
+	@tests/programs/run --doc
 
 amalgam:
 	@scripts/amalgam

@@ -106,7 +106,7 @@ static int field(struct http_request *r, struct piece line)
         if (has_word(value, "close"))
             r->keep = false;
         else if (has_word(value, "keep-alive"))
-            r->keep = true;
+            r->keep = r->keep_asked = true;
     } else if (is(name, "Content-Length")) {
         uint64_t before = r->length;
         if (!number(value, &r->length) || (before != 0 && before != r->length))

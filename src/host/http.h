@@ -1,4 +1,4 @@
-/* http.h - as much of HTTP/1.1 (RFC 9112) as the built-in site needs: the head of a request, and 
+/* http.h - as much of HTTP/1.1 (RFC 9112) as the built-in site needs: the head of a request, and
  * where a body ends. Bounded, and without memory of its own. */
 #ifndef TERN_HOST_HTTP_H
 #define TERN_HOST_HTTP_H
@@ -15,7 +15,8 @@ enum {
 struct http_request {
     char method[16];
     char target[HTTP_TARGET_MAX + 1]; /* as sent, "/bytes/10?x=1" */
-    bool keep;                        /* the connection may carry another request */
+    bool keep;                        /* the connection may carry another request, ... */
+    bool keep_asked;                  /* ... which was asked for: HTTP/1.0 wants to be told so */
     bool expect;                      /* the client waits for 100 Continue */
     bool chunked;                     /* the body comes in chunks, ... */
     uint64_t length;                  /* ... else it has so many bytes */

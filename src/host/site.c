@@ -45,6 +45,7 @@ struct visit {
     enum farewell farewell; /* how the client's FIN is answered */
     uint64_t after;         /* ns: APART */
     bool keep, hang_up;     /* another request may follow; close after the answer */
+    bool keep_asked;        /* HTTP/1.0: it wants to be told that another may follow */
     bool echo, chunked, reset;
     uint64_t upload; /* bytes of the body yet to come */
     struct http_chunks chunks;
@@ -165,6 +166,8 @@ static void put_head(struct visit *v, const char *status, int64_t length)
     if (!v->keep || v->hang_up || length == UNTIL_CLOSE) {
         v->hang_up = true;
         put(v, "Connection: close\r\n");
+    } else if (v->keep_asked) {
+        put(v, "Connection: keep-alive\r\n");
     }
     put(v, "\r\n");
 }
@@ -313,6 +316,7 @@ static void begin(struct visit *v, const struct http_request *r)
     bool head = strcmp(r->method, "HEAD") == 0;
 
     v->keep = r->keep;
+    v->keep_asked = r->keep_asked;
     v->chunked = r->chunked;
     v->upload = r->length;
     v->chunks = (struct http_chunks){.stage = 0};

@@ -114,6 +114,9 @@ static void lengths(void)
     note("len %d", (int)len);
     note_result("get NULL", getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, NULL, &len));
     note_result("get no len", getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, NULL));
+    len = 40; /* sshd asks: none have no length */
+    note_result("get IP_OPTIONS", getsockopt(fd, IPPROTO_IP, IP_OPTIONS, (char[40]){0}, &len));
+    note("len %d", (int)len);
     len = sizeof value;
     note_result("not open", getsockopt(999, IPPROTO_TCP, TCP_NODELAY, &value, &len));
     note_result("no socket", getsockopt(1, IPPROTO_TCP, TCP_NODELAY, &value, &len));

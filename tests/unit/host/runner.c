@@ -45,7 +45,7 @@ static _Noreturn void over_tern(struct loop *l, char *const argv[])
     while (!run_done(r))
         loop_turn(l, LOOP_NEVER);
     run_world_set_run(w, NULL);
-    for (uint64_t end = loop_clock() + S;
+    for (uint64_t end = loop_clock() + 10 * (uint64_t)S;
          run_world_rest(w) == RUN_WORLD_BUSY && loop_clock() < end;)
         loop_turn(l, end);
     if (run_world_rest(w) == RUN_WORLD_BUSY)
@@ -76,7 +76,7 @@ void runner_main(char *const argv[])
     }
     while (!run_done(r))
         loop_turn(l, LOOP_NEVER);
-    for (uint64_t end = loop_clock() + S; net_host_busy(n) && loop_clock() < end;)
+    for (uint64_t end = loop_clock() + 10 * (uint64_t)S; net_host_busy(n) && loop_clock() < end;)
         loop_turn(l, end);
     if (net_host_busy(n))
         fprintf(stderr, "connections have not ended\n");
