@@ -415,6 +415,16 @@ void run_tern_free(struct run_tern *rt)
     free(rt);
 }
 
+/* Half-open ones (without a socket, unlike a simultaneous open) have nothing to deliver: without a
+ * program nobody will accept them. */
+static bool delivers(const tern_entry *e)
+{
+    if (e->state == TERN_FIN_WAIT_1 || e->state == TERN_CLOSING || e->state == TERN_LAST_ACK)
+        return true;
+    return e->user != NULL && e->state != TERN_LISTEN &&
+           !(e->state == TERN_SYN_RECEIVED && e->sock.id == 0);
+}
+
 size_t run_tern_busy(const struct run_tern *rt)
 {
     tern_entry e[64];
@@ -423,8 +433,7 @@ size_t run_tern_busy(const struct run_tern *rt)
 
     while ((n = tern_list(rt->cfg.stack, &cursor, e, sizeof e / sizeof e[0])) > 0)
         for (size_t i = 0; i < n; i++)
-            busy += e[i].state == TERN_FIN_WAIT_1 || e[i].state == TERN_CLOSING ||
-                    e[i].state == TERN_LAST_ACK || (e[i].user != NULL && e[i].state != TERN_LISTEN);
+            busy += delivers(&e[i]);
     return busy;
 }
 

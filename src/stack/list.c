@@ -57,7 +57,8 @@ static bool list_halfopen(const tern *s, uint32_t ix, tern_entry *e)
     const struct halfopen *h = halfopen_at(&s->tcp, ix);
     if (h->flags & HALFOPEN_DEAD)
         return false;
-    *e = (tern_entry){.user = listener_at(&s->tcp, h->listener)->user,
+    const struct listener *l = listener_at(&s->tcp, h->listener);
+    *e = (tern_entry){.user = l->closed ? NULL : l->user,
                       .state = TERN_SYN_RECEIVED,
                       .timer = timer_of(&s->tcp, &h->timer)};
     set_addr(&e->local, addrs_at(&s->addrs, h->laddr)->ip, h->lport);

@@ -377,6 +377,24 @@ static void handles_of_another_kind(struct rig *r)
     assert_int_equal(tern_backlog(r->s, l, 1), TERN_ESTALE);
 }
 
+/* What a closed listener leaves half-open is listed until it ends, but is nobody's any more. */
+static void halfopen_of_a_closed_listener(struct rig *r)
+{
+    tern_sock l = rig_listen(r, 80, 4, TERN_LISTEN_HOLD);
+    uint64_t cursor = 0;
+    tern_entry e;
+    say(peer_new(r), S, 0, 0, 0);
+    rig_turn(r);
+    assert_int_equal(tern_close(r->s, l), 0);
+    unsigned n = 0;
+    while (tern_list(r->s, &cursor, &e, 1) != 0) {
+        assert_int_equal(e.state, TERN_SYN_RECEIVED);
+        assert_null(e.user);
+        n++;
+    }
+    assert_int_equal(n, 1);
+}
+
 /* Slots are reused first in, first out: a handle stays stale as long as may be. */
 static void slots_are_reused_in_turn(struct rig *r)
 {
@@ -413,6 +431,7 @@ int main(void)
         RIG(closed_connections),
         RIG(handles_of_nothing),
         RIG(handles_of_another_kind),
+        RIG(halfopen_of_a_closed_listener),
         RIG(slots_are_reused_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
