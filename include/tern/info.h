@@ -67,6 +67,10 @@ enum tern_state {
     X(TCP_HELD, "a SYN that is already held")                                                      \
     X(TCP_AFTER_CLOSE, "data after the socket was closed; answered with RST")                      \
     X(MEMORY, "out of memory or over a limit")                                                     \
+    X(LINK, "a frame that is not for us, or of a kind that is not spoken here")                    \
+    X(ARP, "an ARP message about others, or one that asks for nothing")                            \
+    X(ND, "a Neighbour Discovery message that is not valid, or about others")                      \
+    X(NEIGHBOR, "the neighbour does not answer, or too many packets wait for it")                  \
     X(REPLIES, "too many replies wait for output")                                                 \
     X(ICMP_MALFORMED, "malformed ICMP message")                                                    \
     X(ICMP_CSUM, "wrong ICMP checksum")                                                            \
@@ -131,6 +135,8 @@ enum tern_drop {
     X(TIMEWAITS, "TIME-WAIT entries made")                                                         \
     X(TIMEWAIT_RECYCLED, "TIME-WAIT entries ended early: limit reached, or a new SYN")             \
     X(FROZEN, "working blocks given back by quiet connections")                                    \
+    X(SOLICITATIONS, "questions for a neighbour's link-layer address")                             \
+    X(ADDRESS_CONFLICTS, "claims of others to an address of ours")                                 \
     X(OUTPUT_LIMITED, "outputs put off: too many packets inside devices")
 
 enum tern_counter {

@@ -159,10 +159,11 @@ typedef struct tern_config {
     uint32_t listeners_max; /* listening sockets */
     uint32_t ifaces_max, addrs_max, routes_max;
     uint32_t fastopen_peers_max; /* peers whose Fast Open cookie is remembered */
-    uint32_t output_max;  /* packets handed out and not yet done */
-    uint32_t replies_max; /* stateless replies (RST, ICMP) waiting for output */
-    uint32_t advance_max; /* timers fired by one tern_advance() */
-    size_t buf_bytes_max; /* payload memory of all sockets together */
+    uint32_t neighbors_max;      /* link-layer addresses known, or being asked for */
+    uint32_t output_max;         /* packets handed out and not yet done */
+    uint32_t replies_max;        /* stateless replies (RST, ICMP) waiting for output */
+    uint32_t advance_max;        /* timers fired by one tern_advance() */
+    size_t buf_bytes_max;        /* payload memory of all sockets together */
 
     /* the wire; no duration above 4 hours */
     uint32_t features;
@@ -267,9 +268,9 @@ enum {                          /* tern_iface.caps: what the device does on the 
 };
 
 typedef struct {
-    const uint8_t *mac;    /* NULL: raw IP */
+    const uint8_t *mac;    /* NULL: raw IP; else Ethernet, ours being these 6 bytes */
     uint32_t mtu;          /* largest IP packet; 68..65535, 1280 at least for IPv6 addresses */
-    uint32_t gso_max;      /* largest super-segment as an IP packet; 0: none */
+    uint32_t gso_max;      /* largest super-segment as an IP packet; 0: none; Ethernet: 65521 */
     uint32_t gso_segs_max; /* most wire segments in one; 0: no limit */
     uint32_t caps;
 } tern_iface;

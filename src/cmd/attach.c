@@ -37,6 +37,18 @@ const char *attach_parse_kernel(void *values, const char *text)
 
 /* ---- the stack ------------------------------------------------------------------------------- */
 
+/* Who on an Ethernet passes on what is for elsewhere: the kernel, in the network of `ours`. */
+static const uint8_t *kernel_in(const struct attach_values *v, const struct netif_addr *ours,
+                                struct netif_addr *out)
+{
+    for (uint32_t i = 0; i < v->kernels.count; i++)
+        if (netif_addr_together(&v->kernels.at[i], ours)) {
+            *out = v->kernels.at[i];
+            return out->ip;
+        }
+    return netif_addr_free(ours, v->ours.at, v->ours.count, out) ? out->ip : NULL;
+}
+
 /* Its addresses, and a route to everywhere in each of their families. */
 static int give_addresses(struct attached *a, const struct attach_values *v)
 {
@@ -48,9 +60,11 @@ static int give_addresses(struct attached *a, const struct attach_values *v)
         const struct netif_addr *at = &v->ours.at[i];
         bool ip4 = netif_addr_is4(at);
         tern_addr any = run_addr_wildcard(ip4 ? AF_INET : AF_INET6);
+        struct netif_addr kernels;
+        const uint8_t *via = v->tap ? kernel_in(v, at, &kernels) : NULL;
         err = tern_iface_addr(s, id, at->ip, at->bits);
         if (err >= 0 && !routed[ip4])
-            err = tern_route_add(s, any.ip, ip4 ? 96 : 0, NULL, id);
+            err = tern_route_add(s, any.ip, ip4 ? 96 : 0, via, id);
         routed[ip4] = true;
     }
     return err;
@@ -157,12 +171,16 @@ static int set_up_kernel(const struct attached *a, const char *verb, const struc
 
 static int missing(const char *verb, const struct attach_values *v)
 {
-    if (v->tun && v->ours.count > 0)
+    if (v->tun && v->tap) {
+        cmd_fail(verb, "either --tun or --tap");
+        return CMD_USAGE;
+    }
+    if ((v->tun || v->tap) && v->ours.count > 0)
         return CMD_OK;
     cmd_fail(verb,
              "%s; tern %s talks over a TUN interface of its own, for example: sudo tern %s --tun "
              "tern0 --address 10.9.0.2/24",
-             v->tun ? "--address is missing" : "--tun is missing", verb, verb);
+             v->tun || v->tap ? "--address is missing" : "--tun is missing", verb, verb);
     return CMD_USAGE;
 }
 
@@ -176,7 +194,8 @@ static void on_signal(void *user, const struct signalfd_siginfo *info)
 int attach_open(struct attached *a, const char *verb, const struct attach_values *v)
 {
     char error[TUN_ERROR_MAX];
-    struct tun_config cfg = {.name = v->tun,
+    struct tun_config cfg = {.name = v->tap ? v->tap : v->tun,
+                             .tap = v->tap != NULL,
                              .highest = rung_of_offload[v->offload],
                              .exactly = v->offload != 0,
                              .mtu = (uint32_t)v->mtu};

@@ -19,7 +19,7 @@ struct attach_addrs {
 
 /* The first member of the verb's values. */
 struct attach_values {
-    const char *tun;
+    const char *tun, *tap;
     struct attach_addrs ours, kernels;
     uint64_t mtu;                     /* 0: not given */
     unsigned offload;                 /* index into attach_offloads */
@@ -35,6 +35,8 @@ const char *attach_parse_kernel(void *values, const char *text);
     OPT_HEADING("The interface"),                                                                  \
         {OPT_STRING(values, attach.tun), .name = "tun", .arg = "NAME",                             \
          .help = "use this TUN interface; one that does not exist is made, and set up"},           \
+        {OPT_STRING(values, attach.tap), .name = "tap", .arg = "NAME",                             \
+         .help = "the same with a TAP interface: Ethernet, with ARP and Neighbour Discovery"},     \
         {OPT_CALL(attach_parse_address), .name = "address", .arg = "ADDRESS/BITS",                 \
          .help = "tern's address and the size of its network; may be given again"},                \
         {OPT_CALL(attach_parse_kernel), .name = "kernel-address", .arg = "ADDRESS/BITS",           \

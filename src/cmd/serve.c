@@ -125,6 +125,10 @@ const struct command cmd_serve = {
         "that tern makes is brought up, and the kernel gets the first other address of each "
         "network; it disappears with tern. One that is there already is left as it is.\n"
         "\n"
+        "With --tap the interface is an Ethernet with two hosts on it, tern and the kernel, who "
+        "find "
+        "each other by ARP and Neighbour Discovery.\n"
+        "\n"
         "SIGINT or SIGTERM ends it.",
     .status = "0 after SIGINT or SIGTERM; 1 if the interface could not be had or was lost.",
     .opts = serve_opts,

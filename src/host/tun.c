@@ -18,14 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum {
     HEADER = sizeof(struct virtio_net_hdr),
-    PACKET_MAX =
-        40 + UINT16_MAX, /* the largest IP packet, IPv6's header being outside its length */
+    ETHERNET = 14,
+    /* the largest IP packet, IPv6's header being outside its length, in a frame */
+    PACKET_MAX = ETHERNET + 40 + UINT16_MAX,
     ARENA = 8 * 65536,
     LINE = 64,                /* packets begin on a cache line, their virtio header before it */
     SLOT = PACKET_MAX + LINE, /* what the next one may need, from a line on */
@@ -242,7 +244,7 @@ static int explain_open(int err, char error[TUN_ERROR_MAX])
     return -err;
 }
 
-static int explain_attach(const char *name, int err, char error[TUN_ERROR_MAX])
+static int explain_attach(const char *name, bool tap, int err, char error[TUN_ERROR_MAX])
 {
     switch (err) {
     case EPERM:
@@ -251,7 +253,7 @@ static int explain_attach(const char *name, int err, char error[TUN_ERROR_MAX])
                      name,
                      in_container() ? FOR_CONTAINERS
                                     : "run tern as root (sudo), or let root make it for you: sudo "
-                                      "ip tuntap add dev NAME mode tun user USER");
+                                      "ip tuntap add dev NAME mode tun|tap user USER");
         else
             snprintf(error, TUN_ERROR_MAX,
                      "%s: that interface is another user's; run tern as its owner or as root",
@@ -262,8 +264,8 @@ static int explain_attach(const char *name, int err, char error[TUN_ERROR_MAX])
                  "%s: another program uses that interface; end it, or choose another name", name);
         break;
     case EINVAL:
-        snprintf(error, TUN_ERROR_MAX, "%s: that interface is no TUN device; choose another name",
-                 name);
+        snprintf(error, TUN_ERROR_MAX, "%s: that interface is no %s device; choose another name",
+                 name, tap ? "TAP" : "TUN");
         break;
     default:
         snprintf(error, TUN_ERROR_MAX, "%s: %s", name, strerror(err));
@@ -272,13 +274,13 @@ static int explain_attach(const char *name, int err, char error[TUN_ERROR_MAX])
 }
 
 /* An interface made for several queues is attached to as such. */
-static int attach(int fd, const char *name)
+static int attach(int fd, const char *name, bool tap)
 {
     struct ifreq r;
 
     memset(&r, 0, sizeof r);
     memcpy(r.ifr_name, name, strlen(name) + 1);
-    r.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+    r.ifr_flags = (short)((tap ? IFF_TAP : IFF_TUN) | IFF_NO_PI | IFF_VNET_HDR);
     if (ioctl(fd, TUNSETIFF, &r) == 0)
         return 0;
     if (errno == EINVAL && if_nametoindex(name) != 0) {
@@ -329,21 +331,36 @@ static int settle_mtu(const char *name, uint32_t want, uint32_t *mtu)
     return err;
 }
 
-static int set_up(struct tun *t, int fd, enum tun_rung rung, uint32_t mtu)
+/* An address of the kind that anyone may make up: locally administered, and no group's. */
+static int make_up_mac(uint8_t mac[6])
 {
+    if (getrandom(mac, 6, 0) != 6)
+        return -EIO;
+    mac[0] = (uint8_t)((mac[0] & 0xfc) | 2);
+    return 0;
+}
+
+static int set_up(struct tun *t, int fd, bool tap, enum tun_rung rung, uint32_t mtu)
+{
+    const uint32_t most = tap ? UINT16_MAX - ETHERNET : UINT16_MAX;
+
+    if (tap && make_up_mac(t->mac) < 0)
+        return -EIO;
     t->arena = aligned_alloc(LINE, ARENA);
     if (!t->arena)
         return -ENOMEM;
     t->rung = rung;
     t->small = FEW;
     t->device = (struct device){
-        .iface = {.mtu = mtu < UINT16_MAX ? mtu : UINT16_MAX, .caps = rungs[rung].caps},
+        .iface = {.mac = tap ? t->mac : NULL,
+                  .mtu = mtu < most ? mtu : most,
+                  .caps = rungs[rung].caps},
         .fd = fd,
         .receive = receive,
         .send = send_all,
     };
     if (rungs[rung].caps & TERN_CAP_TSO4)
-        t->device.iface.gso_max = UINT16_MAX;
+        t->device.iface.gso_max = most;
     return 0;
 }
 
@@ -354,9 +371,9 @@ static int begin(struct tun *t, int fd, const struct tun_config *cfg, char error
     uint32_t mtu = 0;
 
     t->created = if_nametoindex(cfg->name) == 0;
-    int err = attach(fd, cfg->name);
+    int err = attach(fd, cfg->name, cfg->tap);
     if (err)
-        return explain_attach(cfg->name, -err, error);
+        return explain_attach(cfg->name, cfg->tap, -err, error);
     memcpy(t->name, cfg->name, strlen(cfg->name) + 1);
     err = climb_down(fd, cfg, &rung);
     if (err) {
@@ -370,7 +387,7 @@ static int begin(struct tun *t, int fd, const struct tun_config *cfg, char error
                  cfg->mtu, strerror(-err));
         return err;
     }
-    err = set_up(t, fd, rung, mtu);
+    err = set_up(t, fd, cfg->tap, rung, mtu);
     if (err)
         snprintf(error, TUN_ERROR_MAX, "%s", strerror(-err));
     return err;
@@ -399,7 +416,7 @@ int tun_adopt(struct tun *t, int fd, const struct tun_config *cfg)
 {
     *t = (struct tun){.device.fd = -1};
     assert(cfg->mtu != 0);
-    return set_up(t, fd, cfg->highest, cfg->mtu);
+    return set_up(t, fd, cfg->tap, cfg->highest, cfg->mtu);
 }
 
 void tun_close(struct tun *t)

@@ -1,5 +1,6 @@
-/* tun.h - a TUN interface of Linux as a device: what the kernel routes into it arrives here, what
- * is sent here the kernel takes in from it.
+/* tun.h - a TUN or TAP interface of Linux as a device: what the kernel routes into it arrives here,
+ * what is sent here the kernel takes in from it. TUN carries IP packets; TAP carries Ethernet
+ * frames, as between two hosts on a cable, of which tern is one and the kernel the other.
  *
  * Every packet has a header of virtio (IFF_VNET_HDR), by which checksums and segmentation are left
  * to the other side, in both directions: super-packets of 64 KB pass in one system call. How much
@@ -22,6 +23,7 @@ enum tun_rung {
 
 struct tun_config {
     const char *name;
+    bool tap;
     enum tun_rung highest; /* where the ladder begins */
     bool exactly;          /* and where it ends */
     uint32_t mtu;          /* 68..65535; 0: what the interface has */
@@ -33,6 +35,7 @@ struct tun {
     struct device device;
     char name[IFNAMSIZ];
     enum tun_rung rung;
+    uint8_t mac[6]; /* TAP: tern's own, made up */
     bool created;   /* the interface did not exist, and goes with the device */
     uint64_t lost;  /* packets that the kernel would not have: it is down, say */
     uint8_t *arena; /* what arrived last, and is small */

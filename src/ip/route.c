@@ -106,6 +106,14 @@ bool ip_is_local(const struct ip_table *t, const uint8_t ip[16])
     return false;
 }
 
+bool ip_is_at(const struct ip_table *t, uint8_t iface, const uint8_t ip[16])
+{
+    for (uint32_t i = 0; i < t->addr_count; i++)
+        if (t->addrs[i].iface == iface && wire_ip_equal(t->addrs[i].ip, ip))
+            return true;
+    return false;
+}
+
 bool ip_is_broadcast(const struct ip_table *t, const uint8_t ip[16])
 {
     if (!wire_is_ip4(ip))

@@ -49,6 +49,8 @@ void ip_iface_forget(struct ip_table *t, uint8_t iface);
 /* Whether an interface has an IPv6 address. */
 bool ip_has_ip6(const struct ip_table *t, uint8_t iface);
 bool ip_is_local(const struct ip_table *t, const uint8_t ip[16]);
+/* Whether that interface has the address. */
+bool ip_is_at(const struct ip_table *t, uint8_t iface, const uint8_t ip[16]);
 /* The broadcast address of a local IPv4 prefix, or 255.255.255.255. */
 bool ip_is_broadcast(const struct ip_table *t, const uint8_t ip[16]);
 /* The best route; NULL: none. */

@@ -135,7 +135,7 @@ static enum tern_drop dissect_tcp(tern *s, const tern_pkt *pkt, const uint8_t *p
     seg->iface = (uint8_t)pkt->iface;
     seg->tos = ip->tos;
     seg->donated = (pkt->flags & TERN_PKT_DONATED) != 0;
-    seg->kept = false;
+    seg->kept = seg->advanced = false;
     find_hash(s, seg);
     in->tcp = true;
     return TERN_DROP_NONE;
@@ -170,9 +170,14 @@ static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, 
         return TERN_DROP_ICMP_CSUM;
     switch (m.kind) {
     case WIRE_ICMP_ECHO:
-        stack_echo(s, pkt, ip);
-        return TERN_DROP_NONE;
+        why = check_addresses(s, ip->src, ip->dst, (uint8_t)pkt->iface);
+        if (why == TERN_DROP_NONE)
+            stack_echo(s, pkt, ip);
+        return why;
     case WIRE_ICMP_OTHER:
+        if (ip->version == 6 && wire_nd_type(m.type))
+            return link_nd(s, (uint8_t)pkt->iface, p + ip->header_len, have - ip->header_len, ip);
+        return TERN_DROP_ICMP_IGNORED;
     case WIRE_ICMP_ECHO_REPLY:
     case WIRE_ICMP_QUENCH:
         return TERN_DROP_ICMP_IGNORED; /* MUST-55 */
@@ -204,7 +209,7 @@ static bool headers_here(const uint8_t *p, size_t have)
 }
 
 /* Headers only; ICMP is processed at once. */
-static enum tern_drop dissect(tern *s, const tern_pkt *pkt, struct arriving *in)
+static enum tern_drop dissect(tern *s, tern_pkt *pkt, struct arriving *in)
 {
     uint8_t scratch[PULL_UP];
     in->tcp = false;
@@ -213,6 +218,12 @@ static enum tern_drop dissect(tern *s, const tern_pkt *pkt, struct arriving *in)
         return TERN_DROP_IFACE;
     if (pkt->iov_count == 0)
         return TERN_DROP_SHORT;
+    if (s->iface[pkt->iface].conf.mac != NULL) {
+        bool more;
+        enum tern_drop why = link_input(s, pkt, &more);
+        if (!more)
+            return why;
+    }
     const uint8_t *p = pkt->iov[0].base;
     size_t have = min_size(pkt->iov[0].len, pkt->len);
     if (have < min_size(pkt->len, PULL_UP) && pkt->iov_count > 1 && !headers_here(p, have)) {
@@ -261,6 +272,8 @@ void tern_input(tern *s, tern_pkt *pkts, size_t n, uint64_t now)
                 kept = batch[i].seg.kept;
                 if (why != TERN_DROP_NONE)
                     drop(s, pkt, &batch[i].ip, why);
+                if (batch[i].seg.advanced && s->iface[pkt->iface].conf.mac != NULL)
+                    link_confirm(s, &batch[i].seg);
             }
             if (pkt->flags & TERN_PKT_DONATED && !kept)
                 give_back(s, pkt);

@@ -5,9 +5,11 @@
  */
 #include "stack/stack.h"
 
+enum { WAITING_MAX = 64 }; /* packets for neighbours not yet known that one tern_output() makes */
+
 /* ---- records --------------------------------------------------------------------------------- */
 
-static void push_back(tern *s, struct outrec *r)
+void stack_queue(tern *s, struct outrec *r)
 {
     struct iface *f = &s->iface[r->iface];
     r->state = OUTREC_QUEUED;
@@ -48,7 +50,7 @@ static struct outrec *pop(tern *s, uint8_t iface)
 }
 
 /* Lets go of the payload and of the record itself. */
-static void release(tern *s, struct outrec *r)
+void stack_release(tern *s, struct outrec *r)
 {
     struct chunk *chunk = r->chunk;
     for (uint16_t i = 0; i < r->chunks; i++) {
@@ -66,7 +68,7 @@ void stack_flush(tern *s, uint8_t iface)
 {
     struct outrec *r;
     while ((r = pop(s, iface)) != NULL)
-        release(s, r);
+        stack_release(s, r);
 }
 
 /* ---- making packets -------------------------------------------------------------------------- */
@@ -78,6 +80,7 @@ static struct outrec *new_record(tern *s, uint8_t iface)
     if (UNLIKELY(r == NULL))
         return NULL;
     r->iface = iface;
+    r->framed = false;
     r->reply = false;
     return r;
 }
@@ -155,7 +158,7 @@ static void make_packet(const tern *s, struct outrec *r, const struct tcp_out *o
     memcpy(tcp + 16, &check, 2);
 }
 
-static struct outrec *new_reply(tern *s, uint8_t iface)
+struct outrec *stack_new_reply(tern *s, uint8_t iface)
 {
     if (s->replies >= s->cfg.replies_max || !s->iface[iface].used) {
         s->counters.drop[TERN_DROP_REPLIES]++;
@@ -167,17 +170,17 @@ static struct outrec *new_reply(tern *s, uint8_t iface)
     return r;
 }
 
-static void queue_reply(tern *s, struct outrec *r)
+void stack_queue_reply(tern *s, struct outrec *r)
 {
     s->replies++;
     r->reply = true;
-    push_back(s, r);
+    stack_queue(s, r);
 }
 
 void stack_reply(void *context, const struct tcp_reply *reply)
 {
     tern *s = context;
-    struct outrec *r = new_reply(s, reply->iface);
+    struct outrec *r = stack_new_reply(s, reply->iface);
     if (r == NULL)
         return;
     struct tcp_out out = {.tcp = r->header + IP_ROOM,
@@ -188,14 +191,14 @@ void stack_reply(void *context, const struct tcp_reply *reply)
                           .remote = reply->tuple.remote};
     out.tcp_len = (uint16_t)wire_tcp_write(out.tcp, &reply->h);
     make_packet(s, r, &out);
-    queue_reply(s, r);
+    stack_queue_reply(s, r);
 }
 
 /* An ICMP message of `len` bytes in one page; addresses as in `ip`. */
 static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t *message,
                        size_t len)
 {
-    struct outrec *r = new_reply(s, iface);
+    struct outrec *r = stack_new_reply(s, iface);
     if (r == NULL)
         return;
     struct chunk *k = chunk_new(&s->chunks, 0, PAGE_SIZE);
@@ -211,8 +214,9 @@ static void reply_icmp(tern *s, uint8_t iface, struct wire_ip *ip, const uint8_t
     r->chunks = 1;
     r->len = (uint32_t)len;
     ip->payload_len = (uint16_t)len;
-    r->header_len = (uint16_t)wire_ip_write(r->header, ip, 0);
-    queue_reply(s, r);
+    r->header_off = IP_ROOM - WIRE_IP6_HEADER; /* behind room for Ethernet's */
+    r->header_len = (uint16_t)wire_ip_write(r->header + r->header_off, ip, 0);
+    stack_queue_reply(s, r);
 }
 
 void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t iface, uint8_t type,
@@ -313,13 +317,17 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
     s->starved = 0;
     if (!s->iface[iface].used)
         return 0;
-    while (n < max) {
+    bool frames = s->iface[iface].conf.mac != NULL;
+    uint32_t waiting = 0; /* packets made that have to wait for their neighbour */
+    while (n < max && waiting < WAITING_MAX) {
         struct outrec *r = s->queue_mask & bit ? pop(s, (uint8_t)iface) : NULL;
         if (r != NULL) {
-            if (still_matters(s, r))
+            if (!still_matters(s, r))
+                stack_release(s, r);
+            else if (!frames || r->framed || link_frame(s, r))
                 fill_pkt(r, &pkts[n++]);
             else
-                release(s, r);
+                waiting++;
             continue;
         }
         if (!(s->tcp.out_mask & bit))
@@ -338,7 +346,10 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
             break;
         }
         make_packet(s, r, &out);
-        fill_pkt(r, &pkts[n++]);
+        if (!frames || link_frame(s, r))
+            fill_pkt(r, &pkts[n++]);
+        else
+            waiting++;
     }
     s->counters.count[TERN_COUNT_PACKETS_OUT] += n;
     return n;
@@ -349,7 +360,7 @@ void tern_output_done(tern *s, const tern_pkt *pkts, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct outrec *r = pkts[i].cookie;
         TERN_ASSERT(r->state == OUTREC_OUT); /* given back twice? */
-        release(s, r);
+        stack_release(s, r);
     }
 }
 
@@ -363,6 +374,6 @@ void tern_output_refused(tern *s, const tern_pkt *pkts, size_t n)
         if (s->iface[r->iface].used)
             push_front(s, r);
         else
-            release(s, r);
+            stack_release(s, r);
     }
 }

@@ -19,6 +19,7 @@ void tern_config_default(tern_config *cfg)
         .addrs_max = 4096,
         .routes_max = 256,
         .fastopen_peers_max = 256,
+        .neighbors_max = 1024,
         .output_max = 4096,
         .replies_max = 1024,
         .advance_max = 4096,
@@ -59,17 +60,17 @@ static bool config_ok(const tern_config *cfg)
            cfg->halfopen_max != 0 && cfg->timewait_max != 0 && cfg->timewait_max < 1u << 28 &&
            cfg->listeners_max != 0 && cfg->listeners_max <= UINT16_MAX && cfg->ifaces_max != 0 &&
            cfg->ifaces_max <= PATHS_MAX && cfg->addrs_max != 0 && cfg->addrs_max < 1u << 24 &&
-           cfg->routes_max != 0 && cfg->routes_max < 1u << 20 && cfg->output_max != 0 &&
-           cfg->output_max < UINT16_MAX && cfg->replies_max != 0 && cfg->advance_max != 0 &&
-           cfg->buf_bytes_max >= PAGE_SIZE && cfg->rcvbuf != 0 && cfg->sndbuf != 0 &&
-           cfg->rcvbuf <= cfg->rcvbuf_max && cfg->rcvbuf_max <= 1u << 30 &&
-           cfg->sndbuf <= cfg->sndbuf_max && cfg->sndbuf_max <= 1u << 30 && cfg->ttl != 0 &&
-           cfg->rto_min != 0 && cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min &&
-           cfg->delack < NS_PER_S / 2 && cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 &&
-           cfg->fin_wait2 <= DURATION_MAX && cfg->hold <= DURATION_MAX &&
-           cfg->ecn <= ECN_CONFIG_MAX && cfg->ecn_option <= 3 && cfg->idle <= DURATION_MAX &&
-           cfg->rto_max <= DURATION_MAX && cfg->rto_initial <= DURATION_MAX &&
-           cfg->cookies <= TERN_COOKIES_NEVER;
+           cfg->routes_max != 0 && cfg->routes_max < 1u << 20 && cfg->neighbors_max != 0 &&
+           cfg->neighbors_max < 1u << 20 && cfg->output_max != 0 && cfg->output_max < UINT16_MAX &&
+           cfg->replies_max != 0 && cfg->advance_max != 0 && cfg->buf_bytes_max >= PAGE_SIZE &&
+           cfg->rcvbuf != 0 && cfg->sndbuf != 0 && cfg->rcvbuf <= cfg->rcvbuf_max &&
+           cfg->rcvbuf_max <= 1u << 30 && cfg->sndbuf <= cfg->sndbuf_max &&
+           cfg->sndbuf_max <= 1u << 30 && cfg->ttl != 0 && cfg->rto_min != 0 &&
+           cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min && cfg->delack < NS_PER_S / 2 &&
+           cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 && cfg->fin_wait2 <= DURATION_MAX &&
+           cfg->hold <= DURATION_MAX && cfg->ecn <= ECN_CONFIG_MAX && cfg->ecn_option <= 3 &&
+           cfg->idle <= DURATION_MAX && cfg->rto_max <= DURATION_MAX &&
+           cfg->rto_initial <= DURATION_MAX && cfg->cookies <= TERN_COOKIES_NEVER;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
@@ -80,6 +81,8 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
     struct siphash_key seed = siphash_key(cfg->seed), key;
     key.k0 = siphash24(&seed, "addresses", 9);
     key.k1 = siphash24(&seed, "of shards", 9);
+    struct siphash_key by_neighbor = {.k0 = siphash24(&seed, "neighbours", 10),
+                                      .k1 = siphash24(&seed, "of links", 8)};
     struct tcp_host host = {.context = s,
                             .reply = stack_reply,
                             .icmp_error = stack_icmp_error,
@@ -87,7 +90,8 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                             .route = stack_route};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
-        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max))
+        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max) ||
+        !neigh_init(&s->neighbors, &s->mem, &by_neighbor, cfg->neighbors_max))
         return TERN_ENOMEM;
     pool_init(&s->outrecs, &s->mem, sizeof(struct outrec), cfg->output_max);
     s->chunks.release = cfg->release;
@@ -118,10 +122,13 @@ int tern_new(tern **out, const tern_config *cfg, uint64_t now)
 void tern_free(tern *s)
 {
     for (uint32_t i = 0; i < PATHS_MAX; i++)
-        if (s->iface[i].used)
+        if (s->iface[i].used) {
             stack_flush(s, (uint8_t)i);
+            link_forget(s, (uint8_t)i);
+        }
     tcp_destroy(&s->tcp);
     pool_destroy(&s->outrecs);
+    neigh_destroy(&s->neighbors);
     ip_table_destroy(&s->ip);
     addrs_destroy(&s->addrs);
     chunks_destroy(&s->chunks);
@@ -133,13 +140,20 @@ void tern_free(tern *s)
 
 static bool iface_ok(const tern_iface *conf)
 {
-    return conf->mtu >= 68 && conf->mtu <= UINT16_MAX && conf->gso_max <= UINT16_MAX &&
-           conf->mac == NULL;
+    uint32_t header = conf->mac != NULL ? WIRE_ETH_HEADER : 0;
+    return conf->mtu >= 68 && conf->mtu <= UINT16_MAX - header &&
+           conf->gso_max <= UINT16_MAX - header &&
+           (conf->mac == NULL || !wire_mac_group(conf->mac));
 }
 
 static void set_path(tern *s, uint8_t id, const tern_iface *conf)
 {
-    s->iface[id].conf = *conf;
+    struct iface *f = &s->iface[id];
+    f->conf = *conf;
+    if (conf->mac != NULL) {
+        memcpy(f->mac, conf->mac, WIRE_MAC);
+        f->conf.mac = f->mac;
+    }
     struct tcp_path *path = &s->tcp.path[id];
     bool csum = (conf->caps & TERN_CAP_CSUM) != 0; /* segments need their checksums completed */
     path->mtu = conf->mtu;
@@ -173,6 +187,7 @@ int tern_iface_change(tern *s, int id, const tern_iface *conf)
     if (!iface_valid(s, id) || !iface_ok(conf) ||
         (conf->mtu < IP6_MTU_LEAST && ip_has_ip6(&s->ip, (uint8_t)id)))
         return TERN_EINVAL;
+    link_forget(s, (uint8_t)id);
     stack_flush(s, (uint8_t)id); /* made for what the interface was; TCP sends them again */
     set_path(s, (uint8_t)id, conf);
     s->tcp.route_generation++; /* segment sizes are worked out anew */
@@ -183,6 +198,7 @@ int tern_iface_remove(tern *s, int id)
 {
     if (!iface_valid(s, id))
         return TERN_EINVAL;
+    link_forget(s, (uint8_t)id);
     stack_flush(s, (uint8_t)id);
     ip_iface_forget(&s->ip, (uint8_t)id);
     s->tcp.route_generation++;
@@ -198,8 +214,10 @@ int tern_iface_addr(tern *s, int id, const uint8_t ip[16], unsigned bits)
     if (!iface_valid(s, id) || (!wire_is_ip4(ip) && s->iface[id].conf.mtu < IP6_MTU_LEAST))
         return TERN_EINVAL;
     int err = ip_addr_add(&s->ip, (uint8_t)id, ip, bits);
-    if (err == 0)
+    if (err == 0) {
         s->tcp.route_generation++;
+        link_announce(s, (uint8_t)id, ip);
+    }
     return err;
 }
 
@@ -239,6 +257,7 @@ void tern_advance(tern *s, uint64_t now)
 {
     tcp_now(&s->tcp, now);
     tcp_advance(&s->tcp, s->cfg.advance_max);
+    link_advance(s, s->cfg.advance_max);
 }
 
 size_t tern_events(tern *s, tern_event *ev, size_t max) { return tcp_events(&s->tcp, ev, max); }
@@ -249,6 +268,6 @@ uint64_t tern_next_timeout(const tern *s)
     uint64_t fresh = room ? s->tcp.out_mask : 0;
     if (s->tcp.ev_head != 0 || ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
         return 0;
-    uint64_t next = tcp_next(&s->tcp);
+    uint64_t next = min_u64(tcp_next(&s->tcp), neigh_next(&s->neighbors));
     return s->starved != 0 ? min_u64(next, s->starved) : next;
 }

@@ -3,13 +3,16 @@
 #define TERN_STACK_STACK_H
 
 #include "base/cksum.h"
+#include "ip/neigh.h"
 #include "ip/route.h"
 #include "tcp/tcp.h"
 #include "tern/tern.h"
 #include "wire/icmp.h"
+#include "wire/nd.h"
 
 enum {
-    IP_ROOM = 40, /* before the TCP header: for either version's header, which ends there */
+    /* before the TCP header: for either version's header, which ends there, and for Ethernet's */
+    IP_ROOM = 56,
     HEADER_MAX = IP_ROOM + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
     INPUT_BATCH = 16, /* packets looked at ahead, so that their connections are in the cache */
     PULL_UP = 256,    /* headers of a packet whose first piece is shorter than them */
@@ -33,12 +36,14 @@ struct outrec {
     uint16_t csum_start, csum_offset; /* csum_start 0: the checksum is complete */
     uint8_t gso_type, iface, state;
     bool reply;         /* counted in tern.replies */
+    bool framed;        /* Ethernet's header is in front */
     uint8_t header_off; /* where the headers begin */
     uint8_t header[HEADER_MAX];
 };
 
 struct iface {
     bool used, promiscuous;
+    uint8_t mac[WIRE_MAC]; /* what conf.mac points to, unless that is NULL */
     tern_iface conf;
     struct outrec *queue_head, *queue_tail; /* to be handed out before anything new */
 };
@@ -49,6 +54,7 @@ struct tern {
     struct chunks chunks;
     struct addrs addrs;
     struct ip_table ip;
+    struct neigh_table neighbors;
     struct tcp tcp;
     struct cksum_ops cksum;
     struct tcp_tuple hashed; /* the tuple last looked up, */
@@ -72,6 +78,28 @@ int stack_route(void *context, const uint8_t remote[16], uint8_t *iface);
 void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);
 /* Drops all that waits for an interface. */
 void stack_flush(tern *s, uint8_t iface);
+
+/* Records, for link.c: one for a reply (NULL: too many); into its interface's queue, as such or
+ * again; back to the pool. */
+struct outrec *stack_new_reply(tern *s, uint8_t iface);
+void stack_queue_reply(tern *s, struct outrec *r);
+void stack_queue(tern *s, struct outrec *r);
+void stack_release(tern *s, struct outrec *r);
+
+/* link.c. A packet to be handed out gets its Ethernet header; false: it waits, or is gone. */
+bool link_frame(tern *s, struct outrec *r);
+/* A frame that has come: a reason to drop it, or nothing `more` to do, or an IP packet is left. */
+enum tern_drop link_input(tern *s, tern_pkt *pkt, bool *more);
+/* A message of Neighbour Discovery whose checksum is right. */
+enum tern_drop link_nd(tern *s, uint8_t iface, const uint8_t *p, size_t have,
+                       const struct wire_ip *ip);
+/* TCP's progress shows that the neighbour is there. */
+void link_confirm(tern *s, const struct tcp_seg *seg);
+/* Says that an address is ours, and asks whether it is somebody else's, too. */
+void link_announce(tern *s, uint8_t iface, const uint8_t ip[16]);
+void link_advance(tern *s, uint32_t max);
+/* Forgets who is behind an interface, and what waits for them. */
+void link_forget(tern *s, uint8_t iface);
 
 /* Bytes of a packet that may lie in several pieces. */
 void stack_copy_out(const tern_pkt *pkt, size_t skip, size_t len, uint8_t *to);

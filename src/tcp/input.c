@@ -479,6 +479,7 @@ static enum step check_ack(struct arrival *in)
     bool duplicate = h->ack == c->snd_una && c->snd_nxt != c->snd_una && in->seg->len == 0 &&
                      !(h->flags & TCP_FIN) && same_window; /* RFC 5681 2 */
     tcp_ack(t, c, in->seg, &s);
+    in->seg->advanced = s.advanced;
     if (UNLIKELY(c->ecn != 0))
         ecn_feedback(c, in->seg, &s, c->flags & CONN_TS && c->ts_recent != ts_before);
     if (c->stats != NULL) {
@@ -742,6 +743,7 @@ static enum tern_drop take_expected(struct arrival *in)
     if (h->ack != c->snd_una) {
         struct ack_sample s;
         tcp_ack(t, c, in->seg, &s);
+        in->seg->advanced = true;
         after_ack(in, &s, update_window(c, h));
     } else {
         ack_steps(c->active);

@@ -50,8 +50,9 @@ struct tcp_seg {
     uint32_t hash; /* tcp_flow_hash() of the tuple */
     uint16_t segs; /* wire segments in it */
     uint8_t iface, tos;
-    bool donated; /* the payload's memory may be kept */
-    bool kept;    /* out: it was */
+    bool donated;  /* the payload's memory may be kept */
+    bool kept;     /* out: it was */
+    bool advanced; /* out: it acknowledges something that was not before */
 };
 
 /* A segment to be sent. The stack puts IP around it and keeps chunk references until it is done. */

@@ -1,0 +1,80 @@
+/* nd.c - see nd.h. */
+#include "wire/nd.h"
+
+enum {
+    ND_FIXED = 24, /* up to the options */
+    ND_ROUTER = 0x80,
+    ND_SOLICITED = 0x40,
+    ND_OVERRIDE = 0x20,
+    OPT_SOURCE_MAC = 1,
+    OPT_TARGET_MAC = 2,
+};
+
+void wire_nd_group(uint8_t group[16], const uint8_t ip[16])
+{
+    static const uint8_t prefix[13] = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
+    memcpy(group, prefix, 13);
+    memcpy(group + 13, ip + 13, 3);
+}
+
+/* The options, `len` bytes: each has a length, in units of 8 bytes, that is not 0 (RFC 4861 4.6). */
+static bool read_options(const uint8_t *p, size_t len, struct wire_nd *out)
+{
+    uint8_t wanted = out->type == WIRE_ND_SOLICIT ? OPT_SOURCE_MAC : OPT_TARGET_MAC;
+    for (size_t at = 0; at < len;) {
+        size_t size = len - at >= 2 ? p[at + 1] * 8u : 0;
+        if (size == 0 || size > len - at)
+            return false;
+        if (p[at] == wanted && size == 8 && !out->has_mac && !wire_mac_group(p + at + 2)) {
+            memcpy(out->mac, p + at + 2, WIRE_MAC);
+            out->has_mac = true;
+        }
+        at += size;
+    }
+    return true;
+}
+
+bool wire_nd_read(const uint8_t *p, size_t have, const struct wire_ip *ip, struct wire_nd *out)
+{
+    size_t len = ip->payload_len;
+    if (len < ND_FIXED || have < len || ip->ttl != WIRE_ND_HOPS || p[1] != 0)
+        return false;
+    *out = (struct wire_nd){.type = p[0]};
+    memcpy(out->target, p + 8, 16);
+    if (!wire_nd_type(out->type) || wire_ip_multicast(out->target) ||
+        !read_options(p + ND_FIXED, len - ND_FIXED, out))
+        return false;
+    if (out->type == WIRE_ND_SOLICIT) {
+        /* from somebody who asks whether the address is free (7.1.1) */
+        uint8_t group[16];
+        wire_nd_group(group, out->target);
+        return !wire_ip_unspecified(ip->src) || (!out->has_mac && wire_ip_equal(ip->dst, group));
+    }
+    out->router = (p[4] & ND_ROUTER) != 0;
+    out->solicited = (p[4] & ND_SOLICITED) != 0;
+    out->override = (p[4] & ND_OVERRIDE) != 0;
+    return !(out->solicited && wire_ip_multicast(ip->dst)); /* 7.1.2 */
+}
+
+size_t wire_nd_write(uint8_t *p, const struct wire_nd *nd, const uint8_t src[16],
+                     const uint8_t dst[16])
+{
+    bool ask = nd->type == WIRE_ND_SOLICIT;
+    size_t len = ND_FIXED;
+    memset(p, 0, WIRE_ND_MAX);
+    p[0] = nd->type;
+    if (!ask)
+        p[4] = (uint8_t)((nd->router ? ND_ROUTER : 0) | (nd->solicited ? ND_SOLICITED : 0) |
+                         (nd->override ? ND_OVERRIDE : 0));
+    memcpy(p + 8, nd->target, 16);
+    if (nd->has_mac) {
+        p[len] = ask ? OPT_SOURCE_MAC : OPT_TARGET_MAC;
+        p[len + 1] = 1;
+        memcpy(p + len + 2, nd->mac, WIRE_MAC);
+        len += 8;
+    }
+    uint64_t sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);
+    uint16_t check = cksum_finish(cksum_portable(p, len, sum));
+    memcpy(p + 2, &check, 2);
+    return len;
+}
