@@ -1,9 +1,10 @@
 /* stack/link.c - interfaces with link-layer addresses: packets get an Ethernet header on their way
- * out and lose it on their way in. Where a packet goes is the neighbour cache's to say (ip/neigh.h);
- * what the cache wants asked is asked here, by ARP for IPv4 and by Neighbour Discovery for IPv6.
+ * out and lose it on their way in. Where a packet goes is the neighbour cache's to say
+ * (ip/neigh.h); what the cache wants asked is asked here, by ARP for IPv4 and by Neighbour
+ * Discovery for IPv6.
  *
- * A packet whose neighbour is not known yet waits in the neighbour's list. When nobody answers it is
- * dropped, and TCP is told as if a router had said "host unreachable".
+ * A packet whose neighbour is not known yet waits in the neighbour's list. When nobody answers it
+ * is dropped, and TCP is told as if a router had said "host unreachable".
  */
 #include "stack/stack.h"
 

@@ -17,7 +17,7 @@ void wire_nd_group(uint8_t group[16], const uint8_t ip[16])
     memcpy(group + 13, ip + 13, 3);
 }
 
-/* The options, `len` bytes: each has a length, in units of 8 bytes, that is not 0 (RFC 4861 4.6). */
+/* The options, `len` bytes: each has a length, in units of 8 bytes, not 0 (RFC 4861 4.6). */
 static bool read_options(const uint8_t *p, size_t len, struct wire_nd *out)
 {
     uint8_t wanted = out->type == WIRE_ND_SOLICIT ? OPT_SOURCE_MAC : OPT_TARGET_MAC;
