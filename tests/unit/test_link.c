@@ -27,7 +27,8 @@ struct net {
 static void *take(void *user, size_t size, size_t align)
 {
     (void)user;
-    return aligned_alloc(align < 16 ? 16 : align, (size + align + 15) / align * align);
+    align = align < 16 ? 16 : align;
+    return aligned_alloc(align, (size + align - 1) / align * align);
 }
 
 static void give(void *user, void *p, size_t size)
