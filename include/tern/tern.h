@@ -275,9 +275,9 @@ typedef struct {
     uint32_t caps;
 } tern_iface;
 
-/* Adds an interface; returns its id (>= 0). TERN_EINVAL, TERN_ELIMIT. */
+/* Adds an interface; returns its id (>= 0). TERN_EINVAL, TERN_ELIMIT, TERN_ENOMEM. */
 int tern_iface_add(tern *s, const tern_iface *iface);
-/* Changes MTU and capabilities while in use. TERN_EINVAL. */
+/* Changes MTU and capabilities while in use. TERN_EINVAL, TERN_ENOMEM. */
 int tern_iface_change(tern *s, int id, const tern_iface *iface);
 /* Removes an interface with its addresses and routes. Connections over it are not touched: they
  * wait for another route until they time out. Its packets must still be given back. */

@@ -68,13 +68,19 @@ static void set_state(struct neigh_table *t, struct neigh *n, enum neigh_state s
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-bool neigh_init(struct neigh_table *t, struct mem *mem, const struct siphash_key *key, uint32_t max)
+void neigh_init(struct neigh_table *t, struct mem *mem, const struct siphash_key *key, uint32_t max)
 {
     *t = (struct neigh_table){.mem = mem, .key = *key, .max = max, .bucket_count = 1};
     while (t->bucket_count < max)
         t->bucket_count *= 2;
-    t->at = mem_alloc(mem, (max + 1) * sizeof(*t->at), _Alignof(struct neigh));
-    t->buckets = mem_alloc(mem, t->bucket_count * sizeof(*t->buckets), _Alignof(uint32_t));
+}
+
+bool neigh_begin(struct neigh_table *t)
+{
+    if (t->at == NULL)
+        t->at = mem_alloc(t->mem, (t->max + 1) * sizeof(*t->at), _Alignof(struct neigh));
+    if (t->buckets == NULL)
+        t->buckets = mem_alloc(t->mem, t->bucket_count * sizeof(*t->buckets), _Alignof(uint32_t));
     return t->at != NULL && t->buckets != NULL;
 }
 
@@ -216,16 +222,17 @@ void neigh_asked(struct neigh_table *t, struct neigh *n, const uint8_t mac[WIRE_
 
 struct neigh *neigh_due(struct neigh_table *t, uint64_t now, enum neigh_ask *ask)
 {
-    struct neigh *n = &t->at[t->delay.head];
-    if (t->delay.head != 0 && n->until <= now) {
+    struct neigh *n;
+    if (t->delay.head != 0 && t->at[t->delay.head].until <= now) {
+        n = &t->at[t->delay.head];
         n->tries = 1;
         set_state(t, n, NEIGH_PROBE, now);
         *ask = NEIGH_ASK_IT;
         return n;
     }
-    n = &t->at[t->retrans.head];
-    if (t->retrans.head == 0 || n->until > now)
+    if (t->retrans.head == 0 || t->at[t->retrans.head].until > now)
         return NULL;
+    n = &t->at[t->retrans.head];
     *ask = n->state == NEIGH_PROBE ? NEIGH_ASK_IT : NEIGH_ASK_ALL;
     if (n->tries++ >= NEIGH_TRIES)
         *ask = NEIGH_FAILED;

@@ -61,9 +61,10 @@ struct neigh_table {
     struct neigh_queue retrans, delay;
 };
 
-/* false: no memory. */
-bool neigh_init(struct neigh_table *t, struct mem *mem, const struct siphash_key *key,
+void neigh_init(struct neigh_table *t, struct mem *mem, const struct siphash_key *key,
                 uint32_t max);
+/* Before the first entry: takes memory. false: there is none. */
+bool neigh_begin(struct neigh_table *t);
 void neigh_destroy(struct neigh_table *t);
 
 struct neigh *neigh_find(const struct neigh_table *t, uint8_t iface, const uint8_t ip[16]);

@@ -90,9 +90,9 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                             .route = stack_route};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
-        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max) ||
-        !neigh_init(&s->neighbors, &s->mem, &by_neighbor, cfg->neighbors_max))
+        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max))
         return TERN_ENOMEM;
+    neigh_init(&s->neighbors, &s->mem, &by_neighbor, cfg->neighbors_max);
     pool_init(&s->outrecs, &s->mem, sizeof(struct outrec), cfg->output_max);
     s->chunks.release = cfg->release;
     s->chunks.release_user = cfg->user;
@@ -167,6 +167,8 @@ int tern_iface_add(tern *s, const tern_iface *conf)
 {
     if (!iface_ok(conf))
         return TERN_EINVAL;
+    if (conf->mac != NULL && !neigh_begin(&s->neighbors))
+        return TERN_ENOMEM;
     for (uint32_t i = 0; i < s->cfg.ifaces_max; i++) {
         if (s->iface[i].used)
             continue;
@@ -187,6 +189,8 @@ int tern_iface_change(tern *s, int id, const tern_iface *conf)
     if (!iface_valid(s, id) || !iface_ok(conf) ||
         (conf->mtu < IP6_MTU_LEAST && ip_has_ip6(&s->ip, (uint8_t)id)))
         return TERN_EINVAL;
+    if (conf->mac != NULL && !neigh_begin(&s->neighbors))
+        return TERN_ENOMEM;
     link_forget(s, (uint8_t)id);
     stack_flush(s, (uint8_t)id); /* made for what the interface was; TCP sends them again */
     set_path(s, (uint8_t)id, conf);

@@ -31,7 +31,9 @@ static struct neigh_table start(uint32_t max)
 {
     struct neigh_table t;
     static const struct siphash_key key = {1, 2};
-    assert_true(neigh_init(&t, &mem, &key, max));
+    neigh_init(&t, &mem, &key, max);
+    assert_true(neigh_next(&t) == TERN_NEVER);
+    assert_true(neigh_begin(&t));
     return t;
 }
 
