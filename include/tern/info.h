@@ -64,6 +64,9 @@ enum tern_state {
     X(TCP_REASSEMBLY, "too many holes in what has been received")                                  \
     X(TCP_BACKLOG, "the listener's accept queue is full")                                          \
     X(TCP_HALFOPEN, "too many half-open connections")                                              \
+    X(TCP_DENIED, "a rule denies its source")                                                      \
+    X(TCP_SYN_RATE, "too many SYNs of one source in this time")                                    \
+    X(TCP_SOURCE_LIMIT, "too many connections of one source")                                      \
     X(TCP_HELD, "a SYN that is already held")                                                      \
     X(TCP_AFTER_CLOSE, "data after the socket was closed; answered with RST")                      \
     X(MEMORY, "out of memory or over a limit")                                                     \
@@ -130,6 +133,9 @@ enum tern_drop {
     X(FASTOPEN_PASSIVE_FAILS, "SYNs with a cookie that was none of ours")                          \
     X(FASTOPEN_OVERFLOWS, "SYNs with a cookie when too many of them were waiting")                 \
     X(FASTOPEN_REQUESTS, "SYNs that ask for a cookie")                                             \
+    X(SOURCES_RECYCLED, "sources forgotten for others")                                            \
+    X(SOURCES_FULL, "SYNs of sources that there was no room to remember")                          \
+    X(FLOODS, "floods of SYNs that have begun")                                                    \
     X(HOLDS, "SYNs held for the application")                                                      \
     X(HOLDS_EXPIRED, "held SYNs dropped for age")                                                  \
     X(TIMEWAITS, "TIME-WAIT entries made")                                                         \
@@ -159,6 +165,7 @@ typedef struct tern_memory {
     size_t bytes, bytes_peak;
     uint32_t conns, halfopen, timewaits, listeners, active; /* entries in use */
     uint32_t pages, outputs;                                /* 4 KiB pages; packets in devices */
+    uint32_t sources, rules;                                /* remembered for limits; set */
 } tern_memory;
 void tern_memory_of(const tern *s, tern_memory *out);
 
@@ -168,9 +175,9 @@ enum { /* tern_tcp_info.options */
        TERN_INFO_TIMESTAMPS = 1,
        TERN_INFO_SACK = 2,
        TERN_INFO_WSCALE = 4,
-       TERN_INFO_ECN = 8,          /* RFC 3168 or RFC 9768, */
-       TERN_INFO_ECN_SEEN = 16,    /* and the peer's packets are ECN-capable */
-       TERN_INFO_ECN_ACCURATE = 32, /* RFC 9768 */
+       TERN_INFO_ECN = 8,              /* RFC 3168 or RFC 9768, */
+       TERN_INFO_ECN_SEEN = 16,        /* and the peer's packets are ECN-capable */
+       TERN_INFO_ECN_ACCURATE = 32,    /* RFC 9768 */
        TERN_INFO_SYN_DATA = 64,        /* a SYN's data was taken: RFC 7413 */
        TERN_INFO_FASTOPEN_CHILD = 128, /* the peer's SYN made this connection */
 };

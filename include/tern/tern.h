@@ -116,7 +116,9 @@ enum {
     TERN_EV_SENT = 64,      /* our FIN is acknowledged, and with it all that was sent */
     TERN_EV_CLOSED = 128,   /* the last event of a handle: it is stale from now on */
     TERN_EV_PROGRESS = 512, /* what tern_watch() has asked for has been sent, or acknowledged */
-    TERN_EV_HOLD = 256,     /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
+    TERN_EV_FLOOD = 1024, /* listener: SYNs over its limits are dropped, or answered with cookies */
+    TERN_EV_CALM = 2048,  /* listener: and that has not happened for ten seconds */
+    TERN_EV_HOLD = 256,   /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
 };
 
 typedef struct {
@@ -159,6 +161,8 @@ typedef struct tern_config {
     uint32_t listeners_max; /* listening sockets */
     uint32_t ifaces_max, addrs_max, routes_max;
     uint32_t fastopen_peers_max; /* peers whose Fast Open cookie is remembered */
+    uint32_t sources_max;        /* sources remembered for tern_limits; over it the oldest goes */
+    uint32_t rules_max;          /* of tern_rule_set() */
     uint32_t neighbors_max;      /* link-layer addresses known, or being asked for */
     uint32_t output_max;         /* packets handed out and not yet done */
     uint32_t replies_max;        /* stateless replies (RST, ICMP) waiting for output */
@@ -187,21 +191,22 @@ typedef struct tern_config {
     uint8_t tso_rtt_log;    /* more for small round trips: largest >> (least RTT, us >> this) */
     uint8_t tso_divisor;    /* a super-segment waits for more room below that part of the window */
     uint16_t pace_ss_ratio, pace_ca_ratio; /* the rate, in % of a window a round trip */
-    bool idle_restart;      /* a window that was not used lately shrinks (RFC 5681 4.1) */
-    bool lazy_acks;         /* as Linux does, a second segment is acknowledged late while nobody
+    bool idle_restart;  /* a window that was not used lately shrinks (RFC 5681 4.1) */
+    bool lazy_acks;     /* as Linux does, a second segment is acknowledged late while nobody
                                reads, and so is a FIN that came with or after data */
-    bool stats;             /* keep the full tern_info counters: 192 bytes a connection */
-    uint8_t ecn;            /* Linux's tcp_ecn, accepted and asked for: 0 neither; 1 classic
+    bool stats;         /* keep the full tern_info counters: 192 bytes a connection */
+    uint8_t ecn;        /* Linux's tcp_ecn, accepted and asked for: 0 neither; 1 classic
                              * (RFC 3168), classic; 2 classic, none; 3 accurate (RFC 9768),
                              * accurate; 4 accurate, classic; 5 accurate, none */
-    uint8_t ecn_option;     /* AccECN's: 0 never, 1 when it must, 2 with each segment until it seems
+    uint8_t ecn_option; /* AccECN's: 0 never, 1 when it must, 2 with each segment until it seems
                              * to be what is dropped, 3 always */
-    bool ecn_fallback;      /* a SYN without answer is sent again without; meddling is looked for */
-    bool ecn_abe;           /* a mark costs less than a loss (RFC 8511) */
-    bool isn_fixed;         /* for demonstration only: the first ISN is `isn`, ... */
-    uint32_t isn;           /* ... as anyone can then forge segments */
+    bool ecn_fallback;  /* a SYN without answer is sent again without; meddling is looked for */
+    bool ecn_abe;       /* a mark costs less than a loss (RFC 8511) */
+    bool isn_fixed;     /* for demonstration only: the first ISN is `isn`, ... */
+    uint32_t isn;       /* ... as anyone can then forge segments */
 
-    uint8_t cookies;        /* enum tern_cookies */
+    uint8_t source_bits4, source_bits6; /* of an address, say who its source is: 32, 64 */
+    uint8_t cookies;                    /* enum tern_cookies */
     uint8_t cookie_key[16]; /* not all zero: shared by machines behind one address, each of which
                              * takes the others' cookies; see tern_cookie_clock() */
 
@@ -316,6 +321,27 @@ int tern_backlog(tern *s, tern_sock listener, uint32_t backlog);
 /* Takes an established connection; `peer` may be NULL. TERN_EAGAIN when none waits. */
 int tern_accept(tern *s, tern_sock listener, tern_sock *out, tern_addr *peer, void *user);
 
+/* What one source may have of a listener; 0: no limit. A source is a prefix of addresses, see
+ * tern_config.source_bits4. */
+typedef struct {
+    uint32_t halfopen;  /* half-open connections */
+    uint32_t conns;     /* connections, until CLOSED or TIME-WAIT */
+    uint32_t syn_rate;  /* SYNs a second */
+    uint32_t syn_burst; /* SYNs at once; 0: as many as in a second */
+} tern_limits;
+/* SYNs over it are dropped. TERN_EINVAL, TERN_ESTALE. */
+int tern_limits_set(tern *s, tern_sock listener, const tern_limits *limits);
+
+enum tern_rule {
+    TERN_RULE_NONE,
+    TERN_RULE_ALLOW, /* SYNs from there are taken, without limits */
+    TERN_RULE_DENY,  /* SYNs from there are dropped */
+};
+/* Sets the rule of a prefix (of 16 bytes: 96 + n bits for IPv4), for all listeners; NONE takes it
+ * away. Of the rules that match a source the one with most bits counts. TERN_EINVAL, TERN_ELIMIT,
+ * TERN_ENOMEM. */
+int tern_rule_set(tern *s, const uint8_t ip[16], unsigned bits, enum tern_rule rule);
+
 /* Says what the clock of SYN cookies shows now (ns), when several machines share tern_config's
  * cookie_key: their clocks may differ by a few seconds. Without it that clock is `now`. */
 void tern_cookie_clock(tern *s, uint64_t shared);
@@ -392,7 +418,7 @@ enum tern_opt {
      * SYN can bring. */
     TERN_OPT_FASTOPEN,
     TERN_OPT_FASTOPEN_FREE, /* 0/1: no cookie is needed; before the SYN */
-    TERN_OPT_SOFT_ERROR,   /* an enum tern_err that ICMP told, or 0; only 0 can be set */
+    TERN_OPT_SOFT_ERROR,    /* an enum tern_err that ICMP told, or 0; only 0 can be set */
     TERN_OPT_COUNT
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its

@@ -17,6 +17,8 @@ void tern_memory_of(const tern *s, tern_memory *out)
         .active = t->actives.used,
         .pages = s->chunks.pages,
         .outputs = s->outrecs.used,
+        .sources = t->sources.used,
+        .rules = t->rules.used,
     };
 }
 

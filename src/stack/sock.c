@@ -6,6 +6,7 @@
  */
 #include "stack/stack.h"
 
+enum { LIMIT_BURST_MAX = 1 << 20 };
 enum { PORT_FIRST = 32768, PORT_LAST = 60999, PORT_TRIES = 1024 };
 
 /* ---- handles --------------------------------------------------------------------------------- */
@@ -165,6 +166,26 @@ int tern_hold_drop(tern *s, tern_sock held)
     if (ix < 0)
         return (int)ix;
     return hold_drop(&s->tcp, (uint32_t)ix);
+}
+
+int tern_limits_set(tern *s, tern_sock listener, const tern_limits *limits)
+{
+    int64_t ix = stack_listener(s, listener);
+    if (ix < 0)
+        return (int)ix;
+    if (limits->syn_rate > NS_PER_S || limits->syn_burst > LIMIT_BURST_MAX)
+        return TERN_EINVAL;
+    struct listener *l = listener_at(&s->tcp, (uint32_t)ix);
+    l->limits = *limits;
+    l->limited = limits->halfopen != 0 || limits->conns != 0 || limits->syn_rate != 0;
+    return 0;
+}
+
+int tern_rule_set(tern *s, const uint8_t ip[16], unsigned bits, enum tern_rule rule)
+{
+    if (bits > 128 || rule > TERN_RULE_DENY)
+        return TERN_EINVAL;
+    return admit_rule_set(&s->tcp, ip, bits, rule);
 }
 
 void tern_cookie_clock(tern *s, uint64_t shared) { s->tcp.cookie_offset = shared - s->tcp.now; }

@@ -20,6 +20,10 @@ void tern_config_default(tern_config *cfg)
         .routes_max = 256,
         .fastopen_peers_max = 256,
         .neighbors_max = 1024,
+        .sources_max = 16384,
+        .rules_max = 1024,
+        .source_bits4 = 32,
+        .source_bits6 = 64,
         .output_max = 4096,
         .replies_max = 1024,
         .advance_max = 4096,
@@ -70,7 +74,9 @@ static bool config_ok(const tern_config *cfg)
            cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 && cfg->fin_wait2 <= DURATION_MAX &&
            cfg->hold <= DURATION_MAX && cfg->ecn <= ECN_CONFIG_MAX && cfg->ecn_option <= 3 &&
            cfg->idle <= DURATION_MAX && cfg->rto_max <= DURATION_MAX &&
-           cfg->rto_initial <= DURATION_MAX && cfg->cookies <= TERN_COOKIES_NEVER;
+           cfg->rto_initial <= DURATION_MAX && cfg->cookies <= TERN_COOKIES_NEVER &&
+           cfg->sources_max != 0 && cfg->sources_max < 1u << 24 && cfg->rules_max != 0 &&
+           cfg->rules_max < UINT16_MAX && cfg->source_bits4 <= 32 && cfg->source_bits6 <= 128;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)

@@ -199,9 +199,19 @@ static void release_slot(struct tcp *t, struct conn *c)
         slab_free(&t->conns, c->self);
 }
 
+/* It does not count any more among those of its source. */
+static void uncount(struct tcp *t, struct conn *c)
+{
+    if (!(c->flags & CONN_COUNTED))
+        return;
+    c->flags &= ~(uint32_t)CONN_COUNTED;
+    admit_count(t, c->raddr, 0, -1);
+}
+
 void conn_free(struct tcp *t, struct conn *c)
 {
     TERN_ASSERT(!(c->flags & CONN_ZOMBIE));
+    uncount(t, c);
     leave_table(t, c);
     free_active(t, c);
     ecn_free(t, c);
@@ -224,6 +234,7 @@ void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
     if (c->state != TERN_CLOSED)
         conn_state(t, c, TERN_CLOSED);
     fastopen_over(t, c, false);
+    uncount(t, c);
     leave_table(t, c);
     c->err = (int8_t)err;
     c->t_close = 0;

@@ -56,6 +56,7 @@ enum conn_flag {
     CONN_SYN_AGAIN = 1u << 28,    /* our SYN-ACK was sent again because the SYN came again */
     CONN_WINDOW_DUE = 1u << 29,   /* the window is to be told, if it still is so much larger */
     CONN_SYN_LOST = 1u << 27,     /* SYN or SYN-ACK was sent again by its timer */
+    CONN_COUNTED = 1u << 30,      /* among the connections of its source (admit.c) */
 };
 
 /* 256 bytes: four cache lines. Line 0 is what finding and judging a segment reads. */
@@ -409,7 +410,7 @@ struct halfopen {
     uint8_t iface;
     uint16_t wnd; /* of the SYN */
     uint8_t ecn;  /* what the SYN has asked for: enum halfopen_ecn */
-    uint8_t spare;
+    bool counted; /* among the entries of its source (admit.c) */
 };
 _Static_assert(sizeof(struct halfopen) <= 64, "SYN-RECEIVED costs at most 64 bytes");
 
@@ -429,6 +430,23 @@ struct timewait {
 _Static_assert(sizeof(struct timewait) <= 64, "TIME-WAIT costs at most 64 bytes");
 
 enum { FASTOPEN_KEYS = 2 }; /* cookies are made with the first; those of both are good */
+
+/* admit.c: a prefix of which a rule says whether it may open connections. */
+struct rule {
+    uint8_t prefix[16];
+    uint8_t bits, rule; /* enum tern_rule */
+    uint8_t spare[2];
+};
+
+/* admit.c: what is remembered of who opens connections. */
+struct source {
+    uint8_t prefix[16];
+    uint64_t next_syn; /* when the next SYN would be due at its rate, ns */
+    uint32_t hash;
+    uint32_t halfopen, conns;
+    uint32_t newer, older; /* in the order in which they were heard of */
+    uint32_t spare;
+};
 
 struct listener {
     uint32_t generation;
@@ -454,6 +472,11 @@ struct listener {
     uint32_t fo_resets;          /* counted as waiting, although they were reset, ... */
     uint32_t t_fo;               /* ... until then */
     struct siphash_key fo_key[FASTOPEN_KEYS];
+    tern_limits limits;      /* of each source, */
+    bool limited;            /* if there are any */
+    bool flooded;            /* SYNs are turned away, or answered with cookies; */
+    uint64_t pressed_at;     /* the last time then */
+    struct wheel_node timer; /* end of the flood */
     uint32_t queue_head, queue_tail;
     uint32_t ev_next;
     uint16_t ev_mask;

@@ -123,6 +123,7 @@ void listen_close(struct tcp *t, uint32_t ix)
         addrs_unref(t->addrs, l->laddr);
     l->laddr = 0;
     l->closed = true;
+    wheel_clear(&t->listener_wheel, ix);
     while (l->queue_head != 0) { /* nobody will accept these */
         struct conn *c = conn_at(t, l->queue_head);
         l->queue_head = c->ev_next;
@@ -278,6 +279,8 @@ void halfopen_free(struct tcp *t, uint32_t ix)
     struct tcp_tuple tuple;
     halfopen_tuple(t, h, &tuple);
     flowtab_remove(&t->flows, tcp_flow_hash(t, &tuple), ref_make(REF_HALFOPEN, ix));
+    if (h->counted)
+        admit_count(t, h->raddr, -1, 0);
     addrs_unref(t->addrs, h->laddr);
     wheel_clear(&t->halfopen_wheel, ix);
     if (h->flags & HALFOPEN_EVENT)
@@ -396,6 +399,8 @@ static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
 {
     struct listener *l = listener_at(t, listener);
     struct halfopen h = {.listener = (uint16_t)listener};
+    if (t->cfg->cookies != TERN_COOKIES_ALWAYS)
+        admit_pressed(t, listener);
     if (t->cfg->cookies == TERN_COOKIES_NEVER || l->hold || iss_floor != NULL)
         return TERN_DROP_TCP_HALFOPEN;
     take_syn(t, &h, seg);
@@ -411,10 +416,11 @@ static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
 static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
                               const struct tcp_tuple *tuple);
 static void enqueue(struct tcp *t, uint32_t listener, struct conn *c);
+static void count_conn(struct tcp *t, struct conn *c);
 
 /* A SYN that makes a connection at once (RFC 7413 4.2). */
 static enum tern_drop open_fast(struct tcp *t, uint32_t listener, struct tcp_seg *seg,
-                                const struct wire_fastopen *tell)
+                                const struct wire_fastopen *tell, bool counted)
 {
     struct halfopen h = {.listener = (uint16_t)listener};
     take_syn(t, &h, seg);
@@ -423,6 +429,8 @@ static enum tern_drop open_fast(struct tcp *t, uint32_t listener, struct tcp_seg
         return TERN_DROP_MEMORY;
     trace_state(t, &seg->tuple, TERN_LISTEN, TERN_SYN_RECEIVED);
     c->listener = listener;
+    if (counted)
+        count_conn(t, c);
     enum tern_drop why = fastopen_begin(t, c, seg, tell);
     if (why == TERN_DROP_NONE)
         enqueue(t, listener, c);
@@ -430,7 +438,7 @@ static enum tern_drop open_fast(struct tcp *t, uint32_t listener, struct tcp_seg
 }
 
 static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_seg *seg,
-                                   const uint32_t *iss_floor)
+                                   const uint32_t *iss_floor, bool counted)
 {
     struct listener *l = listener_at(t, listener);
     if (l->waiting >= l->backlog)
@@ -440,7 +448,7 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
     if (!wants_cookie(t, l, iss_floor) && !l->hold && iss_floor == NULL)
         fast = fastopen_judge(t, l, seg, &tell);
     if (fast >= FASTOPEN_TAKE)
-        return open_fast(t, listener, seg, fast == FASTOPEN_TAKE ? NULL : &tell);
+        return open_fast(t, listener, seg, fast == FASTOPEN_TAKE ? NULL : &tell, counted);
     uint32_t ix = wants_cookie(t, l, iss_floor) ? 0 : slab_alloc(&t->halfopens);
     if (ix == 0)
         return answer_with_cookie(t, listener, seg, iss_floor);
@@ -455,6 +463,9 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
     take_syn(t, h, seg);
     h->listener = (uint16_t)listener;
     l->halfopen++;
+    h->counted = counted;
+    if (counted)
+        admit_count(t, h->raddr, 1, 0);
     if (l->hold) { /* in no state yet: nothing has been answered */
         h->flags |= HALFOPEN_HELD | HALFOPEN_EVENT;
         count(t, TERN_COUNT_HOLDS);
@@ -535,6 +546,13 @@ static struct conn *promote(struct tcp *t, uint32_t ix)
     return c;
 }
 
+/* It is one of those that its source may have so many of. */
+static void count_conn(struct tcp *t, struct conn *c)
+{
+    c->flags |= CONN_COUNTED;
+    admit_count(t, c->raddr, 0, 1);
+}
+
 static void enqueue(struct tcp *t, uint32_t listener, struct conn *c)
 {
     struct listener *l = listener_at(t, listener);
@@ -554,8 +572,10 @@ static void enqueue(struct tcp *t, uint32_t listener, struct conn *c)
 
 /* The third segment has come: established and queued, and the segment goes on to it. */
 static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn *c,
-                                  struct tcp_seg *seg)
+                                  struct tcp_seg *seg, bool counted)
 {
+    if (counted)
+        count_conn(t, c);
     c->iss = seg->h.ack - 1;
     c->snd_nxt = c->snd_end = seg->h.ack;
     c->listener = listener;
@@ -589,6 +609,10 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
             halfopen_ends(t, ix);
         return why;
     }
+    bool counted;
+    enum tern_drop why = admit_open(t, listener, h->raddr, &counted);
+    if (why != TERN_DROP_NONE)
+        return why;
     unsigned lost = h->flags & HALFOPEN_ACKED ? 0 : h->tries;
     uint32_t sent = h->timer.expires - ticks_of(t->cfg->rto_initial);
     bool once = h->tries == 0 && !(h->flags & HALFOPEN_AGAIN); /* Karn */
@@ -599,7 +623,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         conn_syn_lost(c, lost);
     if (once)
         rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT);
-    return enter_queue(t, listener, c, seg);
+    return enter_queue(t, listener, c, seg, counted);
 }
 
 /* A segment with ACK for a listener: a SYN cookie comes back, or nothing is known of it. */
@@ -616,13 +640,17 @@ static enum tern_drop take_cookie(struct tcp *t, uint32_t listener, struct tcp_s
     }
     if (l->waiting >= l->backlog)
         return overflow(t, l, seg);
+    bool counted;
+    enum tern_drop why = admit_open(t, listener, h.raddr, &counted);
+    if (why != TERN_DROP_NONE)
+        return why;
     struct conn *c = conn_from(t, &h, &seg->tuple);
     if (c == NULL)
         return TERN_DROP_MEMORY;
     if (c->flags & CONN_TS) /* go on from the SYN-ACK's, whose clock may have been another's */
         c->ts_offset = seg->h.opt.tsecr - ts_clock(t);
     count(t, TERN_COUNT_COOKIES_TAKEN);
-    return enter_queue(t, listener, c, seg);
+    return enter_queue(t, listener, c, seg, counted);
 }
 
 /* ---- segments for a listener ----------------------------------------------------------------- */
@@ -646,7 +674,9 @@ enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *
     if (!(flags & TCP_SYN) || flags & TCP_FIN) /* third, fourth */
         return TERN_DROP_TCP_LISTEN;
     count(t, TERN_COUNT_SYNS);
-    return new_halfopen(t, listener, seg, iss_floor);
+    bool counted;
+    why = admit_syn(t, listener, seg->tuple.remote, &counted);
+    return why != TERN_DROP_NONE ? why : new_halfopen(t, listener, seg, iss_floor, counted);
 }
 
 /* ---- segments for an entry ------------------------------------------------------------------ */

@@ -59,12 +59,13 @@ int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chun
     t->port_step = (uint32_t)keyed_port(t, &(struct tcp_tuple){.rport = 1});
     tcp_now(t, now);
     if (!init_slabs(t) || !flowtab_init(&t->flows, mem, FLOWS_FIRST) ||
-        !flowtab_init(&t->listens, mem, LISTENS_FIRST))
+        !flowtab_init(&t->listens, mem, LISTENS_FIRST) || !admit_init(t))
         return TERN_ENOMEM;
     t->due = UINT64_MAX;
     t->predict = true;
     wheel_init(&t->conn_wheel, &t->conns, offsetof(struct conn, timer), t->tick64);
     wheel_init(&t->halfopen_wheel, &t->halfopens, offsetof(struct halfopen, timer), t->tick64);
+    wheel_init(&t->listener_wheel, &t->listeners, offsetof(struct listener, timer), t->tick64);
     wheel_init(&t->timewait_wheel, &t->timewaits, offsetof(struct timewait, timer), t->tick64);
     return 0;
 }
@@ -90,6 +91,7 @@ void tcp_destroy(struct tcp *t)
     if (t->conns.blocks != NULL)
         drop_payload(t);
     fastopen_destroy(t);
+    admit_destroy(t);
     flowtab_destroy(&t->listens);
     flowtab_destroy(&t->flows);
     slab_destroy(&t->listeners);
@@ -117,6 +119,7 @@ static uint64_t next_tick(const struct tcp *t)
 {
     uint64_t tick = wheel_next(&t->conn_wheel);
     tick = min_u64(tick, wheel_next(&t->halfopen_wheel));
+    tick = min_u64(tick, wheel_next(&t->listener_wheel));
     return min_u64(tick, wheel_next(&t->timewait_wheel));
 }
 
@@ -135,6 +138,10 @@ uint32_t tcp_advance(struct tcp *t, uint32_t budget)
     }
     while (budget > 0 && (ix = wheel_expire(&t->timewait_wheel, t->tick64)) != 0) {
         timewait_free(t, ix);
+        budget--;
+    }
+    while (budget > 0 && (ix = wheel_expire(&t->listener_wheel, t->tick64)) != 0) {
+        admit_timer(t, ix);
         budget--;
     }
     t->due = next_tick(t);

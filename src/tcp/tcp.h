@@ -112,10 +112,18 @@ struct tcp {
 
     struct slab conns, halfopens, timewaits, listeners;
     struct pool actives, sents, stats, rares, cc_states, accecns;
-    struct wheel conn_wheel, halfopen_wheel, timewait_wheel;
+    struct wheel conn_wheel, halfopen_wheel, timewait_wheel, listener_wheel;
     uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
     uint32_t listens_of[2][3]; /* listeners at [any port][enum scope, in listen.c] */
+
+    /* admit.c */
+    struct slab rules, sources;
+    struct flowtab rule_table, source_table;
+    uint16_t rule_lengths[129]; /* rules of each prefix length */
+    uint64_t rule_mask[3];      /* which of them are not 0 */
+    uint32_t source_newest, source_oldest;
+
     struct siphash_key key_flow, key_isn, key_ts, key_port, key_cookie;
     struct cookie_key cookie_keys[2]; /* of slots with an even and with an odd number */
     uint64_t cookie_offset;           /* from `now` to the clock of cookies; wraps */
@@ -574,6 +582,21 @@ int hold_admit(struct tcp *t, uint32_t ix, void *user, struct conn **out);
 int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code);
 int hold_drop(struct tcp *t, uint32_t ix);
 int listen_accept(struct tcp *t, uint32_t listener, struct conn **out);
+
+/* ---- admit.c --------------------------------------------------------------------------------- */
+
+bool admit_init(struct tcp *t);
+void admit_destroy(struct tcp *t);
+int admit_rule_set(struct tcp *t, const uint8_t ip[16], uint32_t bits, enum tern_rule rule);
+/* Whether a SYN from there may ask that listener for a connection, and a handshake end in one;
+ * *counted: what becomes of it is to be counted by admit_count(). */
+enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted);
+enum tern_drop admit_open(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted);
+/* So many more entries and connections of the source of that address. */
+void admit_count(struct tcp *t, const uint8_t ip[16], int halfopen, int conns);
+/* A SYN could not be taken as usual: the listener is being flooded. */
+void admit_pressed(struct tcp *t, uint32_t listener);
+void admit_timer(struct tcp *t, uint32_t listener);
 
 /* ---- cookie.c -------------------------------------------------------------------------------- */
 
