@@ -1,27 +1,11 @@
 /* conn.c - life of a connection: making and freeing it, its state, its working block, and the two
  * lists it can be in (may have output; has events). */
+#include "tcp/states.h"
 #include "tcp/tcp.h"
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
 #define TO(state) (1u << TERN_##state)
-
-/* RFC 9293 figure 5, as this engine walks it. Any state may go to CLOSED (RST, abort, timeout). A
- * passive open spends LISTEN and SYN-RECEIVED in struct halfopen, so its connection begins in
- * SYN-RECEIVED; the way back from there to LISTEN is the entry's end. */
-static const uint16_t legal_next[TERN_STATE_COUNT] = {
-    [TERN_CLOSED] = TO(SYN_SENT) | TO(SYN_RECEIVED),
-    [TERN_LISTEN] = 0,
-    [TERN_SYN_SENT] = TO(SYN_RECEIVED) | TO(ESTABLISHED) | TO(CLOSED),
-    [TERN_SYN_RECEIVED] = TO(ESTABLISHED) | TO(CLOSED),
-    [TERN_ESTABLISHED] = TO(FIN_WAIT_1) | TO(CLOSE_WAIT) | TO(CLOSED),
-    [TERN_FIN_WAIT_1] = TO(FIN_WAIT_2) | TO(CLOSING) | TO(TIME_WAIT) | TO(CLOSED),
-    [TERN_FIN_WAIT_2] = TO(TIME_WAIT) | TO(CLOSED),
-    [TERN_CLOSE_WAIT] = TO(LAST_ACK) | TO(CLOSED),
-    [TERN_CLOSING] = TO(TIME_WAIT) | TO(CLOSED),
-    [TERN_LAST_ACK] = TO(CLOSED),
-    [TERN_TIME_WAIT] = TO(CLOSED),
-};
 
 void tcp_trace(struct tcp *t, const struct conn *c, tern_trace *record)
 {
@@ -40,7 +24,7 @@ void tcp_trace(struct tcp *t, const struct conn *c, tern_trace *record)
 
 void conn_state(struct tcp *t, struct conn *c, enum tern_state to)
 {
-    TERN_ASSERT(legal_next[c->state] & 1u << to);
+    TERN_ASSERT(tcp_may_change((enum tern_state)c->state, to));
     tern_trace record = {.kind = TERN_TRACE_STATE, .from = c->state, .to = (uint8_t)to};
     c->state = (uint8_t)to;
     tcp_trace(t, c, &record);

@@ -271,7 +271,8 @@ static enum step check_sequence(struct arrival *in)
     struct tcp *t = in->t;
     struct conn *c = in->c;
     struct wire_tcp *h = &in->seg->h;
-    if (c->state == TERN_SYN_RECEIVED && h->flags & TCP_SYN && h->seq == c->irs) {
+    if (c->state == TERN_SYN_RECEIVED && (h->flags & (TCP_SYN | TCP_RST)) == TCP_SYN &&
+        h->seq == c->irs) {
         if (!(h->flags & TCP_ACK)) { /* the peer's SYN again: so our SYN-ACK was lost */
             c->flags |= CONN_SYN_DUE | CONN_SYN_AGAIN;
             conn_ready(t, c);
@@ -284,8 +285,9 @@ static enum step check_sequence(struct arrival *in)
     bool old = old_timestamp(t, c, h);
     if (!old && acceptable(c, h->seq, wire_tcp_span(h, in->seg->len)))
         return STEP_ON;
-    if (h->flags & TCP_RST) /* at RCV.NXT it counts, data and window or not (MUST-66, SHLD-2) */
-        return h->seq == c->rcv_nxt ? STEP_ON : drop(in, TERN_DROP_TCP_RST);
+    if (h->flags &
+        TCP_RST) /* judged by its number alone, also without a window (MUST-66, SHLD-2) */
+        return STEP_ON;
     /* with no window at all, what stands right at it may still acknowledge or be urgent */
     if (!old && c->rcv_adv == c->rcv_nxt && h->seq == c->rcv_nxt && !(h->flags & TCP_SYN)) {
         input_ack_now(t, c);
@@ -321,9 +323,11 @@ static enum step check_rst(struct arrival *in)
     if (!(in->seg->h.flags & TCP_RST))
         return STEP_ON;
     if (c->state == TERN_TIME_WAIT)
-        return drop(in, TERN_DROP_TCP_RST);                                  /* RFC 1337 */
-    if (in->seg->h.seq != c->rcv_nxt && !at_sacked_end(c, in->seg->h.seq)) { /* RFC 5961 3.2 */
-        input_challenge(t, c);
+        return drop(in, TERN_DROP_TCP_RST); /* RFC 1337 */
+    if (in->seg->h.seq != c->rcv_nxt && !at_sacked_end(c, in->seg->h.seq)) {
+        /* RFC 5961 3.2; its text may reach into the window */
+        if (seq_in(in->seg->h.seq, c->rcv_nxt, c->rcv_adv - c->rcv_nxt))
+            input_challenge(t, c);
         return drop(in, TERN_DROP_TCP_RST);
     }
     enum tern_err err = TERN_ERESET;

@@ -679,7 +679,7 @@ enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *
     return why != TERN_DROP_NONE ? why : new_halfopen(t, listener, seg, iss_floor, counted);
 }
 
-/* ---- segments for an entry ------------------------------------------------------------------ */
+/* ---- segments for an entry ------------------------------------------------------------------- */
 
 static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struct tcp_seg *seg)
 {

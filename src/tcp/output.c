@@ -635,6 +635,15 @@ static bool send_stream(struct tcp *t, struct conn *c, struct tcp_out *out)
     return (UNLIKELY(a->lost != 0) && send_lost(t, c, out)) || try_new(t, c, out);
 }
 
+static bool bare_ack(struct tcp *t, struct conn *c, struct tcp_out *out)
+{
+    if (!(c->flags & CONN_ACK_DUE))
+        return false;
+    no_payload(out);
+    write_header(t, c, out, 0, c->snd_nxt);
+    return true;
+}
+
 static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
     struct active *a = c->active;
@@ -648,7 +657,7 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
         return true;
     }
     if (UNLIKELY(c->state < TERN_ESTABLISHED) && !fastopen_child(c))
-        return false;
+        return c->state == TERN_SYN_RECEIVED && bare_ack(t, c, out); /* to what is out of place */
     if (a != NULL && may_carry_data((enum tern_state)c->state)) {
         if (send_stream(t, c, out)) {
             *more = a->lost != 0 || c->snd_nxt != c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0);
@@ -661,12 +670,7 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
     if (c->flags & CONN_WINDOW_DUE && window_news(c, a)) /* else its room has been taken again */
         c->flags |= CONN_ACK_DUE;
     c->flags &= ~(uint32_t)CONN_WINDOW_DUE;
-    if (c->flags & CONN_ACK_DUE) {
-        no_payload(out);
-        write_header(t, c, out, 0, c->snd_nxt);
-        return true;
-    }
-    return false;
+    return bare_ack(t, c, out);
 }
 
 static void pop_ready(struct tcp *t, uint8_t iface)

@@ -251,9 +251,11 @@ static void step(struct scene *sc)
 
 static void listeners(struct scene *sc)
 {
+    tern_limits lim = {.halfopen = 3, .conns = 4, .syn_rate = 10};
     tern_listen_args args = {.backlog = 3, .local.port = 80};
     memcpy(args.local.ip, sc->f.local, 16);
     CHECK(tern_listen(sc->f.s, &sc->listener, &args) == 0);
+    CHECK(tern_limits_set(sc->f.s, sc->listener, &lim) == 0);
     args.local.port = 81;
     args.flags = TERN_LISTEN_HOLD;
     CHECK(tern_listen(sc->f.s, &sc->holder, &args) == 0);
@@ -286,6 +288,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sc->f.link.gso_max = 65535;
     }
     fuzz_addresses(&sc->f, (how & 64) != 0);
+    cfg.cookies = how & 128 ? TERN_COOKIES_ALWAYS : TERN_COOKIES_AUTO;
+    cfg.sources_max = 2;
     fuzz_shard_start(&sc->f, &cfg);
     listeners(sc);
     for (unsigned i = 0; i < STEPS && sc->in.left > 0; i++)
