@@ -138,16 +138,17 @@ enum {                              /* tern_config.features: what a connection m
        TERN_FEATURE_SACK = 4,       /* RFC 2018 */
 };
 
-/* Everything the stack may use and every limit it obeys. tern_config_default() fills all but
- * `seed`, `alloc` and `free`. Durations are nanoseconds. */
-/* When a SYN is answered with a cookie, by which nothing is remembered of it (RFC 4987 3.6). Window
- * scale and SACK survive, exactly with timestamps, else in steps; MSS in steps. */
+/* When a SYN is answered with a cookie, by which nothing is remembered of it (RFC 4987 3.6). MSS
+ * survives in steps; window scale, SACK and classic ECN with timestamps, else scale and SACK, the
+ * scale in steps. */
 enum tern_cookies {
     TERN_COOKIES_AUTO,   /* when the half-open entries are used up; taken for 30 s after that */
     TERN_COOKIES_ALWAYS, /* instead of entries: no memory before the third segment */
     TERN_COOKIES_NEVER,  /* a SYN without an entry is dropped */
 };
 
+/* Everything the stack may use and every limit it obeys. tern_config_default() fills all but
+ * `seed`, `alloc` and `free`. Durations are nanoseconds. */
 typedef struct tern_config {
     size_t size; /* sizeof(tern_config) of the caller: lets the struct grow */
 

@@ -8,7 +8,7 @@
  * Each time slot of 15 s has a key of its own; those of this slot and of the one before are good,
  * so that a cookie lives 15 to 30 s. MSS and window scale are steps of a table, rounded down: what
  * is assumed of the peer is never more than it has said. With timestamps the low 6 bits of TSval
- * tell window scale and SACK exactly. An option that was not encoded is not in force.
+ * tell window scale, SACK and ECN exactly. An option that was not encoded is not in force.
  *
  * Several machines behind one address may share the key and a clock (tern_cookie_clock()); each
  * then takes the cookies of the others. The timestamps of a connection go on from what the peer
@@ -21,6 +21,7 @@ enum {
     TS_MASK = (1 << TS_BITS) - 1,
     TS_WSCALE = 15, /* mask; that value: no window scale */
     TS_SACK = 16,
+    TS_ECN = 32, /* classic, also where the SYN asks for more */
     BIT_SLOT = 1,
     MSS_SHIFT = 1,
     WSCALE_SHIFT = 4,
@@ -52,15 +53,23 @@ static const struct siphash_key *slot_key(struct tcp *t, uint64_t slot)
     return &k->key;
 }
 
-static uint32_t mac_of(struct tcp *t, uint64_t slot, const struct tcp_tuple *tuple, uint32_t irs,
+/* The lower half is for the ISN, the upper one for where timestamps begin. */
+static uint64_t mac_of(struct tcp *t, uint64_t slot, const struct tcp_tuple *tuple, uint32_t irs,
                        uint8_t bits)
 {
-    uint64_t w[6];
+    uint64_t w[6], ports = (uint64_t)tuple->rport << 16 | tuple->lport;
+    const struct siphash_key *key = slot_key(t, slot);
+    if (wire_is_ip4(tuple->remote)) { /* (a length that no other tuple has) */
+        w[0] = (uint64_t)load_be32(tuple->remote + 12) << 32 | load_be32(tuple->local + 12);
+        w[1] = ports << 32 | irs;
+        w[2] = bits;
+        return siphash24(key, w, 3 * sizeof(w[0]));
+    }
     memcpy(&w[0], tuple->remote, 16);
     memcpy(&w[2], tuple->local, 16);
-    w[4] = (uint64_t)tuple->rport << 16 | tuple->lport;
-    w[5] = (uint64_t)irs << 32 | bits;
-    return (uint32_t)siphash24(slot_key(t, slot), w, sizeof(w));
+    w[4] = ports << 32 | irs;
+    w[5] = bits;
+    return siphash24(key, w, sizeof(w));
 }
 
 static uint32_t mss_step(uint16_t mss)
@@ -91,12 +100,15 @@ bool cookie_make(struct tcp *t, struct halfopen *h, const struct tcp_tuple *tupl
     uint32_t step = wscale_step(h);
     uint8_t bits = (uint8_t)((slot & 1 ? BIT_SLOT : 0) | mss_step(h->mss) << MSS_SHIFT |
                              step << WSCALE_SHIFT | (h->flags & HALFOPEN_SACK ? BIT_SACK : 0));
-    uint32_t mac = mac_of(t, slot, tuple, h->irs, bits);
+    uint64_t secret = mac_of(t, slot, tuple, h->irs, bits);
+    uint32_t mac = (uint32_t)secret;
     h->iss = (mac & ~0xffu) | (bits ^ mac >> 24);
+    if (h->ecn & ECN_MODE) /* told by timestamps alone, and the half of it */
+        h->ecn = h->flags & HALFOPEN_TS ? ECN_CLASSIC : 0;
     if (h->flags & HALFOPEN_TS) {
         uint32_t low = h->wscale == WSCALE_NONE ? TS_WSCALE : h->wscale;
-        low |= h->flags & HALFOPEN_SACK ? TS_SACK : 0;
-        *tsval = (*tsval & ~(uint32_t)TS_MASK) | low;
+        low |= (h->flags & HALFOPEN_SACK ? TS_SACK : 0) | (h->ecn & ECN_CLASSIC ? TS_ECN : 0);
+        *tsval = ((ts_clock(t) + (uint32_t)(secret >> 32)) & ~(uint32_t)TS_MASK) | low;
     }
     return true;
 }
@@ -108,7 +120,7 @@ bool cookie_open(struct tcp *t, const struct tcp_seg *seg, struct halfopen *h)
     uint8_t bits = (uint8_t)(iss ^ iss >> 24);
     uint64_t slot = slot_now(t);
     slot -= (slot & 1) != (bits & BIT_SLOT);
-    uint32_t mac = mac_of(t, slot, &seg->tuple, irs, bits);
+    uint32_t mac = (uint32_t)mac_of(t, slot, &seg->tuple, irs, bits);
     if ((mac ^ iss) & ~0xffu)
         return false;
     uint32_t step = bits >> WSCALE_SHIFT & 7;
@@ -128,6 +140,7 @@ bool cookie_open(struct tcp *t, const struct tcp_seg *seg, struct halfopen *h)
         h->wscale = (low & TS_WSCALE) == TS_WSCALE ? WSCALE_NONE : (uint8_t)(low & TS_WSCALE);
         h->flags = HALFOPEN_TS | (low & TS_SACK ? HALFOPEN_SACK : 0);
         h->ts_recent = opt->tsval;
+        h->ecn = low & TS_ECN ? ECN_CLASSIC : 0;
     }
     h->wnd = seg->h.wnd;
     return true;

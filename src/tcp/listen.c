@@ -404,8 +404,7 @@ static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
     if (t->cfg->cookies == TERN_COOKIES_NEVER || l->hold || iss_floor != NULL)
         return TERN_DROP_TCP_HALFOPEN;
     take_syn(t, &h, seg);
-    h.ecn = 0; /* there is no room for it in a cookie */
-    uint32_t tsval = synack_tsval(t, &h, &seg->tuple);
+    uint32_t tsval = 0;
     if (!cookie_make(t, &h, &seg->tuple, &tsval))
         return TERN_DROP_TCP_HALFOPEN;
     cookie_sent(t, l);

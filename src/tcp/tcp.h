@@ -600,8 +600,8 @@ void admit_timer(struct tcp *t, uint32_t listener);
 
 /* ---- cookie.c -------------------------------------------------------------------------------- */
 
-/* Makes the ISS a cookie that tells of the entry as much as it can hold. `*tsval`, the SYN-ACK's
- * timestamp, becomes part of it. false: the peer's MSS is too small to be told. */
+/* Makes the ISS, and the SYN-ACK's timestamp if it has one, a cookie that tells of the entry as
+ * much as it can hold. false: the peer's MSS is too small to be told. */
 bool cookie_make(struct tcp *t, struct halfopen *h, const struct tcp_tuple *tuple, uint32_t *tsval);
 /* The entry that a segment's acknowledgement number tells of; false: it tells of none. */
 bool cookie_open(struct tcp *t, const struct tcp_seg *seg, struct halfopen *h);

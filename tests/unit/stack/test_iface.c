@@ -221,6 +221,47 @@ static void input_from_nowhere(struct rig *r)
     rig_hush(r);
 }
 
+static bool syn_taken(struct peer *p, const uint8_t *src, uint8_t dst)
+{
+    struct rig *r = p->r;
+    struct seg g = peer_seg(p, S, 0, 0, 0);
+    p->raw_numbers = true;
+    if (src != NULL)
+        memcpy(g.src, src, 16);
+    g.dst[15] = dst;
+    rig_input_seg(r, &g);
+    rig_turn(r);
+    bool any = rig_waiting(r) != 0;
+    rig_forget(r);
+    return any;
+}
+
+/* MUST-57: what goes to many is no connection; MUST-63: nor what says it comes from them. */
+static void MUST_57_MUST_63_broadcast(struct rig *r)
+{
+    struct peer *p = peer_new(r);
+    tern_listen_args any = {.local.port = 80, .backlog = 8};
+    tern_sock l;
+    uint8_t from[16];
+    assert_int_equal(tern_listen(r->s, &l, &any), 0);
+    assert_int_equal(tern_iface_promiscuous(r->s, r->iface, true), 0);
+    assert_true(syn_taken(p, NULL, 1));
+    assert_true(syn_taken(p, NULL, 254));
+    assert_int_equal(syn_taken(p, NULL, 255), r->ip6); /* the prefix has 24 bits, or is IPv6 */
+    memcpy(from, r->remote, 16);
+    from[15] = 255;
+    assert_int_equal(syn_taken(p, from, 2), r->ip6);
+    from[r->ip6 ? 3 : 14] ^= 1; /* another prefix: whose broadcast that is cannot be known */
+    assert_true(tern_route_add(r->s, from, r->ip6 ? 64 : 96 + 24, NULL, r->iface) == 0);
+    assert_true(syn_taken(p, from, 3));
+    memset(from + 12, 255, 4);
+    assert_int_equal(syn_taken(p, from, 4), r->ip6);
+    memset(from, r->ip6 ? 255 : 0, 10);
+    from[12] = 224;
+    assert_false(syn_taken(p, from, 5)); /* multicast */
+    assert_int_equal(rig_drops(r, TERN_DROP_IP_DESTINATION), r->ip6 ? 0 : 1);
+}
+
 /* MUST-44: the source is the address of the interface that leads there; MUST-45: and stays it. Each
  * interface has its own output. */
 static void MUST_44_MUST_45_two_interfaces(struct rig *r)
@@ -274,6 +315,7 @@ int main(void)
         RIG(change_with_refused_packets),
         RIG(impossible_interfaces),
         RIG(input_from_nowhere),
+        RIG(MUST_57_MUST_63_broadcast),
         RIG(MUST_44_MUST_45_two_interfaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,6 +235,28 @@ static void A_16_cookie_options(struct rig *r)
     assert_int_equal(rig_count(r, TERN_COUNT_COOKIES_TAKEN), 18 * 21);
 }
 
+/* ECN is agreed upon where timestamps can tell of it, and only there. */
+static void A_16_cookie_and_ecn(struct rig *r)
+{
+    r->cfg.cookies = TERN_COOKIES_ALWAYS;
+    tern_sock l = listen_at(r, 80, 100, 0);
+    for (unsigned i = 0; i < 6; i++) {
+        static const unsigned asks[] = {0, ECE | CWR, AE | ECE | CWR};
+        struct peer *p = client(r);
+        tern_tcp_info info;
+        p->ts = i >= 3;
+        bool on = p->ts && asks[i % 3] != 0;
+        say(p, S | asks[i % 3], 0, 0, 0);
+        hear_syn(p, S | A | (on ? ECE : 0));
+        say(p, A, 1, 1, 0);
+        assert_int_equal(tern_accept(r->s, l, &p->k, NULL, NULL), 0);
+        peer_info(p, &info);
+        assert_int_equal((info.options & TERN_INFO_ECN) != 0, on);
+        assert_int_equal(peer_write(p, 0, 10), 10);
+        assert_int_equal(hear(p, A | P, 1, 1, 10)->tos & 3, on ? 2 : 0);
+    }
+}
+
 /* What cannot be told is not promised. */
 static void A_16_cookie_of_a_tiny_mss(struct rig *r)
 {
@@ -576,6 +598,7 @@ int main(void)
         RIG(A_15_cookie_forging),
         RIG(A_15_cookie_without_pressure),
         RIG(A_16_cookie_options),
+        RIG(A_16_cookie_and_ecn),
         RIG(A_16_cookie_of_a_tiny_mss),
         RIG(A_16_cookie_without_its_timestamp),
         RIG(A_17_cookie_with_data),
