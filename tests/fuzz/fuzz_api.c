@@ -99,8 +99,10 @@ static void call_open(struct pair *pair, struct side *a, struct end *e)
     tern_addr to = {.port = 80};
     tern_sock k;
     memcpy(to.ip, a->f.remote, 16);
-    if (e->used) /* forgotten, not closed: its owner has lost it */
+    if (e->used) { /* forgotten, not closed: its owner has lost it, and its views */
         tern_abort(a->f.s, e->k);
+        e->reserved = 0;
+    }
     if (fuzz_u8(&pair->in) & 1) {
         if (tern_connect(a->f.s, &k, NULL, &to, NULL) == 0)
             opened(a, e, k, true);
