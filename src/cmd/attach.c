@@ -81,6 +81,8 @@ static int start_stack(struct attached *a, const char *verb, const struct attach
         guard_config(v->guard, &cfg);
     if (!err)
         err = node_start(&a->node, a->loop, &cfg);
+    if (!err && v->guard)
+        err = guard_rules(v->guard, a->node.stack);
     if (!err)
         err = node_device_add(&a->node, &a->tun.device);
     if (err < 0)

@@ -175,9 +175,11 @@ const struct command cmd_lab = {
         "slowest of these had to wait, and what was dropped why.\n\n"
         "none: one queue of half-open connections, from which the stack itself drops entries the "
         "sooner the fuller it is. backlog: a queue sixteen times as long. timeout: one that is "
-        "not completed within 0.2 s goes. cookies: without room in the queue a SYN is answered "
+        "not completed within 0.2 s goes. limit: one at a time for each network of 256 addresses. "
+        "filter: the flood's network is known and denied. cookies: without room in the queue a SYN "
+        "is answered "
         "with a cookie, and "
-        "nothing is remembered of it. all: all of these.\n\n"
+        "nothing is remembered of it. all: all of these but filter.\n\n"
         "The clock is virtual and no network is used: a minute takes seconds, and the same seed "
         "gives the same figures.",
     .operands = "syn-flood",

@@ -13,6 +13,21 @@ struct serve_values {
     bool quiet;
 };
 
+static const char *parse_bits(void *values, const char *text)
+{
+    return guard_parse_bits(&((struct serve_values *)values)->guard, text);
+}
+
+static const char *parse_allow(void *values, const char *text)
+{
+    return guard_parse_rule(&((struct serve_values *)values)->guard, text, TERN_RULE_ALLOW);
+}
+
+static const char *parse_deny(void *values, const char *text)
+{
+    return guard_parse_rule(&((struct serve_values *)values)->guard, text, TERN_RULE_DENY);
+}
+
 static const struct opt serve_opts[] = {
     ATTACH_OPTS(struct serve_values),
     GUARD_OPTS(struct serve_values),
@@ -35,6 +50,13 @@ static void work(void *user, uint64_t now) { site_work(((struct serving *)user)-
 
 static uint64_t deadline(void *user) { return site_deadline(((struct serving *)user)->site); }
 
+static void flood(bool on)
+{
+    fprintf(stderr, "tern serve: %s\n",
+            on ? "a flood of SYNs: those over the limits are dropped, or answered with cookies"
+               : "the flood of SYNs is over");
+}
+
 static int open_site(struct serving *s, const struct serve_values *v)
 {
     tern_addr addrs[ATTACH_ADDRS];
@@ -42,7 +64,9 @@ static int open_site(struct serving *s, const struct serve_values *v)
                               .addrs = addrs,
                               .addr_count = v->attach.ours.count,
                               .port = (uint16_t)v->port,
-                              .backlog = (uint32_t)v->guard.backlog};
+                              .backlog = (uint32_t)v->guard.backlog,
+                              .limits = guard_limits(&v->guard),
+                              .flood = v->quiet ? NULL : flood};
 
     for (uint32_t i = 0; i < cfg.addr_count; i++) {
         addrs[i] = (tern_addr){.port = 0};

@@ -57,6 +57,7 @@ struct visit {
 struct site {
     struct app listener, silent;
     tern *stack;
+    void (*flood)(bool on); /* or NULL */
     tern_sock socks[2 * ADDRS_MAX];
     uint32_t sock_count;
     uint64_t now;
@@ -581,8 +582,12 @@ static void welcome(struct site *site, tern_sock listener)
 
 static void listener_event(struct app *app, const tern_event *ev)
 {
+    struct site *site = site_of_listener(app);
+
     if (ev->mask & TERN_EV_ACCEPT)
-        welcome(site_of_listener(app), ev->sock);
+        welcome(site, ev->sock);
+    if (site->flood && ev->mask & (TERN_EV_FLOOD | TERN_EV_CALM))
+        site->flood((ev->mask & TERN_EV_FLOOD) != 0);
 }
 
 static void silent_event(struct app *app, const tern_event *ev)
@@ -614,19 +619,23 @@ uint64_t site_deadline(const struct site *site)
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
-static int listen_at(struct site *site, const tern_addr *addr, uint16_t port, uint32_t backlog)
+static int listen_at(struct site *site, const struct site_config *cfg, const tern_addr *addr,
+                     bool silent)
 {
-    bool silent = port == SITE_PORT_SILENT;
+    uint16_t port = silent ? SITE_PORT_SILENT : cfg->port ? cfg->port : SITE_PORT;
+    uint32_t backlog = silent ? 64 : cfg->backlog ? cfg->backlog : 511;
     tern_listen_args args = {.local = *addr,
                              .backlog = backlog,
                              .flags = silent ? TERN_LISTEN_HOLD : 0,
                              .user = silent ? &site->silent : &site->listener};
 
     args.local.port = port;
-    int err = tern_listen(site->stack, &site->socks[site->sock_count], &args);
-    if (err >= 0)
-        site->sock_count++;
-    return err;
+    tern_sock *k = &site->socks[site->sock_count];
+    int err = tern_listen(site->stack, k, &args);
+    if (err < 0)
+        return err;
+    site->sock_count++;
+    return silent ? 0 : tern_limits_set(site->stack, *k, &cfg->limits);
 }
 
 int site_new(struct site **out, const struct site_config *cfg)
@@ -639,13 +648,13 @@ int site_new(struct site **out, const struct site_config *cfg)
     site->listener.event = listener_event;
     site->silent.event = silent_event;
     site->stack = cfg->stack;
+    site->flood = cfg->flood;
     for (uint32_t i = 0; i < PATTERN; i++)
         site->pattern[i] = site_byte(i);
     for (uint32_t i = 0; i < cfg->addr_count && i < ADDRS_MAX && err >= 0; i++) {
-        err = listen_at(site, &cfg->addrs[i], cfg->port ? cfg->port : SITE_PORT,
-                        cfg->backlog ? cfg->backlog : 511);
+        err = listen_at(site, cfg, &cfg->addrs[i], false);
         if (err >= 0)
-            err = listen_at(site, &cfg->addrs[i], SITE_PORT_SILENT, 64);
+            err = listen_at(site, cfg, &cfg->addrs[i], true);
     }
     if (err < 0) {
         site_free(site);

@@ -30,6 +30,9 @@ struct site_config {
     uint32_t addr_count;    /* at most 8 */
     uint16_t port;          /* 0: SITE_PORT */
     uint32_t backlog;       /* 0: 511 */
+    tern_limits limits;     /* what one source may have of each listener */
+    /* SYNs over the limits come, and have not for a while; may be NULL */
+    void (*flood)(bool on);
 };
 
 /* 0, or a negative enum tern_err. The sockets' `user` are struct app. */

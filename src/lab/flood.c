@@ -16,6 +16,7 @@
 
 enum {
     PORT = 80,
+    CLIENTS = 100,
     LONGER = 16, /* FLOOD_BACKLOG */
     SYN_RETRIES = 1,
     PACKET = WIRE_IP6_HEADER + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
@@ -37,6 +38,10 @@ static const struct {
 
 const char *flood_name(enum flood_defence defence) { return defences[defence].name; }
 const char *flood_text(enum flood_defence defence) { return defences[defence].text; }
+
+static const uint8_t forged_net4[16] = {[10] = 0xff, 0xff, 198, 18},
+                     forged_net6[16] = {0x20, 0x01, 0, 0x02};
+enum { FORGED_BITS4 = 96 + 15, FORGED_BITS6 = 55 };
 
 /* An honest connection; its address is the sockets' `user`. */
 struct attempt {
@@ -90,16 +95,24 @@ static void client_event(void *user, tern *s, const tern_event *ev)
     }
 }
 
+/* An honest client's address: each is in a network of its own. */
+static void honest_address(const struct flood_config *cfg, uint32_t number, uint8_t ip[16])
+{
+    memcpy(ip, cfg->ip6 ? lab_client_ip6 : lab_client_ip4, 16);
+    ip[cfg->ip6 ? 7 : 14] = (uint8_t)(1 + number % CLIENTS);
+}
+
 static void try_to_connect(struct flood *f)
 {
-    tern_addr peer = {.port = PORT};
+    tern_addr peer = {.port = PORT}, local = {.port = 0};
 
     if (f->out->tried == f->attempts_max)
         return;
     memcpy(peer.ip, f->cfg->ip6 ? lab_server_ip6 : lab_server_ip4, 16);
+    honest_address(f->cfg, f->out->tried, local.ip);
     struct attempt *a = &f->attempts[f->out->tried++];
     a->began = lab_world_now(f->pair.w);
-    if (tern_connect(f->pair.client, &a->sock, NULL, &peer, a) < 0) {
+    if (tern_connect(f->pair.client, &a->sock, &local, &peer, a) < 0) {
         a->began = 0;
         f->out->failed++;
     }
@@ -107,22 +120,22 @@ static void try_to_connect(struct flood *f)
 
 /* ---- the forged ------------------------------------------------------------------------------ */
 
-/* From anywhere: 198.18.0.0/15 or 2001:2::/48, which are nobody's. */
+/* From anywhere in 198.18.0.0/15 or 2001:2::/55, which are nobody's: 512 networks. */
 static void forge_source(struct flood *f, uint8_t ip[16])
 {
-    uint64_t x = lab_random_u64(&f->random);
-    static const uint8_t net6[16] = {0x20, 0x01, 0, 0x02};
+    uint64_t x = lab_random_u64(&f->random), y = lab_random_u64(&f->random);
 
     if (f->cfg->ip6) {
-        memcpy(ip, net6, 16);
-        memcpy(ip + 8, &x, 8);
+        memcpy(ip, forged_net6, 16);
+        ip[6] = x & 1;
+        ip[7] = (uint8_t)(x >> 1);
+        memcpy(ip + 8, &y, 8);
         return;
     }
-    memcpy(ip, lab_client_ip4, 16);
-    ip[12] = 198;
-    ip[13] = (uint8_t)(18 + (x & 1));
-    ip[14] = (uint8_t)(x >> 8);
-    ip[15] = (uint8_t)(x >> 16);
+    memcpy(ip, forged_net4, 16);
+    ip[13] += x & 1;
+    ip[14] = (uint8_t)(x >> 1);
+    ip[15] = (uint8_t)y;
 }
 
 static void forge(struct flood *f, uint8_t *packet, tern_pkt *pkt)
@@ -172,12 +185,41 @@ static void configure(const struct flood_config *cfg, tern_config *server, tern_
     client->syn_retries = SYN_RETRIES;
     server->halfopen_max = cfg->queue;
     server->cookies = TERN_COOKIES_NEVER;
+    server->source_bits4 = 24;
     if (all || cfg->defence == FLOOD_BACKLOG)
         server->halfopen_max *= LONGER;
     if (all || cfg->defence == FLOOD_TIMEOUT)
         server->rto_initial = SOON, server->synack_retries = 0;
     if (all || cfg->defence == FLOOD_COOKIES)
         server->cookies = TERN_COOKIES_AUTO;
+}
+
+/* What is set once there is a listener. */
+static int defend(const struct flood *f)
+{
+    const struct flood_config *cfg = f->cfg;
+    tern_limits limits = {.halfopen = 1};
+    int err = 0;
+
+    if (cfg->defence == FLOOD_LIMIT || cfg->defence == FLOOD_ALL)
+        err = tern_limits_set(f->pair.server, f->listener, &limits);
+    if (err >= 0 && cfg->defence == FLOOD_FILTER)
+        err = tern_rule_set(f->pair.server, forged_net4, FORGED_BITS4, TERN_RULE_DENY);
+    if (err >= 0 && cfg->defence == FLOOD_FILTER)
+        err = tern_rule_set(f->pair.server, forged_net6, FORGED_BITS6, TERN_RULE_DENY);
+    return err;
+}
+
+static int add_clients(const struct flood *f)
+{
+    uint8_t ip[16];
+    int err = 0;
+
+    for (uint32_t i = 0; i < CLIENTS && err >= 0; i++) {
+        honest_address(f->cfg, i, ip);
+        err = tern_iface_addr(f->pair.client, 0, ip, f->cfg->ip6 ? 64 : 96 + 24);
+    }
+    return err;
 }
 
 static int build(struct flood *f)
@@ -198,7 +240,11 @@ static int build(struct flood *f)
     /* forged sources, too, are somewhere beyond the link */
     err = tern_route_add(f->pair.server, any, 0, NULL, 0);
     if (err >= 0)
+        err = add_clients(f);
+    if (err >= 0)
         err = tern_listen(f->pair.server, &f->listener, &args);
+    if (err >= 0)
+        err = defend(f);
     tern_memory_of(f->pair.server, &memory);
     f->bytes_before = memory.bytes;
     return err < 0 ? err : 0;

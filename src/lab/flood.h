@@ -13,8 +13,10 @@
     X(NONE, "none", "one queue of half-open connections, as many SYN-ACKs as usual")               \
     X(BACKLOG, "backlog", "a queue sixteen times as long")                                         \
     X(TIMEOUT, "timeout", "an entry lasts 0.2 s, in which its SYN-ACK is sent once")               \
+    X(LIMIT, "limit", "one half-open connection for each /24 (IPv6: /64) of sources")              \
+    X(FILTER, "filter", "the network that the flood comes from is known, and denied")              \
     X(COOKIES, "cookies", "without room in the queue a SYN is answered with a cookie")             \
-    X(ALL, "all", "all of these")
+    X(ALL, "all", "all of these but filter, which leaves them nothing to do")
 
 enum flood_defence {
 #define X(id, name, text) FLOOD_##id,

@@ -99,6 +99,44 @@ n=$(half_open)
 if [ "$n" = 0 ]; then fine always-nothing-half-open; else wrong always-nothing-half-open "$n"; fi
 stopped
 
+# Sources: 10.9.0.1 is the kernel; the flood is 198.18.0.0/15.
+started --deny 198.18.0.0/15 --deny 0.0.0.0/0 --allow 10.9.0.1 --syn-rate 1
+python3 flood.py 10.9.0.2 100 198.18
+shows denied "^ +100  dropped: a rule denies its source" -s
+n=$(half_open)
+if [ "$n" = 0 ]; then fine denied-nothing-half-open; else wrong denied-nothing-half-open "$n"; fi
+n=$(fetches)
+if [ "$n" = 5 ]; then fine allowed-without-limits; else wrong allowed-without-limits "$n of 5"; fi
+stopped
+
+started --max-per-prefix 3 --prefix-bits 16,48
+python3 flood.py 10.9.0.2 100 198.18
+shows per-prefix "^ +97  dropped: too many connections of one source" -s
+n=$(half_open)
+if [ "$n" = 3 ]; then fine three-half-open; else wrong three-half-open "$n"; fi
+stopped
+
+"$TERN" serve --tun tern0 --address 10.9.0.2/24 --syn-rate 2 --prefix-bits 15,48 2>serve.err &
+server=$!
+shows starts "^LISTEN" -l
+python3 flood.py 10.9.0.2 100 198.18
+shows syn-rate "^ +9[0-9]  dropped: too many SYNs of one source in this time" -s
+if grep -q "^tern serve: a flood of SYNs" serve.err; then fine told; else
+    wrong told "$(cat serve.err)"
+fi
+stopped
+
+wrongly() { # NAME TEXT OPTION...
+    name=$1 text=$2
+    shift 2
+    "$TERN" serve --tun tern0 --address 10.9.0.2/24 "$@" >out 2>&1
+    if [ $? = 2 ] && grep -q "$text" out; then fine "$name"; else wrong "$name" "$(cat out)"; fi
+}
+wrongly prefix "must be an address or a network" --deny 10.0.0.0/33
+wrongly no-address "must be an address or a network" --allow example.org
+wrongly bits "must be two numbers" --prefix-bits 24
+wrongly more-bits "must be two numbers" --prefix-bits 33,64
+
 started --syn-timeout 1s
 python3 flood.py 10.9.0.2 50 198.18
 shows given-up "^ +50  half-open connections given up" -s

@@ -74,6 +74,37 @@ static void a_shorter_timeout_lets_more_in(void **state)
                 2 * none.server.count[TERN_COUNT_HALFOPEN_EXPIRED]);
 }
 
+static void a_limit_for_each_source_keeps_room(void **state)
+{
+    (void)state;
+    struct flood_config cfg = {.seed = 7,
+                               .defence = FLOOD_LIMIT,
+                               .rate = 2000,
+                               .queue = 600, /* the flood has 512 networks */
+                               .honest = 25,
+                               .duration = 2 * SECOND,
+                               .delay = SECOND / 50};
+    for (int ip6 = 0; ip6 < 2; ip6++) {
+        struct flood_result r;
+        cfg.ip6 = ip6;
+        assert_int_equal(flood_run(&r, &cfg), 0);
+        assert_int_equal(r.made, r.tried);
+        assert_in_range(r.halfopen_max, 400, 520);
+        assert_true(r.server.drop[TERN_DROP_TCP_SOURCE_LIMIT] > r.forged / 2);
+    }
+}
+
+static void a_filter_keeps_it_out(void **state)
+{
+    (void)state;
+    for (int ip6 = 0; ip6 < 2; ip6++) {
+        struct flood_result r = flood(FLOOD_FILTER, ip6);
+        assert_int_equal(r.made, r.tried);
+        assert_true(r.halfopen_max < 8);
+        assert_int_equal(r.server.drop[TERN_DROP_TCP_DENIED], r.forged);
+    }
+}
+
 static void all_together(void **state)
 {
     (void)state;
@@ -116,6 +147,8 @@ int main(void)
         cmocka_unit_test(cookies_let_everybody_in),
         cmocka_unit_test(a_longer_queue_costs_memory),
         cmocka_unit_test(a_shorter_timeout_lets_more_in),
+        cmocka_unit_test(a_limit_for_each_source_keeps_room),
+        cmocka_unit_test(a_filter_keeps_it_out),
         cmocka_unit_test(all_together),
         cmocka_unit_test(without_a_flood_all_are_the_same),
         cmocka_unit_test(the_same_seed_is_the_same_flood),
