@@ -86,7 +86,7 @@ static json_t *names_and_numbers(const char *const *names, const uint64_t *numbe
 
     for (int i = 0; i < n; i++) {
         size_t k = 0;
-        for (; names[i][k] && k < sizeof key - 1; k++)
+        for (; k < sizeof key - 1 && names[i][k]; k++)
             key[k] = (char)(names[i][k] | 0x20 * (names[i][k] >= 'A' && names[i][k] <= 'Z'));
         key[k] = 0;
         (void)json_object_set_new(o, key, json_integer((json_int_t)numbers[i]));

@@ -142,7 +142,7 @@ static void counted(FILE *f, const json_t *counters, const char *name, const cha
     char key[64];
     size_t n = 0;
 
-    for (; name[n] && n < sizeof key - 1; n++)
+    for (; n < sizeof key - 1 && name[n]; n++)
         key[n] = (char)tolower((unsigned char)name[n]);
     key[n] = 0;
     uint64_t value = ss_number(counters, key);
