@@ -234,7 +234,7 @@ static void accept_all(struct flow_end *e, const tern_event *ev)
 
 void flow_event(struct flow_end *e, const tern_event *ev)
 {
-    if (ev->mask & TERN_EV_ACCEPT) {
+    if (ev->mask & (TERN_EV_ACCEPT | TERN_EV_FLOOD | TERN_EV_CALM)) { /* of the listener */
         accept_all(e, ev);
         return;
     }
