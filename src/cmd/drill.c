@@ -17,7 +17,7 @@ enum { OPTIONS_MAX = 64, DEPTH_MAX = 16 };
 struct drill_values {
     unsigned family;
     uint64_t jobs;
-    bool trace, json, quiet, strict, verbose, dry_run, record;
+    bool trace, json, quiet, strict, verbose, dry_run, record, supported;
     struct drill_option options[OPTIONS_MAX]; /* packetdrill's own, linked in their order */
     size_t option_count;
 };
@@ -95,6 +95,8 @@ static const struct opt drill_opts[] = {
      .help = "print the script with the packets that the stack sends"},
     {OPT_FLAG(struct drill_values, quiet), .name = "quiet", .letter = 'q',
      .help = "only failures and the last line"},
+    {OPT_FLAG(struct drill_values, supported), .name = "supported",
+     .help = "print what scripts may say: calls, settings, names"},
     OPT_HEADING("As in packetdrill"),
 #define X(n, a, h) {OPT_CALL(take_##n), .name = #n, .arg = a, .help = h},
     PASSED_ON(X)
@@ -304,6 +306,14 @@ static int drill(const void *values, int argc, char **argv)
                      .changed = PTHREAD_COND_INITIALIZER};
     pthread_t threads[256];
     size_t started = 0;
+    if (v->supported) {
+        drill_supported(stdout);
+        return CMD_OK;
+    }
+    if (argc == 0) {
+        cmd_fail("drill", "which scripts? Give files or directories");
+        return CMD_USAGE;
+    }
     l.strict.next = v->option_count ? (struct drill_option *)&v->options[0] : NULL;
     for (int i = 0; i < argc; i++)
         add_path(&l, argv[i], 0);
@@ -333,7 +343,6 @@ const struct command cmd_drill = {
     .status = "0: all passed; 1: a check failed; 2: a script could not be read.",
     .operands = "FILE|DIR...",
     .operand_kind = OPERANDS_FILES,
-    .min_operands = 1,
     .max_operands = CMD_ANY_NUMBER,
     .opts = drill_opts,
     .opt_count = sizeof(drill_opts) / sizeof(drill_opts[0]),

@@ -362,6 +362,10 @@ static const struct builtin {
     {"which", nothing},
 };
 
+enum { BUILTINS = sizeof(builtins) / sizeof(builtins[0]) };
+
+const char *shell_builtin_name(size_t n) { return n < BUILTINS ? builtins[n].name : NULL; }
+
 int shell_builtin(struct shell_command *c)
 {
     const char *name = base_name(c->argv[0]);
@@ -376,7 +380,7 @@ int shell_builtin(struct shell_command *c)
         c->argc--;
         name = base_name(c->argv[0]);
     }
-    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
+    for (size_t i = 0; i < BUILTINS; i++)
         if (strcmp(builtins[i].name, name) == 0)
             return builtins[i].run(c);
     return SHELL_ERROR;

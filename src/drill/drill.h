@@ -5,6 +5,8 @@
 #include "drill/script.h"
 #include "drill/sut.h"
 
+#include <stdio.h>
+
 enum drill_verdict {
     DRILL_PASSED,
     DRILL_FAILED,     /* a check failed, or something is not supported */
@@ -56,6 +58,8 @@ struct drill_option_help {
     const char *name, *help;
 };
 const struct drill_option_help *drill_option_help(size_t n);
+/* Writes what scripts may say, as part of a document. */
+void drill_supported(FILE *out);
 /* NULL, or why an option is not accepted. */
 const char *drill_option_check(const struct drill_option *o);
 

@@ -278,6 +278,15 @@ static const struct icmp_name icmp_names[] = {
     {"echo_reply", NULL, 0, 0, 129, 0},
 };
 
+enum { ICMP_NAMES = sizeof(icmp_names) / sizeof(icmp_names[0]) };
+
+const char *drill_icmp_name(size_t n)
+{
+    if (n >= ICMP_NAMES)
+        return NULL;
+    return icmp_names[n].code ? icmp_names[n].code : icmp_names[n].type;
+}
+
 static bool same(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
 
 static bool small_number(const char *text, uint8_t *out)
@@ -294,7 +303,7 @@ bool drill_icmp_type(bool v6, const struct drill_packet *p, uint8_t *type, uint8
     if (*p->icmp_type >= '0' && *p->icmp_type <= '9')
         return small_number(p->icmp_type, type) &&
                (!p->icmp_code || small_number(p->icmp_code, code));
-    for (size_t i = 0; i < sizeof(icmp_names) / sizeof(icmp_names[0]); i++) {
+    for (size_t i = 0; i < ICMP_NAMES; i++) {
         const struct icmp_name *n = &icmp_names[i];
         if (same(n->type, p->icmp_type) && same(n->code, p->icmp_code)) {
             *type = v6 ? n->type6 : n->type4;

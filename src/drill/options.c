@@ -240,6 +240,38 @@ static void defaults(struct drill_config *c, struct drill_arena *a)
     c->tolerance = 4000 * NS_PER_US;
     predefine(c, a, "CMSG_LEVEL_IP", in6 ? "SOL_IPV6" : "SOL_IP");
     predefine(c, a, "CMSG_TYPE_RECVERR", in6 ? "IPV6_RECVERR" : "IP_RECVERR");
+    /* Fast Open's cookies between the addresses above, with the key that scripts use and with zeros:
+     * SipHash-2-4 as Linux takes it */
+    predefine(c, a, "TFO_COOKIE", v6 ? "c1d1e9742a47a9bc" : "3021b9d889017eeb");
+    predefine(c, a, "TFO_COOKIE_ZERO", v6 ? "82af1a8f9a205c34" : "b7c12350a90dc8f5");
+}
+
+/* An option's name becomes the bytes that its definition says in hexadecimal. */
+static bool resolve(const struct drill_config *c, struct drill_opt *o)
+{
+    const struct drill_define *d = c->defines;
+    while (d && (strlen(d->name) != o->symbol_len || memcmp(d->name, o->symbol, o->symbol_len)))
+        d = d->next;
+    if (!d)
+        return false;
+    size_t len = strspn(d->value, "0123456789abcdefABCDEF");
+    if (d->value[len] != '\0' || len % 2 != 0 || len / 2 > sizeof(o->bytes))
+        return false;
+    for (o->len = 0; o->len < len / 2; o->len++)
+        sscanf(d->value + 2 * (size_t)o->len, "%2hhx", &o->bytes[o->len]);
+    return true;
+}
+
+static const char *resolve_all(const struct drill_config *c, struct drill_script *s,
+                               struct drill_pos *pos)
+{
+    for (const struct drill_event *e = s->events; e; e = e->next)
+        for (unsigned i = 0; e->kind == DRILL_PACKET && i < e->packet->opt_count; i++)
+            if (e->packet->opt[i].symbol && !resolve(c, &e->packet->opt[i])) {
+                *pos = e->pos;
+                return "an option's name that no --define gives hexadecimal digits";
+            }
+    return NULL;
 }
 
 const char *config_read(struct drill_config *c, struct drill_script *s,
@@ -264,5 +296,5 @@ const char *config_read(struct drill_config *c, struct drill_script *s,
                 *pos = o->pos;
                 return why;
             }
-    return NULL;
+    return resolve_all(c, s, pos);
 }

@@ -41,6 +41,8 @@ void drill_show_packet(struct drill_text *t, const struct drill_packet *p);
 void drill_show_options(struct drill_text *t, const struct drill_packet *p);
 
 /* ICMP types and codes by name; false: there is none. `code_name` may be NULL. */
+/* The n-th name of a message, NULL behind the last. */
+const char *drill_icmp_name(size_t n);
 bool drill_icmp_type(bool v6, const struct drill_packet *p, uint8_t *type, uint8_t *code);
 
 #endif

@@ -55,10 +55,26 @@ static void accecn(struct drill_scan *s, struct drill_opt *o)
     }
 }
 
+/* A name in the place of digits: a word with letters behind F. */
+static bool symbol(struct drill_scan *s, struct drill_opt *o)
+{
+    const char *p = s->p;
+    bool digits = true;
+    for (; p < s->end && (isalnum((unsigned char)*p) || *p == '_'); p++)
+        digits = digits && isxdigit((unsigned char)*p);
+    if (digits)
+        return false;
+    o->symbol = s->p;
+    o->symbol_len = (size_t)(p - s->p);
+    s->p = p;
+    return true;
+}
+
 static void hex(struct drill_scan *s, struct drill_opt *o)
 {
     scan_space(s);
-    scan_take(s, "0x");
+    if (!scan_take(s, "0x") && symbol(s, o))
+        return;
     int half = -1;
     for (; s->p < s->end && isxdigit((unsigned char)*s->p); s->p++) {
         int digit = isdigit((unsigned char)*s->p) ? *s->p - '0' : (*s->p | 0x20) - 'a' + 10;

@@ -76,6 +76,8 @@ struct drill_opt {
     uint8_t len;                      /* of bytes */
     uint32_t value[DRILL_OPT_VALUES]; /* MSS, shift, TS val and ecr, SACK edges, AccECN counters */
     uint8_t bytes[DRILL_OPT_BYTES];   /* Fast Open's cookie, MD5's digest, data of a raw option */
+    const char *symbol;               /* instead of bytes: the name of a definition, ... */
+    size_t symbol_len;                /* ... which config_read() replaces by its value */
 };
 
 enum drill_opts { DRILL_OPTS_NONE, DRILL_OPTS_LIST, DRILL_OPTS_ANY };

@@ -26,6 +26,8 @@ struct shell_command {
 /* Runs a command that is built in; its exit status, or SHELL_ERROR: there is none of that name, or
  * it is not supported in this form (see why). */
 int shell_builtin(struct shell_command *c);
+/* The n-th name, NULL behind the last. */
+const char *shell_builtin_name(size_t n);
 /* "why" and SHELL_ERROR. */
 int shell_fail(struct shell *sh, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A setting by a name of FreeBSD's. false: there is none of that name. */

@@ -12,3 +12,13 @@ for folder in "$TERN_ROOT"/tests/drill/*/; do
         echo "not ok $name - $(tail -n 1 "$name.log")"
     fi
 done
+
+# The reference has what the tables have.
+sed -n '/^<!-- supported -->/,/^<!-- end of supported -->/p' "$TERN_ROOT/docs/DRILL.md" |
+    sed '1d;$d' >documented
+"$TERN" drill --supported | sed '$d' >supported # its last line is empty
+if diff documented supported; then
+    echo "ok docs/DRILL.md is up to date"
+else
+    echo "not ok docs/DRILL.md is up to date - put in what tern drill --supported prints"
+fi
