@@ -240,8 +240,8 @@ static void defaults(struct drill_config *c, struct drill_arena *a)
     c->tolerance = 4000 * NS_PER_US;
     predefine(c, a, "CMSG_LEVEL_IP", in6 ? "SOL_IPV6" : "SOL_IP");
     predefine(c, a, "CMSG_TYPE_RECVERR", in6 ? "IPV6_RECVERR" : "IP_RECVERR");
-    /* Fast Open's cookies between the addresses above, with the key that scripts use and with zeros:
-     * SipHash-2-4 as Linux takes it */
+    /* Fast Open's cookies between the addresses above, with the key that scripts use and with
+     * zeros: SipHash-2-4 as Linux takes it */
     predefine(c, a, "TFO_COOKIE", v6 ? "c1d1e9742a47a9bc" : "3021b9d889017eeb");
     predefine(c, a, "TFO_COOKIE_ZERO", v6 ? "82af1a8f9a205c34" : "b7c12350a90dc8f5");
 }

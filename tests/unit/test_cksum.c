@@ -88,6 +88,28 @@ static void sums_large_buffers(void **state)
     }
 }
 
+/* More than the sums of one round of 32-bit lanes hold, of the bytes that make them largest. */
+static void sums_what_no_packet_has(void **state)
+{
+    (void)state;
+    enum { LEN = 3000001 };
+    static const uint8_t fills[] = {0x00, 0x7f, 0x80, 0xff};
+    struct implementation all[2];
+    size_t n = implementations(all);
+    uint8_t *bytes = malloc(LEN), *to = malloc(LEN);
+    assert_true(bytes != NULL && to != NULL);
+    for (size_t k = 0; k < ARRAY_LEN(fills); k++) {
+        memset(bytes, fills[k], LEN);
+        uint16_t expected = by_definition(bytes, LEN);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(cksum_fold(all[i].ops.sum(bytes, LEN, 0)), expected);
+            assert_int_equal(cksum_fold(all[i].ops.copy(to, bytes, LEN, 0)), expected);
+        }
+    }
+    free(bytes);
+    free(to);
+}
+
 static void never_reads_past_either_end(void **state)
 {
     (void)state;
@@ -277,6 +299,7 @@ int main(void)
         cmocka_unit_test(selects_the_wide_one_where_it_runs),
         cmocka_unit_test(sums_every_length_at_every_alignment),
         cmocka_unit_test(sums_large_buffers),
+        cmocka_unit_test(sums_what_no_packet_has),
         cmocka_unit_test(never_reads_past_either_end),
         cmocka_unit_test(copies_what_it_sums),
         cmocka_unit_test(keeps_every_carry),
