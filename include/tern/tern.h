@@ -420,6 +420,7 @@ enum tern_opt {
     TERN_OPT_FASTOPEN,
     TERN_OPT_FASTOPEN_FREE, /* 0/1: no cookie is needed; before the SYN */
     TERN_OPT_SOFT_ERROR,    /* an enum tern_err that ICMP told, or 0; only 0 can be set */
+    TERN_OPT_EOR,           /* 1: a segment ends with what is queued now; cannot be read */
     TERN_OPT_COUNT
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its

@@ -130,10 +130,11 @@ static ssize_t send_all(struct sock *sk, const struct msghdr *msg, size_t skip, 
                         uint64_t until)
 {
     ssize_t done = 0;
+    size_t i;
 
     if (flags & MSG_MORE)
         cork(sk, true);
-    for (size_t i = 0; i < msg->msg_iovlen; i++) {
+    for (i = 0; i < msg->msg_iovlen; i++) {
         const struct iovec *v = &msg->msg_iov[i];
         size_t off = skip < v->iov_len ? skip : v->iov_len, len = v->iov_len - off;
         skip -= off;
@@ -148,6 +149,8 @@ static ssize_t send_all(struct sock *sk, const struct msghdr *msg, size_t skip, 
         if ((size_t)n < len)
             break;
     }
+    if (flags & MSG_EOR && done > 0 && i == msg->msg_iovlen) /* all of it */
+        (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_EOR, 1);
     if (!(flags & MSG_MORE))
         cork(sk, false);
     return done;

@@ -332,6 +332,8 @@ enum fastopen_flag {
 };
 
 /* What few connections have. */
+enum { EORS_MAX = 16 };
+
 struct conn_rare {
     bool watch_sent, watch_acked; /* an event is asked for, when these have been sent, acked */
     uint32_t sent_upto, acked_upto;
@@ -351,6 +353,9 @@ struct conn_rare {
     uint32_t fo_listener;  /* of this generation */
     bool fo_tell;          /* the first SYN-ACK brings a cookie: */
     struct wire_fastopen cookie;
+
+    uint8_t eors;           /* ends of records that are not sent yet, rising; */
+    uint32_t eor[EORS_MAX]; /* of more than these the first are forgotten */
 };
 
 struct conn_stats {

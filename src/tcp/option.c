@@ -26,6 +26,7 @@ static const struct {
     [TERN_OPT_ECN] = {0, ECN_ACCURATE},
     [TERN_OPT_FASTOPEN] = {0, UINT32_MAX},
     [TERN_OPT_FASTOPEN_FREE] = {0, 1},
+    [TERN_OPT_EOR] = {1, 1},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -114,6 +115,42 @@ static int64_t rare_get(const struct conn *c, enum tern_opt option)
     default:
         return s->fin_wait2_ms == UINT32_MAX ? -1 : s->fin_wait2_ms * (int64_t)NS_PER_MS;
     }
+}
+
+/* ---- ends of records ------------------------------------------------------------------------- */
+
+/* Before the SYN there are no sequence numbers to remember, and nothing is sent in pieces yet. */
+static int end_record(struct tcp *t, struct conn *c)
+{
+    if (c->state < TERN_ESTABLISHED || c->snd_end == c->snd_nxt)
+        return 0;
+    struct conn_rare *s = conn_rare(t, c);
+    if (s == NULL)
+        return TERN_ENOMEM;
+    if (s->eors != 0 && s->eor[s->eors - 1] == c->snd_end)
+        return 0;
+    if (s->eors == EORS_MAX)
+        memmove(s->eor, s->eor + 1, --s->eors * sizeof(s->eor[0]));
+    s->eor[s->eors++] = c->snd_end;
+    return 0;
+}
+
+uint32_t conn_record_left(const struct conn *c)
+{
+    const struct conn_rare *s = conn_rare_of(c);
+    return s == NULL || s->eors == 0 ? UINT32_MAX : s->eor[0] - c->snd_nxt;
+}
+
+void conn_records_sent(struct conn *c)
+{
+    struct conn_rare *s = conn_rare_of(c);
+    uint8_t gone = 0;
+    while (s != NULL && gone < s->eors && seq_leq(s->eor[gone], c->snd_nxt))
+        gone++;
+    if (gone == 0)
+        return;
+    s->eors -= gone;
+    memmove(s->eor, s->eor + gone, s->eors * sizeof(s->eor[0]));
 }
 
 /* In sequence numbers: byte 0 of the stream is the one after the SYN. */
@@ -222,6 +259,8 @@ static int common_set(struct tcp *t, struct conn *c, enum tern_opt option, int64
         return value > 2 ? TERN_EINVAL : fastopen_ask(t, c, value);
     case TERN_OPT_FASTOPEN_FREE:
         return fastopen_free(t, c, value != 0);
+    case TERN_OPT_EOR:
+        return end_record(t, c);
     default:
         return TERN_EINVAL;
     }

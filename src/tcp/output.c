@@ -332,7 +332,10 @@ static uint32_t queued_new(const struct conn *c)
 /* How many bytes of new data may go now as one output; 0: none (a FIN alone may still). */
 static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, uint32_t mss)
 {
-    uint32_t queued = queued_new(c);
+    uint32_t queued = queued_new(c), record = conn_record_left(c);
+    bool more = record < queued; /* another record waits behind this one */
+    if (UNLIKELY(more))
+        queued = record;
     uint32_t wnd = wnd_left(c), cwnd = cwnd_left(c, a);
     uint32_t len = min_u32(queued, min_u32(wnd, cwnd));
     if (UNLIKELY(cwnd < mss) && queued > len && cwnd < wnd)
@@ -359,7 +362,7 @@ static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, 
     bool wait =
         c->flags & CONN_CORK || (!(c->flags & (CONN_NODELAY | CONN_FIN_QUEUED)) &&
                                  c->snd_una != c->snd_nxt && seq_gt(a->snd_small, c->snd_una));
-    if (c->flags & CONN_FIN_QUEUED)
+    if (c->flags & CONN_FIN_QUEUED || more)
         wait = false;
     return wait ? len - tail : len;
 }
@@ -389,7 +392,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
         if (a->t_delack != 0 || c->flags & CONN_ACK_DUE || info_just_received(t, c))
             a->interactive = true;
     }
-    uint16_t flags = 0;
+    uint16_t flags = len != 0 && len == conn_record_left(c) ? TCP_PSH : 0;
     if (lo + len == c->snd_end) {
         flags = len != 0 ? TCP_PSH : 0; /* MUST-61 */
         if (c->flags & CONN_FIN_QUEUED && wnd_left(c) > len && fin_may_go(c)) {
@@ -408,6 +411,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     if (c->snd_una == c->snd_nxt)
         a->stalled = t->now;
     c->snd_nxt = r->hi;
+    conn_records_sent(c);
     info_sent(t, c, len, false);
     sent_now(t, c, r);
     cwnd_used(t, c, in_flight(c, a) >= a->cc.cwnd);

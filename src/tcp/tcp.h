@@ -254,6 +254,10 @@ static inline struct conn_rare *conn_rare_of(const struct conn *c)
 {
     return c->stats != NULL ? c->stats->rare : NULL;
 }
+/* Bytes from SND.NXT to the end of a record, UINT32_MAX: there is none ahead. */
+uint32_t conn_record_left(const struct conn *c);
+/* What was sent up to SND.NXT needs no end any more. */
+void conn_records_sent(struct conn *c);
 /* Its SYN or SYN-ACK was sent again so often before it was answered. */
 void conn_syn_lost(struct conn *c, unsigned times);
 /* The working block, made if there is none; NULL: no memory. */

@@ -94,7 +94,7 @@ static void on_event(void *user, tern *s, const tern_event *ev)
     (void)user;
     struct talker *p = ev->user;
     assert_ptr_equal(p->s, s);
-    if (ev->mask & TERN_EV_ACCEPT) {
+    if (ev->mask & (TERN_EV_ACCEPT | TERN_EV_FLOOD | TERN_EV_CALM)) { /* of the listener */
         tern_sock k;
         tern_addr peer;
         while (tern_accept(s, ev->sock, &k, &peer, p) == 0) {
