@@ -266,7 +266,7 @@ int tern_info(const tern *s, tern_sock k, tern_tcp_info *out, size_t size);
 
 typedef struct tern_entry {
     tern_sock sock; /* id 0: half-open, TIME-WAIT, or closed by its owner */
-    void *user; /* half-open: the listener's, NULL once that is closed */
+    void *user;     /* half-open: the listener's, NULL once that is closed */
     uint8_t state;
     tern_addr local, peer;
     uint32_t recv_q, send_q; /* listener: accept queue and backlog */

@@ -49,7 +49,7 @@ static const char *add_option(void *values, const char *name, const char *text)
     X(bind_port, "PORT", "what ... stands for in bind()")                                          \
     X(connect_port, "PORT", "what ... stands for in connect()")                                    \
     X(tolerance_usecs, "N", "how far a time may be off")                                           \
-    X(tolerance_percent, "N", "or in percent of its distance from the event before")             \
+    X(tolerance_percent, "N", "or in percent of its distance from the event before")               \
     X(tcp_ts_tick_usecs, "N", "check that timestamps advance once in so many us")                  \
     X(non_fatal, "WHAT", "packet, syscall: failures that do not count")                            \
     X(init_scripts, "FILES", "shell scripts to run first")                                         \

@@ -12,7 +12,8 @@
 #define DRILL_CALLS(X)                                                                             \
     X(socket)                                                                                      \
     X(bind)                                                                                        \
-    X(listen) X(accept) X(accept4) X(connect) X(shutdown) X(close) X(getsockname) X(getpeername)   \
+    X(listen)                                                                                      \
+    X(accept) X(accept4) X(connect) X(shutdown) X(close) X(getsockname) X(getpeername)             \
         X(getsockopt) X(setsockopt) X(read) X(write) X(readv) X(writev) X(recv) X(send)            \
             X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(dup) X(dup2) X(fcntl) X(ioctl) X(pipe)   \
                 X(pipe2) X(open) X(sendfile) X(splice) X(poll) X(epoll_create) X(epoll_create1)    \
@@ -29,15 +30,16 @@ enum drill_nr {
 #define DRILL_COUNTERS(X)                                                                          \
     X(TcpActiveOpens)                                                                              \
     X(TcpPassiveOpens)                                                                             \
-    X(TcpAttemptFails) X(TcpEstabResets) X(TcpCurrEstab) X(TcpInSegs) X(TcpOutSegs) X(             \
-        TcpRetransSegs) X(TcpInErrs) X(TcpOutRsts) X(TcpInCsumErrors) X(TcpExtTCPTimeouts)         \
-        X(TcpExtTCPLossProbes) X(TcpExtTCPLossProbeRecovery) X(TcpExtTCPFastRetrans) X(            \
-            TcpExtTCPSackRecovery) X(TcpExtTCPSpuriousRtxHostQueues) X(TcpExtTCPChallengeACK)      \
-            X(TcpExtTCPSYNChallenge) X(TcpExtPAWSEstab) X(TcpExtPAWSActive) X(TcpExtTW) X(         \
-                TcpExtListenOverflows) X(TcpExtListenDrops) X(TcpExtTCPAbortOnData)                \
-                X(TcpExtTCPAbortOnClose) X(TcpExtTCPAbortOnTimeout) X(TcpExtSyncookiesSent) X(     \
-                    TcpExtSyncookiesRecv) X(TcpExtSyncookiesFailed) X(TcpExtTCPFastOpenActive)     \
-                    X(TcpExtTCPFastOpenActiveFail) X(TcpExtTCPFastOpenPassive)                     \
+    X(TcpAttemptFails)                                                                             \
+    X(TcpEstabResets) X(TcpCurrEstab) X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) X(TcpInErrs)    \
+        X(TcpOutRsts) X(TcpInCsumErrors) X(TcpExtTCPTimeouts) X(TcpExtTCPLossProbes) X(            \
+            TcpExtTCPLossProbeRecovery) X(TcpExtTCPFastRetrans) X(TcpExtTCPSackRecovery)           \
+            X(TcpExtTCPSpuriousRtxHostQueues) X(TcpExtTCPChallengeACK) X(TcpExtTCPSYNChallenge) X( \
+                TcpExtPAWSEstab) X(TcpExtPAWSActive) X(TcpExtTW) X(TcpExtListenOverflows)          \
+                X(TcpExtListenDrops) X(TcpExtTCPAbortOnData) X(TcpExtTCPAbortOnClose) X(           \
+                    TcpExtTCPAbortOnTimeout) X(TcpExtSyncookiesSent) X(TcpExtSyncookiesRecv)       \
+                    X(TcpExtSyncookiesFailed) X(TcpExtTCPFastOpenActive) X(                        \
+                        TcpExtTCPFastOpenActiveFail) X(TcpExtTCPFastOpenPassive)                   \
                         X(TcpExtTCPFastOpenPassiveFail) X(TcpExtTCPFastOpenCookieReqd) X(          \
                             TcpExtTCPFastOpenListenOverflow) X(TcpExtTCPFastOpenBlackhole)         \
                             X(TcpExtTCPFastOpenPassiveAltKey) X(TcpExtTCPOFOQueue) X(              \

@@ -366,8 +366,7 @@ int tern_fastopen_keys(tern *s, tern_sock listener, const uint8_t *keys, size_t 
     if (listener.id == 0)
         return fastopen_keys(&s->tcp, NULL, keys, n);
     int64_t ix = stack_listener(s, listener);
-    return ix < 0 ? (int)ix
-                  : fastopen_keys(&s->tcp, listener_at(&s->tcp, (uint32_t)ix), keys, n);
+    return ix < 0 ? (int)ix : fastopen_keys(&s->tcp, listener_at(&s->tcp, (uint32_t)ix), keys, n);
 }
 
 static int listener_name(const tern *s, const struct listener *l, tern_addr *local)

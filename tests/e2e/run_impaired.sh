@@ -17,8 +17,8 @@ fetch() { # NAME COMMAND...
         -- "$@" 2>"$name.err" | same_digest "$name over a bad link" "$want"
 }
 # They wait for round trips, not for each other.
-fetch curl curl -sS "http://192.0.2.80/bytes/$size" >1 &
-fetch wget wget -q -O - "http://[2001:db8::80]/bytes/$size" >2 &
-fetch static ./fetch 192.0.2.80 80 "/bytes/$size" >3 &
+fetch curl curl -sS "http://192.0.2.80/bytes/$size" >one &
+fetch wget wget -q -O - "http://[2001:db8::80]/bytes/$size" >two &
+fetch static ./fetch 192.0.2.80 80 "/bytes/$size" >three &
 wait
-cat 1 2 3 ./*.err
+cat one two three ./*.err

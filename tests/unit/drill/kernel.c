@@ -133,10 +133,11 @@ static long number_of(enum drill_nr nr)
         return SYS_##name;
         X(bind)
         X(listen)
-        X(accept) X(accept4) X(connect) X(shutdown) X(close) X(getsockname) X(getpeername)
-            X(getsockopt) X(setsockopt) X(read) X(write) X(readv) X(writev) X(recvfrom) X(sendto)
-                X(recvmsg) X(sendmsg) X(dup) X(fcntl) X(ioctl) X(pipe2) X(sendfile) X(splice)
-                    X(epoll_create1) X(epoll_ctl)
+        X(accept)
+        X(accept4) X(connect) X(shutdown) X(close) X(getsockname) X(getpeername) X(getsockopt)
+            X(setsockopt) X(read) X(write) X(readv) X(writev) X(recvfrom) X(sendto) X(recvmsg)
+                X(sendmsg) X(dup) X(fcntl) X(ioctl) X(pipe2) X(sendfile) X(splice) X(epoll_create1)
+                    X(epoll_ctl)
 #undef X
                         default : return -1;
     }
