@@ -9,15 +9,14 @@
 #include "drill/settings.h"
 
 /* Calls, with the arguments of Linux's in order. */
+/* clang-format off */
 #define DRILL_CALLS(X)                                                                             \
-    X(socket)                                                                                      \
-    X(bind)                                                                                        \
-    X(listen)                                                                                      \
-    X(accept) X(accept4) X(connect) X(shutdown) X(close) X(getsockname) X(getpeername)             \
-        X(getsockopt) X(setsockopt) X(read) X(write) X(readv) X(writev) X(recv) X(send)            \
-            X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(dup) X(dup2) X(fcntl) X(ioctl) X(pipe)   \
-                X(pipe2) X(open) X(sendfile) X(splice) X(poll) X(epoll_create) X(epoll_create1)    \
-                    X(epoll_ctl) X(epoll_wait)
+    X(socket) X(bind) X(listen) X(accept) X(accept4) X(connect) X(shutdown) X(close)               \
+    X(getsockname) X(getpeername) X(getsockopt) X(setsockopt) X(read) X(write) X(readv)            \
+    X(writev) X(recv) X(send) X(recvfrom) X(sendto) X(recvmsg) X(sendmsg) X(dup) X(dup2)           \
+    X(fcntl) X(ioctl) X(pipe) X(pipe2) X(open) X(sendfile) X(splice) X(poll) X(epoll_create)       \
+    X(epoll_create1) X(epoll_ctl) X(epoll_wait)
+/* clang-format on */
 
 enum drill_nr {
 #define X(name) DRILL_NR_##name,
@@ -27,32 +26,26 @@ enum drill_nr {
 };
 
 /* Counters, by the names of nstat(8). */
+/* clang-format off */
 #define DRILL_COUNTERS(X)                                                                          \
-    X(TcpActiveOpens)                                                                              \
-    X(TcpPassiveOpens)                                                                             \
-    X(TcpAttemptFails)                                                                             \
-    X(TcpEstabResets) X(TcpCurrEstab) X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) X(TcpInErrs)    \
-        X(TcpOutRsts) X(TcpInCsumErrors) X(TcpExtTCPTimeouts) X(TcpExtTCPLossProbes) X(            \
-            TcpExtTCPLossProbeRecovery) X(TcpExtTCPFastRetrans) X(TcpExtTCPSackRecovery)           \
-            X(TcpExtTCPSpuriousRtxHostQueues) X(TcpExtTCPChallengeACK) X(TcpExtTCPSYNChallenge) X( \
-                TcpExtPAWSEstab) X(TcpExtPAWSActive) X(TcpExtTW) X(TcpExtListenOverflows)          \
-                X(TcpExtListenDrops) X(TcpExtTCPAbortOnData) X(TcpExtTCPAbortOnClose) X(           \
-                    TcpExtTCPAbortOnTimeout) X(TcpExtSyncookiesSent) X(TcpExtSyncookiesRecv)       \
-                    X(TcpExtSyncookiesFailed) X(TcpExtTCPFastOpenActive) X(                        \
-                        TcpExtTCPFastOpenActiveFail) X(TcpExtTCPFastOpenPassive)                   \
-                        X(TcpExtTCPFastOpenPassiveFail) X(TcpExtTCPFastOpenCookieReqd) X(          \
-                            TcpExtTCPFastOpenListenOverflow) X(TcpExtTCPFastOpenBlackhole)         \
-                            X(TcpExtTCPFastOpenPassiveAltKey) X(TcpExtTCPOFOQueue) X(              \
-                                TcpExtTCPOFOMerge) X(TcpExtTCPDSACKRecv) X(TcpExtTCPDSACKOldSent)  \
-                                X(TcpExtTCPDSACKOfoSent) X(TcpExtTCPFromZeroWindowAdv)             \
-                                    X(TcpExtTCPToZeroWindowAdv) X(TcpExtTCPWantZeroWindowAdv)      \
-                                        X(TcpExtTCPRcvQDrop) X(TcpExtBeyondWindow)                 \
-                                            X(TcpExtTCPZeroWindowDrop) X(TcpExtTCPAckCompressed)   \
-                                                X(TcpExtTCPMD5NotFound) X(TcpExtTCPMD5Unexpected)  \
-                                                    X(TcpExtTCPMD5Failure) X(TcpExtTSEcrRejected)  \
-                                                        X(TcpExtTCPACKSkippedSynRecv)              \
-                                                            X(TcpExtTCPACKSkippedSeq)              \
-                                                                X(TcpExtTCPACKSkippedPAWS)
+    X(TcpActiveOpens) X(TcpPassiveOpens) X(TcpAttemptFails) X(TcpEstabResets) X(TcpCurrEstab)      \
+    X(TcpInSegs) X(TcpOutSegs) X(TcpRetransSegs) X(TcpInErrs) X(TcpOutRsts) X(TcpInCsumErrors)     \
+    X(TcpExtTCPTimeouts) X(TcpExtTCPLossProbes) X(TcpExtTCPLossProbeRecovery)                      \
+    X(TcpExtTCPFastRetrans) X(TcpExtTCPSackRecovery) X(TcpExtTCPSpuriousRtxHostQueues)             \
+    X(TcpExtTCPChallengeACK) X(TcpExtTCPSYNChallenge) X(TcpExtPAWSEstab) X(TcpExtPAWSActive)       \
+    X(TcpExtTW) X(TcpExtListenOverflows) X(TcpExtListenDrops) X(TcpExtTCPAbortOnData)              \
+    X(TcpExtTCPAbortOnClose) X(TcpExtTCPAbortOnTimeout) X(TcpExtSyncookiesSent)                    \
+    X(TcpExtSyncookiesRecv) X(TcpExtSyncookiesFailed) X(TcpExtTCPFastOpenActive)                   \
+    X(TcpExtTCPFastOpenActiveFail) X(TcpExtTCPFastOpenPassive) X(TcpExtTCPFastOpenPassiveFail)     \
+    X(TcpExtTCPFastOpenCookieReqd) X(TcpExtTCPFastOpenListenOverflow)                              \
+    X(TcpExtTCPFastOpenBlackhole) X(TcpExtTCPFastOpenPassiveAltKey) X(TcpExtTCPOFOQueue)           \
+    X(TcpExtTCPOFOMerge) X(TcpExtTCPDSACKRecv) X(TcpExtTCPDSACKOldSent) X(TcpExtTCPDSACKOfoSent)   \
+    X(TcpExtTCPFromZeroWindowAdv) X(TcpExtTCPToZeroWindowAdv) X(TcpExtTCPWantZeroWindowAdv)        \
+    X(TcpExtTCPRcvQDrop) X(TcpExtBeyondWindow) X(TcpExtTCPZeroWindowDrop)                          \
+    X(TcpExtTCPAckCompressed) X(TcpExtTCPMD5NotFound) X(TcpExtTCPMD5Unexpected)                    \
+    X(TcpExtTCPMD5Failure) X(TcpExtTSEcrRejected) X(TcpExtTCPACKSkippedSynRecv)                    \
+    X(TcpExtTCPACKSkippedSeq) X(TcpExtTCPACKSkippedPAWS)
+/* clang-format on */
 
 enum drill_family { DRILL_IPV4, DRILL_IPV6, DRILL_MAPPED, DRILL_FAMILIES };
 

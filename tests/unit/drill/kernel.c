@@ -127,20 +127,17 @@ static struct drill_out *take(struct drill_sut *s)
 
 static long number_of(enum drill_nr nr)
 {
+    /* clang-format off */
     switch (nr) {
-#define X(name)                                                                                    \
-    case DRILL_NR_##name:                                                                          \
-        return SYS_##name;
-        X(bind)
-        X(listen)
-        X(accept)
-        X(accept4) X(connect) X(shutdown) X(close) X(getsockname) X(getpeername) X(getsockopt)
-            X(setsockopt) X(read) X(write) X(readv) X(writev) X(recvfrom) X(sendto) X(recvmsg)
-                X(sendmsg) X(dup) X(fcntl) X(ioctl) X(pipe2) X(sendfile) X(splice) X(epoll_create1)
-                    X(epoll_ctl)
+#define X(name) case DRILL_NR_##name: return SYS_##name;
+    X(bind) X(listen) X(accept) X(accept4) X(connect) X(shutdown) X(close) X(getsockname)
+    X(getpeername) X(getsockopt) X(setsockopt) X(read) X(write) X(readv) X(writev) X(recvfrom)
+    X(sendto) X(recvmsg) X(sendmsg) X(dup) X(fcntl) X(ioctl) X(pipe2) X(sendfile) X(splice)
+    X(epoll_create1) X(epoll_ctl)
 #undef X
-                        default : return -1;
+    default: return -1;
     }
+    /* clang-format on */
 }
 
 /* Some algorithms cannot be made a namespace's default, but be asked for by a socket. */
