@@ -254,12 +254,8 @@ static bool resolve(const struct drill_config *c, struct drill_opt *o)
         d = d->next;
     if (!d)
         return false;
-    size_t len = strspn(d->value, "0123456789abcdefABCDEF");
-    if (d->value[len] != '\0' || len % 2 != 0 || len / 2 > sizeof(o->bytes))
-        return false;
-    for (o->len = 0; o->len < len / 2; o->len++)
-        sscanf(d->value + 2 * (size_t)o->len, "%2hhx", &o->bytes[o->len]);
-    return true;
+    o->len = 0;
+    return drill_opt_hex(o, d->value, strlen(d->value)) == NULL;
 }
 
 static const char *resolve_all(const struct drill_config *c, struct drill_script *s,

@@ -55,42 +55,42 @@ static void accecn(struct drill_scan *s, struct drill_opt *o)
     }
 }
 
-/* A name in the place of digits: a word with letters behind F. */
-static bool symbol(struct drill_scan *s, struct drill_opt *o)
+const char *drill_opt_hex(struct drill_opt *o, const char *digits, size_t len)
 {
-    const char *p = s->p;
-    bool digits = true;
-    for (; p < s->end && (isalnum((unsigned char)*p) || *p == '_'); p++)
-        digits = digits && isxdigit((unsigned char)*p);
-    if (digits)
-        return false;
-    o->symbol = s->p;
-    o->symbol_len = (size_t)(p - s->p);
-    s->p = p;
-    return true;
+    if ((len + 1) / 2 > sizeof(o->bytes) - o->len)
+        return "an option that is too long";
+    for (size_t i = 0; i < len; i++) {
+        int c = (unsigned char)digits[i];
+        int digit = isdigit(c) ? c - '0' : (c | 0x20) - 'a' + 10;
+        if (!isxdigit(c))
+            return "no hexadecimal digit";
+        if (i % 2 == 0)
+            o->bytes[o->len] = (uint8_t)(digit << 4);
+        else
+            o->bytes[o->len++] |= (uint8_t)digit;
+    }
+    return len % 2 != 0 ? "an odd number of hexadecimal digits" : NULL;
 }
 
+/* A name may stand in the place of the digits: a word with letters behind F. */
 static void hex(struct drill_scan *s, struct drill_opt *o)
 {
     scan_space(s);
-    if (!scan_take(s, "0x") && symbol(s, o))
+    bool digits = scan_take(s, "0x");
+    const char *word = s->p, *end;
+    while (s->p < s->end && isxdigit((unsigned char)*s->p))
+        s->p++;
+    for (end = s->p; end < s->end && (isalnum((unsigned char)*end) || *end == '_');)
+        end++;
+    if (!digits && end > s->p) {
+        o->symbol = word;
+        o->symbol_len = (size_t)(end - word);
+        s->p = end;
         return;
-    int half = -1;
-    for (; s->p < s->end && isxdigit((unsigned char)*s->p); s->p++) {
-        int digit = isdigit((unsigned char)*s->p) ? *s->p - '0' : (*s->p | 0x20) - 'a' + 10;
-        if (o->len == DRILL_OPT_BYTES) {
-            scan_fail(s, "an option that is too long");
-            return;
-        }
-        if (half < 0) {
-            half = digit;
-        } else {
-            o->bytes[o->len++] = (uint8_t)(half << 4 | digit);
-            half = -1;
-        }
     }
-    if (half >= 0)
-        scan_fail(s, "an odd number of hexadecimal digits");
+    const char *why = drill_opt_hex(o, word, (size_t)(s->p - word));
+    if (why)
+        scan_fail(s, "%s", why);
 }
 
 static void timestamps(struct drill_scan *s, struct drill_opt *o)

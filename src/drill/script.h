@@ -176,6 +176,9 @@ struct drill_script {
     char error[256];            /* "file:line:column: what"; empty: readable */
 };
 
+/* Adds the bytes that hexadecimal digits say to an option. NULL, or what is wrong with them. */
+const char *drill_opt_hex(struct drill_opt *o, const char *digits, size_t len);
+
 /* Reads a script of `len` bytes. false: `error` says where and why. Either way
  * drill_script_free() is due. */
 bool drill_read(struct drill_script *s, const char *path, const char *text, size_t len);
