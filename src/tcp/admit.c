@@ -222,21 +222,27 @@ static bool on_time(const struct tcp *t, struct source *s, const tern_limits *li
 
 static bool over(uint32_t have, uint32_t limit) { return limit != 0 && have >= limit; }
 
+/* What the rules say: denied (*why), or whether the listener's limits are to be asked. */
+static bool limited(const struct tcp *t, const struct listener *l, const uint8_t ip[16],
+                    enum tern_drop *why)
+{
+    enum tern_rule rule = rule_of(t, ip);
+    *why = rule == TERN_RULE_DENY ? TERN_DROP_TCP_DENIED : TERN_DROP_NONE;
+    return rule != TERN_RULE_DENY && rule != TERN_RULE_ALLOW && l->limited;
+}
+
 enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted)
 {
     const struct listener *l = listener_at(t, listener);
-    enum tern_rule rule = rule_of(t, ip);
+    enum tern_drop why;
     *counted = false;
-    if (rule == TERN_RULE_DENY)
-        return TERN_DROP_TCP_DENIED;
-    if (rule == TERN_RULE_ALLOW || !l->limited)
-        return TERN_DROP_NONE;
+    if (!limited(t, l, ip, &why))
+        return why;
     struct source *s = source_get(t, ip);
     if (s == NULL) {
         count(t, TERN_COUNT_SOURCES_FULL);
         return TERN_DROP_NONE;
     }
-    enum tern_drop why = TERN_DROP_NONE;
     if (over(s->halfopen, l->limits.halfopen) || over(s->conns, l->limits.conns))
         why = TERN_DROP_TCP_SOURCE_LIMIT;
     else if (!on_time(t, s, &l->limits))
@@ -250,12 +256,10 @@ enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16],
 enum tern_drop admit_open(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted)
 {
     const struct listener *l = listener_at(t, listener);
-    enum tern_rule rule = rule_of(t, ip);
+    enum tern_drop why;
     *counted = false;
-    if (rule == TERN_RULE_DENY)
-        return TERN_DROP_TCP_DENIED;
-    if (rule == TERN_RULE_ALLOW || !l->limited)
-        return TERN_DROP_NONE;
+    if (!limited(t, l, ip, &why))
+        return why;
     struct source *s = source_get(t, ip);
     if (s == NULL)
         return TERN_DROP_NONE;
