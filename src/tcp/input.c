@@ -65,11 +65,8 @@ void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags)
     out.h.seq = c->snd_nxt;
     out.h.ack = c->rcv_nxt;
     out.h.wnd = (uint16_t)min_u32((c->rcv_adv - c->rcv_nxt) >> c->rcv_wscale, UINT16_MAX);
-    if (c->flags & CONN_TS) {
-        out.h.opt.have = WIRE_OPT_TS;
-        out.h.opt.tsval = ts_clock(t) + c->ts_offset;
-        out.h.opt.tsecr = c->ts_recent;
-    }
+    if (c->flags & CONN_TS)
+        output_reply_ts(t, &out, c->ts_offset, c->ts_recent);
     count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
 }

@@ -688,11 +688,8 @@ static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struc
     out.h.seq = h->iss + 1;
     out.h.ack = h->irs + 1;
     out.h.wnd = first_window(t, h);
-    if (h->flags & HALFOPEN_TS) {
-        out.h.opt.have = WIRE_OPT_TS;
-        out.h.opt.tsval = ts_clock(t) + keyed_ts_offset(t, &seg->tuple);
-        out.h.opt.tsecr = h->ts_recent;
-    }
+    if (h->flags & HALFOPEN_TS)
+        output_reply_ts(t, &out, keyed_ts_offset(t, &seg->tuple), h->ts_recent);
     count(t, TERN_COUNT_CHALLENGE_ACKS);
     t->host.reply(t->host.context, &out);
 }

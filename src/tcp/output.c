@@ -118,6 +118,13 @@ void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t if
     out->h.dport = tuple->rport;
 }
 
+void output_reply_ts(const struct tcp *t, struct tcp_reply *out, uint32_t offset, uint32_t echo)
+{
+    out->h.opt.have = WIRE_OPT_TS;
+    out->h.opt.tsval = ts_clock(t) + offset;
+    out->h.opt.tsecr = echo;
+}
+
 /* ---- segment sizes --------------------------------------------------------------------------- */
 
 /* Payload of one wire segment, with the SACK blocks it may carry. */

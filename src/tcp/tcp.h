@@ -533,6 +533,8 @@ bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
 /* A stateless reply to be filled in: the rest of `out` is zero. */
 void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
                   struct tcp_reply *out);
+/* Gives it a timestamp: the clock with the connection's offset, and what is echoed (RFC 7323). */
+void output_reply_ts(const struct tcp *t, struct tcp_reply *out, uint32_t offset, uint32_t echo);
 /* Takes acknowledged chunks off the send queue. */
 void output_release(struct tcp *t, struct conn *c, struct active *a);
 uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a);
