@@ -21,6 +21,18 @@ void output_add(void *output, const char *text, size_t len)
     o->text[o->len] = '\0';
 }
 
+struct scene_config scene_page(int width)
+{
+    return (
+        struct scene_config){.width = width,
+                             .process = "curl[4711]",
+                             .link = {.seed = 1, .dir = {{.delay = 10 * MS}, {.delay = 10 * MS}}},
+                             .request = SCENE_REQUEST,
+                             .response = SCENE_RESPONSE,
+                             .body = 1000,
+                             .close = SERVER_FOLLOWS};
+}
+
 /* ---- actors ---------------------------------------------------------------------------------- */
 
 static void finish(struct actor *a, int err)
@@ -328,6 +340,14 @@ void scene_play(struct scene *x, const struct scene_config *conf, uint64_t ns)
     (void)scene_connect(x);
     scene_run(x, ns);
     scene_end(x);
+}
+
+struct scene *scene_played(const struct scene_config *conf, uint64_t ns)
+{
+    struct scene *x = calloc(1, sizeof(*x));
+    assert_non_null(x);
+    scene_play(x, conf, ns);
+    return x;
 }
 
 void scene_end(struct scene *x)

@@ -69,6 +69,11 @@ struct scene {
     uint32_t clients, servers;
 };
 
+#define SCENE_REQUEST "GET / HTTP/1.1\r\nHost: 10.0.0.2\r\n\r\n"
+#define SCENE_RESPONSE "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+/* curl fetches a page of 1,000 bytes over a link of 10 ms, and closes first. */
+struct scene_config scene_page(int width);
 /* A world with a listening server. */
 void scene_begin(struct scene *x, const struct scene_config *conf);
 /* One more client connects. */
@@ -77,6 +82,8 @@ struct actor *scene_connect(struct scene *x);
 void scene_run(struct scene *x, uint64_t ns);
 /* All of one connection, with so much time. */
 void scene_play(struct scene *x, const struct scene_config *conf, uint64_t ns);
+/* The same in memory of its own; to be freed after scene_free(). */
+struct scene *scene_played(const struct scene_config *conf, uint64_t ns);
 /* Ends the time line, then the world; the text stays. */
 void scene_end(struct scene *x);
 void scene_free(struct scene *x);

@@ -10,28 +10,13 @@
 #include "scene.h"
 #include "watch/pcapng.h"
 
-#define PAGE "GET / HTTP/1.1\r\nHost: 10.0.0.2\r\n\r\n"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
-
 static struct scene_config page(void)
 {
-    return (
-        struct scene_config){.width = 100,
-                             .silent = true,
-                             .link = {.seed = 1, .dir = {{.delay = 10 * MS}, {.delay = 10 * MS}}},
-                             .request = PAGE,
-                             .response = OK,
-                             .body = 1000,
-                             .close = SERVER_FOLLOWS,
-                             .capture = {true, false}};
-}
-
-static struct scene *played(const struct scene_config *conf, uint64_t ns)
-{
-    struct scene *x = calloc(1, sizeof(*x));
-    assert_non_null(x);
-    scene_play(x, conf, ns);
-    return x;
+    struct scene_config conf = scene_page(100);
+    conf.process = NULL;
+    conf.silent = true;
+    conf.capture[0] = true;
+    return conf;
 }
 
 /* ---- the file itself ------------------------------------------------------------------------- */
@@ -61,7 +46,7 @@ static uint32_t blocks(const struct output *o, uint32_t type)
 static void test_blocks(void **state)
 {
     struct scene_config c = page();
-    struct scene *x = played(&c, 100 * SECOND);
+    struct scene *x = scene_played(&c, 100 * SECOND);
     (void)state;
     assert_int_equal(le32(x->pcap.text), 0x0a0d0d0a);
     assert_int_equal(blocks(&x->pcap, 0x0a0d0d0a), 1);
@@ -69,7 +54,7 @@ static void test_blocks(void **state)
     assert_int_equal(blocks(&x->pcap, 6), 8); /* what a page takes */
     scene_free(x);
     c.capture[1] = true;
-    x = played(&c, 100 * SECOND);
+    x = scene_played(&c, 100 * SECOND);
     assert_int_equal(blocks(&x->pcap, 1), 2);
     assert_int_equal(blocks(&x->pcap, 6), 16);
     scene_free(x);
@@ -88,11 +73,11 @@ static void test_same_seed(void **state)
                                             .duplicate = 0.02,
                                             .corrupt = 0.01,
                                             .reorder = 0.02};
-    struct scene *a = played(&c, 100 * SECOND), *b = played(&c, 100 * SECOND);
+    struct scene *a = scene_played(&c, 100 * SECOND), *b = scene_played(&c, 100 * SECOND);
     assert_int_equal(a->pcap.len, b->pcap.len);
     assert_memory_equal(a->pcap.text, b->pcap.text, a->pcap.len);
     c.link.seed = 2;
-    struct scene *d = played(&c, 100 * SECOND);
+    struct scene *d = scene_played(&c, 100 * SECOND);
     assert_true(d->pcap.len != a->pcap.len || memcmp(a->pcap.text, d->pcap.text, d->pcap.len) != 0);
     scene_free(a);
     scene_free(b);
@@ -223,7 +208,7 @@ static void test_tshark_page(void **state)
             c.ip6 = ip6;
             c.capture[0] = end == 0;
             c.capture[1] = end == 1;
-            struct scene *x = played(&c, 100 * SECOND);
+            struct scene *x = scene_played(&c, 100 * SECOND);
             says(&x->pcap, "-Y tcp.analysis.flags", "");
             says(&x->pcap, "-Y '_ws.expert.severity >= \"Warning\" || _ws.malformed'", "");
             says(&x->pcap, "-T fields -e tcp.checksum.status", "1\n1\n1\n1\n1\n1\n1\n1\n");
@@ -244,7 +229,7 @@ static void test_tshark_bulk(void **state)
     if (!have_tshark())
         skip();
     c.body = 1000000;
-    struct scene *x = played(&c, 100 * SECOND);
+    struct scene *x = scene_played(&c, 100 * SECOND);
     says(&x->pcap, "-Y 'tcp.analysis.flags && !tcp.analysis.window_update'", "");
     says(&x->pcap, "-Y 'tcp.checksum.status != 1'", "");
     scene_free(x);
@@ -264,7 +249,7 @@ static void test_states(void **state)
     (void)state;
     if (!have_tshark())
         skip();
-    struct scene *x = played(&c, 200 * SECOND);
+    struct scene *x = scene_played(&c, 200 * SECOND);
     says(&x->pcap, "-Y frame.comment -T fields -e frame.number -e frame.comment",
          "1\tclient: CLOSED → SYN-SENT\n2\tclient: SYN-SENT → ESTABLISHED\n"
          "6\tclient: ESTABLISHED → FIN-WAIT-1\n"
@@ -272,7 +257,7 @@ static void test_states(void **state)
     scene_free(x);
     c.capture[0] = false;
     c.capture[1] = true;
-    x = played(&c, 200 * SECOND);
+    x = scene_played(&c, 200 * SECOND);
     says(&x->pcap, "-Y frame.comment -T fields -e frame.number -e frame.comment",
          "1\tserver: LISTEN → SYN-RECEIVED\n3\tserver: SYN-RECEIVED → ESTABLISHED\n"
          "6\tserver: ESTABLISHED → CLOSE-WAIT\n7\tserver: CLOSE-WAIT → LAST-ACK\n"
@@ -287,10 +272,10 @@ static void test_drops(void **state)
     (void)state;
     c.link.drops = &drop;
     c.link.drop_count = 1;
-    struct scene *client = played(&c, 10 * SECOND);
+    struct scene *client = scene_played(&c, 10 * SECOND);
     c.capture[0] = false;
     c.capture[1] = true;
-    struct scene *server = played(&c, 10 * SECOND);
+    struct scene *server = scene_played(&c, 10 * SECOND);
     /* its sender sees it and is told; its receiver learns that something is missing */
     assert_true(has(server, "the link drops this packet, as asked"));
     assert_false(has(server, "lost on the way here"));
@@ -308,10 +293,10 @@ static void test_impaired(void **state)
     c.body = 300000;
     c.link.dir[1] = (struct lab_impair){
         .delay = 10 * MS, .loss = 0.02, .duplicate = 0.05, .corrupt = 0.02, .reorder = 0.05};
-    struct scene *client = played(&c, 100 * SECOND);
+    struct scene *client = scene_played(&c, 100 * SECOND);
     c.capture[0] = false;
     c.capture[1] = true;
-    struct scene *server = played(&c, 100 * SECOND);
+    struct scene *server = scene_played(&c, 100 * SECOND);
     assert_true(has(server, "the link loses this packet"));
     assert_true(has(server, "the link corrupts this packet"));
     assert_true(has(server, "the link holds this packet back: later ones overtake it"));

@@ -12,29 +12,6 @@
 #include "wire/icmp.h"
 #include "wire/tcp.h"
 
-#define PAGE "GET / HTTP/1.1\r\nHost: 10.0.0.2\r\n\r\n"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
-
-static struct scene_config page(int width)
-{
-    return (
-        struct scene_config){.width = width,
-                             .process = "curl[4711]",
-                             .link = {.seed = 1, .dir = {{.delay = 10 * MS}, {.delay = 10 * MS}}},
-                             .request = PAGE,
-                             .response = OK,
-                             .body = 1000,
-                             .close = SERVER_FOLLOWS};
-}
-
-static struct scene *played(const struct scene_config *conf, uint64_t ns)
-{
-    struct scene *x = calloc(1, sizeof(*x));
-    assert_non_null(x);
-    scene_play(x, conf, ns);
-    return x;
-}
-
 static uint32_t lines_of(const struct scene *x)
 {
     uint32_t n = 0;
@@ -76,7 +53,7 @@ static void fits(const struct scene *x, uint32_t width)
 static void everything_fits(int width, bool ascii)
 {
     static const struct lab_drop drop = {LAB_SYNACK, 1, 2, -1};
-    struct scene_config c = page(width);
+    struct scene_config c = scene_page(width);
     c.ascii = ascii;
     c.ip6 = width % 2 != 0;
     c.body = 200000;
@@ -86,7 +63,7 @@ static void everything_fits(int width, bool ascii)
     for (int i = 0; i < 2; i++)
         c.link.dir[i] = (struct lab_impair){
             .delay = 10 * MS, .loss = 0.03, .duplicate = 0.03, .corrupt = 0.03, .reorder = 0.03};
-    struct scene *x = played(&c, 300 * SECOND);
+    struct scene *x = scene_played(&c, 300 * SECOND);
     fits(x, (uint32_t)(width < 40 ? 40 : width));
     scene_free(x);
 }
@@ -102,16 +79,16 @@ static void test_widths(void **state)
 
 static void test_bulk(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.body = 100 * 1000 * 1000;
     c.link.dir[1].rate = 1000000000;
-    struct scene *x = played(&c, 300 * SECOND);
+    struct scene *x = scene_played(&c, 300 * SECOND);
     assert_in_range(lines_of(x), 20, 70);
     fits(x, 110);
     must_have(x, "the server sent 100 MB in ");
     must_have(x, "#1 closed after ");
-    struct scene *y = played(&c, 300 * SECOND);
+    struct scene *y = scene_played(&c, 300 * SECOND);
     assert_string_equal(x->out.text, y->out.text);
     scene_free(x);
     scene_free(y);
@@ -120,12 +97,12 @@ static void test_bulk(void **state)
 /* Losses all the way do not make it long. */
 static void test_bulk_lossy(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.body = 20 * 1000 * 1000;
     c.link.dir[1].loss = 0.02;
     c.link.dir[0].loss = 0.02;
-    struct scene *x = played(&c, 3000 * SECOND);
+    struct scene *x = scene_played(&c, 3000 * SECOND);
     assert_in_range(lines_of(x), 20, 150);
     must_have(x, "  lost  ");
     must_have(x, "again (fast)");
@@ -138,12 +115,12 @@ static void test_bulk_lossy(void **state)
 
 static void one_kind(struct lab_impair bad, const char *first, const char *second)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     c.body = 100000;
     bad.delay = 10 * MS;
     c.link.seed = 3;
     c.link.dir[1] = bad;
-    struct scene *x = played(&c, 300 * SECOND);
+    struct scene *x = scene_played(&c, 300 * SECOND);
     must_have(x, first);
     must_have(x, second);
     must_have(x, "#1 closed after ");
@@ -167,7 +144,7 @@ static void test_misfortunes(void **state)
 static void test_zero_window(void **state)
 {
     struct scene *x = calloc(1, sizeof(*x));
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.deaf = true;
     c.request = NULL;
@@ -191,7 +168,7 @@ static void test_zero_window(void **state)
 static struct scene *many(uint32_t n, int width)
 {
     struct scene *x = calloc(1, sizeof(*x));
-    struct scene_config c = page(width);
+    struct scene_config c = scene_page(width);
     assert_non_null(x);
     c.ascii = true;
     scene_begin(x, &c);
@@ -289,7 +266,7 @@ static void test_icmp(void **state)
 static void test_facts(void **state)
 {
     struct scene *x = calloc(1, sizeof(*x));
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     struct timeline_connection k;
     struct timeline_totals all;
     (void)state;
@@ -309,8 +286,8 @@ static void test_facts(void **state)
     assert_int_equal(k.isn[1], 20000);
     assert_int_equal(k.mss[0], 1460);
     assert_int_equal(k.rtt, 20 * MS);
-    assert_int_equal(k.bytes[0], strlen(PAGE));
-    assert_int_equal(k.bytes[1], strlen(OK) + 1000);
+    assert_int_equal(k.bytes[0], strlen(SCENE_REQUEST));
+    assert_int_equal(k.bytes[1], strlen(SCENE_RESPONSE) + 1000);
     assert_int_equal(k.lost[0] + k.lost[1] + k.retransmitted[0] + k.retransmitted[1], 0);
     assert_int_equal(k.state[0], TERN_TIME_WAIT);
     assert_int_equal(k.state[1], TERN_CLOSED);

@@ -8,21 +8,6 @@
 #include "golden.h"
 #include "scene.h"
 
-#define PAGE "GET / HTTP/1.1\r\nHost: 10.0.0.2\r\n\r\n"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
-
-static struct scene_config page(int width)
-{
-    return (
-        struct scene_config){.width = width,
-                             .process = "curl[4711]",
-                             .link = {.seed = 1, .dir = {{.delay = 10 * MS}, {.delay = 10 * MS}}},
-                             .request = PAGE,
-                             .response = OK,
-                             .body = 1000,
-                             .close = SERVER_FOLLOWS};
-}
-
 static void check(const char *name, const struct scene_config *conf, uint64_t ns)
 {
     struct scene *x = calloc(1, sizeof(*x));
@@ -35,25 +20,25 @@ static void check(const char *name, const struct scene_config *conf, uint64_t ns
 
 static void test_page_wide(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     check("page-wide", &c, 200 * SECOND);
-    c = page(100);
+    c = scene_page(100);
     check("page-wide-100", &c, 200 * SECOND);
 }
 
 static void test_page_narrow(void **state)
 {
-    struct scene_config c = page(99);
+    struct scene_config c = scene_page(99);
     (void)state;
     check("page-narrow-99", &c, 200 * SECOND);
-    c = page(40);
+    c = scene_page(40);
     check("page-narrow-40", &c, 200 * SECOND);
 }
 
 static void test_page_ascii(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.ascii = true;
     check("page-ascii", &c, 200 * SECOND);
@@ -61,7 +46,7 @@ static void test_page_ascii(void **state)
 
 static void test_page_colour(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.colour = true;
     check("page-colour", &c, 200 * SECOND);
@@ -71,7 +56,7 @@ static void test_page_colour(void **state)
 
 static void test_page_ip6(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.ip6 = true;
     c.process = NULL;
@@ -81,7 +66,7 @@ static void test_page_ip6(void **state)
 /* Without records of the stacks: packets alone. */
 static void test_page_packets_alone(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.no_records = true;
     check("page-packets-alone", &c, 200 * SECOND);
@@ -98,7 +83,7 @@ static void lose(struct scene_config *c, const struct lab_drop *drop)
 static void test_lost_syn_ack(void **state)
 {
     static const struct lab_drop drop = {LAB_SYNACK, 1, 1, -1};
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     lose(&c, &drop);
     check("lost-syn-ack", &c, 10 * SECOND);
@@ -109,7 +94,7 @@ static void test_lost_syn_ack(void **state)
 static void test_never_answered(void **state)
 {
     static const struct lab_drop drop = {LAB_SYN, 1, 100, -1};
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     lose(&c, &drop);
     check("never-answered", &c, 200 * SECOND);
@@ -117,7 +102,7 @@ static void test_never_answered(void **state)
 
 static void test_refused(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.no_listener = true;
     check("refused", &c, 10 * SECOND);
@@ -137,7 +122,7 @@ static void connect_to(struct scene *x, struct actor *a, const uint8_t here[16],
 static void test_simultaneous_open(void **state)
 {
     struct scene *x = calloc(1, sizeof(*x));
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.no_listener = true;
     c.close = SERVER_STAYS;
@@ -157,7 +142,7 @@ static void test_simultaneous_open(void **state)
 
 static void test_server_closes(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.close = SERVER_CLOSES;
     check("server-closes", &c, 10 * SECOND);
@@ -165,7 +150,7 @@ static void test_server_closes(void **state)
 
 static void test_closed_apart(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.close = SERVER_LATER;
     c.later = 3 * SECOND;
@@ -174,7 +159,7 @@ static void test_closed_apart(void **state)
 
 static void test_close_wait(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.close = SERVER_STAYS;
     check("close-wait", &c, 10 * SECOND);
@@ -182,7 +167,7 @@ static void test_close_wait(void **state)
 
 static void test_reset_by_server(void **state)
 {
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.close = SERVER_RESETS;
     check("reset-by-server", &c, 10 * SECOND);
@@ -192,7 +177,7 @@ static void test_reset_by_server(void **state)
 static struct scene *open_quiet(int width)
 {
     struct scene *x = calloc(1, sizeof(*x));
-    struct scene_config c = page(width);
+    struct scene_config c = scene_page(width);
     c.request = NULL;
     c.close = SERVER_STAYS;
     c.stays = true;
@@ -252,7 +237,7 @@ static void test_half_close(void **state)
 static void test_hostile_names(void **state)
 {
     struct scene *x = calloc(1, sizeof(*x));
-    struct scene_config c = page(110);
+    struct scene_config c = scene_page(110);
     (void)state;
     c.process = "\033]0;owned\007sh\033[2J\u202e";
     c.request = "GET /\033[31m\x9b\x01m HTTP/1.1\r\n\r\n";
