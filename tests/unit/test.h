@@ -1,4 +1,5 @@
-/* test.h - cmocka, with the headers it wants before itself. */
+/* test.h - cmocka, with the headers it wants before itself. With TERN_TEST in the environment only
+ * the tests of that name run. */
 #ifndef TERN_TEST_H
 #define TERN_TEST_H
 
@@ -9,5 +10,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
+
+#include <stdlib.h>
+
+__attribute__((constructor)) static void test_choose(void)
+{
+    const char *only = getenv("TERN_TEST");
+    if (only != NULL)
+        cmocka_set_test_filter(only);
+}
 
 #endif
