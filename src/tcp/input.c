@@ -258,6 +258,8 @@ static void answer_unacceptable(struct arrival *in)
         uint32_t end = seg->h.seq + seg->len + ((seg->h.flags & TCP_FIN) != 0);
         if (a != NULL)
             reasm_duplicate(a, seg->h.seq, seq_min(end, c->rcv_nxt));
+        if (c->state == TERN_TIME_WAIT && seg->h.flags & TCP_FIN && end == c->rcv_nxt)
+            c->t_close = tick_after(in->t, 2 * in->t->cfg->msl); /* our ACK of it was lost */
     }
     count(in->t, TERN_COUNT_DUPLICATE);
     input_ack_now(in->t, in->c);
@@ -666,9 +668,7 @@ static enum step check_fin(struct arrival *in)
     bool waits = a != NULL && a->fin_ahead;
     if (c->flags & CONN_FIN_RCVD) {
         if (in->seg->h.flags & TCP_FIN)
-            input_ack_now(t, c); /* again, so our ACK was lost; TIME-WAIT begins anew */
-        if (c->state == TERN_TIME_WAIT && in->seg->h.flags & TCP_FIN)
-            c->t_close = tick_after(t, 2 * t->cfg->msl);
+            input_ack_now(t, c);
         return STEP_ON;
     }
     if (!in->fin && !waits)
