@@ -560,11 +560,14 @@ void rig_run(void **state)
 {
     const struct rig_case *c = *state;
     random_state = 1;
+    bool few = getenv("TERN_VALGRIND") != NULL; /* which looks at memory, not at numbers */
     for (int ip6 = 0; ip6 < 2; ip6++) {
         run_one(c, ip6, -1, -1);
-        for (int i = 0; c->isns && i < 4; i++) {
-            run_one(c, ip6, i, -1);
-            run_one(c, ip6, -1, i);
+        for (int i = few ? 3 : 0; c->isns && i < 4; i++) {
+            if (!few) {
+                run_one(c, ip6, i, -1);
+                run_one(c, ip6, -1, i);
+            }
             run_one(c, ip6, i, i);
         }
     }
