@@ -11,7 +11,8 @@
  *           `wait` callback, in which the owner turns the stack, or lets another coroutine do so.
  *           Without the callback nothing ever blocks: calls give -EAGAIN instead.
  * Threads   One at a time, the stack's. Several calls may wait at once, each on a stack of its own.
- * Signals   There are none: a write to a closed connection is -EPIPE with or without MSG_NOSIGNAL.
+ * Signals   There are none: a write to a closed connection is -EPIPE with or without MSG_NOSIGNAL,
+ *           and urgent data shows as POLLPRI alone.
  */
 #ifndef TERN_SOCKET_H
 #define TERN_SOCKET_H

@@ -118,7 +118,8 @@ enum {
     TERN_EV_PROGRESS = 512, /* what tern_watch() has asked for has been sent, or acknowledged */
     TERN_EV_FLOOD = 1024, /* listener: SYNs over its limits are dropped, or answered with cookies */
     TERN_EV_CALM = 2048,  /* listener: and that has not happened for ten seconds */
-    TERN_EV_HOLD = 256,   /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
+    TERN_EV_URGENT = 4096, /* tern_urgent_get() has news (MUST-32) */
+    TERN_EV_HOLD = 256,    /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
 };
 
 typedef struct {
@@ -383,6 +384,18 @@ int tern_recv_consume(tern *s, tern_sock k, size_t len);
  * count against the receive buffer until a later call lowers the figure. */
 int tern_recv_owed(tern *s, tern_sock k, size_t bytes);
 
+/* The peer's urgent data (3.8.5), which is read with everything else: it ends with one byte, whose
+ * place is known before it comes. */
+typedef struct {
+    bool pending;   /* that byte has not been read; else all else is 0 */
+    bool here;      /* it has come, */
+    uint8_t byte;   /* and is this */
+    uint32_t at;    /* its place in the stream, modulo 2^32 */
+    uint32_t ahead; /* bytes to be read before it (MUST-33) */
+} tern_urgent;
+/* TERN_ENOTCONN. */
+int tern_urgent_get(const tern *s, tern_sock k, tern_urgent *out);
+
 /* Sends FIN after what is queued; receiving goes on (the half close of 3.6). */
 int tern_shutdown(tern *s, tern_sock k);
 /* Ends the handle. Unread data, or data that comes later, is answered with RST (SHLD-3);
@@ -421,6 +434,8 @@ enum tern_opt {
     TERN_OPT_FASTOPEN_FREE, /* 0/1: no cookie is needed; before the SYN */
     TERN_OPT_SOFT_ERROR,    /* an enum tern_err that ICMP told, or 0; only 0 can be set */
     TERN_OPT_EOR,           /* 1: a segment ends with what is queued now; cannot be read */
+    TERN_OPT_URGENT,        /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
+                      * acknowledged yet */
     TERN_OPT_COUNT
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its

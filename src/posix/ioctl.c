@@ -7,16 +7,20 @@
 static int sock_ioctl(struct sock *sk, unsigned long request, int *out)
 {
     tern_tcp_info info;
+    tern_urgent u = {0};
     int state = sock_state(sk, &info);
+    bool urgent = sock_urgent(sk, &u);
 
     switch (request) {
     case SIOCINQ: /* FIONREAD */
         if (sk->listening)
             return -EINVAL;
         *out = state == LINUX_SYN_SENT || state == LINUX_SYN_RECV ? 0 : (int)info.rx_queued;
+        if (urgent && !sk->opts.oob_inline && u.ahead < (uint32_t)*out)
+            *out = (int)u.ahead; /* what one read can give */
         return 0;
     case SIOCATMARK:
-        *out = 0; /* no urgent data is waiting */
+        *out = urgent && u.ahead == 0;
         return 0;
     case SIOCOUTQ: /* TIOCOUTQ */
         if (sk->listening)

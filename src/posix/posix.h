@@ -150,6 +150,9 @@ struct sock {
     uint8_t fo_keys;               /* TCP_FASTOPEN_KEY: how many, */
     uint8_t fo_key[32];            /* one after the other */
     uint8_t shut;                  /* SHUT_* by the user */
+    bool oob_here;                 /* the urgent byte at `oob_at` has come, */
+    bool oob_read;                 /* and was read with MSG_OOB */
+    uint32_t oob_at;               /* its place in the stream: tern_urgent */
     int err;                       /* pending, positive errno */
     int err_soft;                  /* what ICMP said, should it end by a timeout */
     tern_addr local, peer;         /* port 0: not bound, not connected */
@@ -176,6 +179,10 @@ int sock_error(struct sock *sk);
 /* Takes over an error that ended the connection. */
 void sock_fail(struct sock *sk, int tern_err);
 uint32_t sock_poll(struct sock *sk);
+/* The peer's urgent byte that has not been read past; false: there is none. */
+bool sock_urgent(const struct sock *sk, tern_urgent *u);
+/* It stands where the next read begins, and that read is to leave it out. */
+bool sock_urgent_hole(const struct sock *sk, const tern_urgent *u);
 void sock_event(struct sock *sk, const tern_event *ev);
 /* Drops the connection, if any, as connect() to AF_UNSPEC does. */
 void sock_disconnect(struct sock *sk);

@@ -13,7 +13,9 @@ struct sink {
     size_t count, at; /* buffers, and which one is being filled */
     size_t filled;    /* of that one */
     size_t room;      /* in all that are left */
+    size_t peeked;    /* MSG_PEEK: of the queue */
     bool discard;     /* MSG_TRUNC: counted, not stored */
+    bool marked;      /* it ends before the urgent byte */
 };
 
 static void sink_put(struct sink *to, const uint8_t *from, size_t len)
@@ -35,30 +37,57 @@ static void sink_put(struct sink *to, const uint8_t *from, size_t len)
     }
 }
 
-/* Takes what is there, from byte `skip` of the queue on. Returns how much. */
-static size_t take(struct sock *sk, struct sink *to, size_t skip, bool peek)
+/* Passes `len` bytes of the queue. */
+static void pass(struct sock *sk, struct sink *to, size_t len, bool peek)
+{
+    if (peek)
+        to->peeked += len;
+    else
+        (void)tern_recv_consume(sk->p->conf.stack, sk->k, len);
+}
+
+/* How far one may read on: to the urgent byte; not at all, if that is next and `some` has been read
+ * (to->marked). At the beginning of a read it is left out, or read with the rest. */
+static size_t up_to_mark(struct sock *sk, struct sink *to, bool some, bool peek)
+{
+    tern_tcp_info info;
+    tern_urgent u;
+
+    if (!sock_urgent(sk, &u) || u.ahead < to->peeked)
+        return SIZE_MAX;
+    if (u.ahead > to->peeked)
+        return u.ahead - to->peeked;
+    to->marked = some;
+    sock_state(sk, &info);
+    if (!some && !sk->opts.oob_inline && info.rx_queued > to->peeked)
+        pass(sk, to, 1, peek);
+    return some ? 0 : SIZE_MAX;
+}
+
+/* Takes what is there, up to the urgent byte; `some` has been read before. Returns how much. */
+static size_t take(struct sock *sk, struct sink *to, bool some, bool peek)
 {
     tern *s = sk->p->conf.stack;
     tern_iov view[8];
     size_t done = 0;
 
     while (to->room != 0 && sk->k.id != 0) {
-        ptrdiff_t n = tern_recv_peek(s, sk->k, view, 8, skip);
+        size_t most = up_to_mark(sk, to, some || done != 0, peek), got = 0;
+        if (to->marked)
+            break;
+        ptrdiff_t n = tern_recv_peek(s, sk->k, view, 8, to->peeked);
         if (n <= 0) {
             if (n < 0 && n != TERN_EAGAIN && n != TERN_ENOTCONN && n != TERN_ESTALE)
                 sock_fail(sk, (int)n);
             break;
         }
-        size_t got = 0;
-        for (ptrdiff_t i = 0; i < n && to->room != 0; i++) {
+        for (ptrdiff_t i = 0; i < n && to->room != 0 && got < most; i++) {
             size_t len = view[i].len < to->room ? view[i].len : to->room;
+            len = len < most - got ? len : most - got;
             sink_put(to, view[i].base, len);
             got += len;
         }
-        if (peek)
-            skip += got;
-        else
-            (void)tern_recv_consume(s, sk->k, got);
+        pass(sk, to, got, peek);
         done += got;
     }
     return done;
@@ -115,8 +144,8 @@ static ssize_t recv_stream(struct sock *sk, struct sink *to, int flags)
     if (to->room == 0 && readable(sk))
         return 0;
     for (;;) {
-        done += take(sk, to, flags & MSG_PEEK ? done : 0, (flags & MSG_PEEK) != 0);
-        if (done >= target)
+        done += take(sk, to, done != 0, (flags & MSG_PEEK) != 0);
+        if (done >= target || to->marked)
             return (ssize_t)done;
         int more = run_dry(sk, done != 0);
         if (more > 0)
@@ -126,6 +155,30 @@ static ssize_t recv_stream(struct sock *sk, struct sink *to, int flags)
         if (more != 0)
             return done != 0 ? (ssize_t)done : more;
     }
+}
+
+/* The urgent byte by itself; this never waits. */
+static ssize_t recv_urgent(struct sock *sk, struct msghdr *msg, struct sink *to, int flags)
+{
+    tern_urgent u;
+    int state = sock_state(sk, NULL);
+    size_t room = to->room;
+
+    if (sk->listening)
+        return -ENOTCONN;
+    if (sk->opts.oob_inline || !sock_urgent(sk, &u) || sk->oob_read)
+        return -EINVAL;
+    if (state == LINUX_CLOSE && !sk->done)
+        return -ENOTCONN;
+    if (!u.here)
+        return state == LINUX_CLOSE || sock_shut(sk, state) & SHUT_RCV ? 0 : -EAGAIN;
+    sk->oob_read = !(flags & MSG_PEEK);
+    msg->msg_flags |= MSG_OOB;
+    if (room != 0)
+        sink_put(to, &u.byte, 1);
+    else
+        msg->msg_flags |= MSG_TRUNC;
+    return room != 0;
 }
 
 ssize_t sock_recv(struct sock *sk, struct msghdr *msg, int flags)
@@ -140,9 +193,7 @@ ssize_t sock_recv(struct sock *sk, struct msghdr *msg, int flags)
     msg->msg_flags = 0;
     if (flags & MSG_ERRQUEUE)
         return errq_recv(sk, msg);
-    if (flags & MSG_OOB)
-        return sk->listening ? -ENOTCONN : -EINVAL; /* no urgent data is waiting */
-    ssize_t n = recv_stream(sk, &to, flags);
+    ssize_t n = flags & MSG_OOB ? recv_urgent(sk, msg, &to, flags) : recv_stream(sk, &to, flags);
     if (msg->msg_name != NULL)
         msg->msg_namelen = 0; /* a stream's bytes come without an address */
     if (n >= 0)

@@ -141,6 +141,8 @@ static ssize_t send_all(struct sock *sk, const struct msghdr *msg, size_t skip, 
         if (len == 0)
             continue;
         ssize_t n = send_piece(sk, (const uint8_t *)v->iov_base + off, len, until);
+        if (n > 0 && flags & MSG_OOB)
+            (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_URGENT, 1);
         if (n < 0) {
             done = done != 0 ? done : n;
             break;
@@ -174,8 +176,6 @@ ssize_t sock_send(struct sock *sk, const struct msghdr *msg, int flags)
 
     if (err != 0)
         return err;
-    if (flags & MSG_OOB)
-        return -EOPNOTSUPP;
     size_t on_syn = 0;
     if (flags & MSG_FASTOPEN || sk->deferred) {
         err = sock_connect_fast(sk, msg, flags, &on_syn);

@@ -166,8 +166,39 @@ enum {
     WAKE_STATE = TERN_EV_OPEN | TERN_EV_EOF | TERN_EV_ERROR | TERN_EV_SENT | TERN_EV_CLOSED,
 };
 
+bool sock_urgent(const struct sock *sk, tern_urgent *u)
+{
+    return sk->k.id != 0 && tern_urgent_get(sk->p->conf.stack, sk->k, u) == 0 && u->pending;
+}
+
+bool sock_urgent_hole(const struct sock *sk, const tern_urgent *u)
+{
+    return u->pending && u->ahead == 0 && !sk->opts.oob_inline;
+}
+
+/* An urgent byte that stands before all else is gone when there is another one (as in Linux, which
+ * so pleases who sends several with MSG_OOB and nothing between them). */
+static void urgent_news(struct sock *sk)
+{
+    tern_urgent u;
+
+    if (!sock_urgent(sk, &u))
+        return;
+    if (sk->oob_at != u.at) {
+        if (sk->oob_here && sk->oob_at == u.at - u.ahead && !sk->opts.oob_inline && u.ahead != 0)
+            (void)tern_recv_consume(sk->p->conf.stack, sk->k, 1);
+        sk->oob_at = u.at;
+        sk->oob_read = false;
+    }
+    sk->oob_here = u.here;
+    if (u.here)
+        file_wake(&sk->file, WAKE_READ);
+}
+
 void sock_event(struct sock *sk, const tern_event *ev)
 {
+    if (ev->mask & TERN_EV_URGENT)
+        urgent_news(sk);
     if (ev->mask & TERN_EV_EOF)
         sk->done = true;
     if (ev->mask & TERN_EV_ERROR)
@@ -221,7 +252,10 @@ uint32_t sock_poll(struct sock *sk)
         mask |= EPOLLOUT | EPOLLWRNORM; /* so that its SYN gets its data */
     if (!STATE_IN(state, S(SYN_SENT) | S(SYN_RECV)) || sock_fast_child(state, &info)) {
         uint32_t lowat = sk->opts.rcvlowat > 1 ? (uint32_t)sk->opts.rcvlowat : 1;
-        if (info.rx_queued >= lowat)
+        tern_urgent u = {0};
+        if (sock_urgent(sk, &u) && u.here && !sk->oob_read)
+            mask |= EPOLLPRI;
+        if (info.rx_queued >= lowat + sock_urgent_hole(sk, &u))
             mask |= EPOLLIN | EPOLLRDNORM;
         if (shut & SHUT_SND || writable(sk, &info))
             mask |= EPOLLOUT | EPOLLWRNORM;

@@ -292,6 +292,13 @@ int tern_recv_owed(tern *s, tern_sock k, size_t bytes)
     return user_owed(&s->tcp, c, bytes);
 }
 
+int tern_urgent_get(const tern *s, tern_sock k, tern_urgent *out)
+{
+    CONN_OR_RETURN(s, k, c);
+    urgent_state(c, out);
+    return 0;
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 int tern_shutdown(tern *s, tern_sock k)

@@ -58,6 +58,8 @@ enum conn_flag {
     CONN_SYN_LOST = 1u << 27,     /* SYN or SYN-ACK was sent again by its timer */
     CONN_COUNTED = 1u << 30,      /* among the connections of its source (admit.c) */
 };
+/* Its segments are marked one by one: urgent pointer. (No enumerator may be as large.) */
+#define CONN_MARKED (1u << 31)
 
 /* 256 bytes: four cache lines. Line 0 is what finding and judging a segment reads. */
 struct conn {
@@ -353,6 +355,14 @@ struct conn_rare {
     uint32_t fo_listener;  /* of this generation */
     bool fo_tell;          /* the first SYN-ACK brings a cookie: */
     struct wire_fastopen cookie;
+
+    bool urgent_out;     /* urgent data was queued, */
+    bool urgent_probed;  /* (a window probe has told so,) */
+    uint32_t urgent_end; /* up to this byte of the stream */
+    bool urgent_in;      /* the peer's urgent data ends with the byte ... */
+    bool urgent_here;    /* (which has come) */
+    uint8_t urgent_byte; /* (and is this) */
+    uint32_t urgent_at;  /* ... of this number */
 
     uint8_t eors;           /* ends of records that are not sent yet, rising; */
     uint32_t eor[EORS_MAX]; /* of more than these the first are forgotten */

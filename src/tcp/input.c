@@ -501,7 +501,7 @@ static enum step check_ack(struct arrival *in)
     return old ? STEP_ON : fin_acked(in);
 }
 
-/* ---- seventh: text --------------------------------------------------------------------------- */
+/* ---- sixth: URG; seventh: text --------------------------------------------------------------- */
 
 /* Cuts what lies outside of the window; says what is left, and whether the FIN is. */
 static void trim(struct arrival *in)
@@ -581,8 +581,11 @@ static enum step take_text(struct arrival *in, bool ordered)
                                  : reasm_take(t, c, in->seg, in->seq, in->off, in->len);
     uint32_t got = c->rcv_nxt - before;
     count_add(t, TERN_COUNT_BYTES_IN, got);
-    if (c->stats != NULL)
+    if (c->stats != NULL) {
         c->stats->bytes_received += got, c->stats->received_at = t->now;
+        if (UNLIKELY(c->stats->rare != NULL))
+            urgent_data(t, c, in->seg);
+    }
     if (in->seq != before) {
         count(t, TERN_COUNT_OUT_OF_ORDER);
         if (c->stats != NULL)
@@ -598,6 +601,8 @@ static enum step check_text(struct arrival *in)
 {
     struct tcp *t = in->t;
     struct conn *c = in->c;
+    if (UNLIKELY(in->seg->h.flags & TCP_URG) && takes_text(c)) /* sixth */
+        urgent_arrives(t, c, &in->seg->h);
     trim(in);
     if (in->seg->len == 0)
         return STEP_ON;

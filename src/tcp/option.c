@@ -27,6 +27,7 @@ static const struct {
     [TERN_OPT_FASTOPEN] = {0, UINT32_MAX},
     [TERN_OPT_FASTOPEN_FREE] = {0, 1},
     [TERN_OPT_EOR] = {1, 1},
+    [TERN_OPT_URGENT] = {1, 1},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -261,6 +262,8 @@ static int common_set(struct tcp *t, struct conn *c, enum tern_opt option, int64
         return fastopen_free(t, c, value != 0);
     case TERN_OPT_EOR:
         return end_record(t, c);
+    case TERN_OPT_URGENT:
+        return user_urgent(t, c);
     default:
         return TERN_EINVAL;
     }
@@ -319,6 +322,9 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
         break;
     case TERN_OPT_SOFT_ERROR:
         *value = c->stats != NULL ? c->stats->soft_err : 0;
+        break;
+    case TERN_OPT_URGENT:
+        *value = urgent_mode(c);
         break;
     case TERN_OPT_QUICKACK:
         *value = c->active == NULL || !c->active->interactive;

@@ -97,6 +97,8 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
         a->used_tick = t->tick;
     if (UNLIKELY(c->ecn != 0))
         flags = ecn_send(t, c, out, flags);
+    if (UNLIKELY(c->flags & CONN_MARKED))
+        flags |= urgent_mark(c, p, seq);
     out->tcp_len = wire_tcp_close(p, end, flags | TCP_ACK, offer_window(c, false));
     acknowledged(c, a);
 }
@@ -369,7 +371,7 @@ static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, 
     bool wait =
         c->flags & CONN_CORK || (!(c->flags & (CONN_NODELAY | CONN_FIN_QUEUED)) &&
                                  c->snd_una != c->snd_nxt && seq_gt(a->snd_small, c->snd_una));
-    if (c->flags & CONN_FIN_QUEUED || more)
+    if (c->flags & CONN_FIN_QUEUED || more || urgent_mode(c))
         wait = false;
     return wait ? len - tail : len;
 }
@@ -569,8 +571,11 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     uint32_t len = min_u32(wnd_left(c), c->snd_end - c->snd_nxt);
     count(t, TERN_COUNT_PROBES);
     if (len == 0 || c->snd_nxt != c->snd_una) {
+        bool urgent = UNLIKELY(c->flags & CONN_MARKED) && urgent_probe(c);
         no_payload(out);
-        write_header(t, c, out, 0, c->snd_una - 1);
+        write_header(t, c, out, 0, c->snd_una - !urgent);
+        if (urgent) /* another one follows */
+            c->flags |= CONN_PROBE_DUE;
         return true;
     }
     len = min_u32(len, payload_mss(t, c));

@@ -645,6 +645,7 @@ ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len);
 ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, size_t want);
 int user_commit(struct tcp *t, struct conn *c, size_t len);
 int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *cookie);
+int user_urgent(struct tcp *t, struct conn *c); /* TERN_OPT_URGENT */
 ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap);
 ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip);
 int user_consume(struct tcp *t, struct conn *c, size_t len);
@@ -696,6 +697,23 @@ bool fastopen_waits(const struct tcp *t, const struct conn *c);
 uint32_t fastopen_syn(struct tcp *t, struct conn *c, struct wire_tcp_options *opt);
 /* The SYN-ACK that has established it. */
 void fastopen_synack(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+
+/* ---- urgent.c: urgent data (RFC 9293 3.8.5) -------------------------------------------------- */
+
+/* What is queued up to byte `end` of the stream is urgent. 0, TERN_ENOMEM. */
+int urgent_queued(struct tcp *t, struct conn *c, uint32_t end);
+/* Some of it has not been acknowledged. */
+bool urgent_mode(const struct conn *c);
+/* Writes the pointer of a segment that begins at `seq`, if it has one; TCP_URG or 0. */
+uint16_t urgent_mark(struct conn *c, uint8_t *header, uint32_t seq);
+/* A window probe is to say so first, before one that only asks for the window. */
+bool urgent_probe(struct conn *c);
+/* An acceptable segment has a pointer; or data, in a connection that has a struct conn_rare. */
+void urgent_arrives(struct tcp *t, struct conn *c, const struct wire_tcp *h);
+void urgent_data(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
+/* The owner has read on. */
+void urgent_read(struct conn *c);
+void urgent_state(const struct conn *c, tern_urgent *out);
 
 /* ---- keep.c: keep-alive (RFC 9293 3.8.4) ---------------------------------------------------- */
 

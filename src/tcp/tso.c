@@ -29,7 +29,8 @@ uint32_t tso_segs(const struct tcp *t, const struct conn *c, const struct active
 {
     const struct tcp_path *path = &t->path[c->iface];
     uint32_t gso = wire_is_ip4(c->raddr) ? path->gso_max4 : path->gso_max6;
-    if (gso <= path->mtu || (UNLIKELY(c->ecn != 0) && ecn_alone(t, c)))
+    if (gso <= path->mtu || UNLIKELY(c->flags & CONN_MARKED) ||
+        (UNLIKELY(c->ecn != 0) && ecn_alone(t, c)))
         return 1;
     uint32_t segs = (gso - WIRE_IP6_HEADER - WIRE_TCP_HEADER - WIRE_TCP_OPTIONS_MAX) / mss;
     if (path->gso_segs_max != 0)

@@ -254,6 +254,16 @@ int user_lend(struct tcp *t, struct conn *c, const void *buf, size_t len, void *
     return 0;
 }
 
+int user_urgent(struct tcp *t, struct conn *c)
+{
+    int err = sendable(c);
+    if (err == 0)
+        err = urgent_queued(t, c, end_offset(c));
+    if (err == 0)
+        conn_ready(t, c); /* Nagle does not hold it back any more */
+    return err;
+}
+
 /* ---- RECEIVE --------------------------------------------------------------------------------- */
 
 /* What a read says when there is nothing to read. */
@@ -280,6 +290,8 @@ bool window_news(const struct conn *c, const struct active *a)
 static void consumed(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
+    if (UNLIKELY(conn_rare_of(c) != NULL))
+        urgent_read(c);
     if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {
         timer_idle(t, c);
         return;
