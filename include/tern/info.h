@@ -41,7 +41,12 @@ enum tern_state {
     X(IP_VERSION, "IP version is neither 4 nor 6")                                                 \
     X(IP_HEADER, "malformed IP header")                                                            \
     X(IP_CSUM, "wrong IPv4 header checksum")                                                       \
-    X(IP_FRAGMENT, "an IP fragment")                                                               \
+    X(IP_FRAGMENT, "a malformed IP fragment")                                                      \
+    X(FRAGMENT_AGAIN, "an IP fragment that is there already")                                      \
+    X(FRAGMENT_OVERLAP, "IP fragments that contradict each other: all of the datagram")            \
+    X(FRAGMENT_HOLES, "a datagram in fragments with too many holes")                               \
+    X(FRAGMENT_LIMIT, "a datagram in fragments that gave way to newer ones")                       \
+    X(FRAGMENT_TIMEOUT, "a datagram whose fragments have not all come in time")                    \
     X(IP_SOURCE_ROUTE, "source-routed")                                                            \
     X(IP_EXT_HEADER, "an IPv6 extension header that must not be skipped")                          \
     X(IP_PROTOCOL, "a transport protocol that is not spoken here")                                 \
@@ -143,6 +148,10 @@ enum tern_drop {
     X(FROZEN, "working blocks given back by quiet connections")                                    \
     X(SOLICITATIONS, "questions for a neighbour's link-layer address")                             \
     X(ADDRESS_CONFLICTS, "claims of others to an address of ours")                                 \
+    X(FRAGMENTS_IN, "IP fragments taken in")                                                       \
+    X(REASSEMBLED, "datagrams made whole of their fragments")                                      \
+    X(ICMP_ERRORS_OUT, "ICMP errors sent about packets of others")                                 \
+    X(ICMP_LIMITED, "ICMP errors not sent: too many")                                              \
     X(OUTPUT_LIMITED, "outputs put off: too many packets inside devices")
 
 enum tern_counter {

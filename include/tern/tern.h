@@ -166,6 +166,9 @@ typedef struct tern_config {
     uint32_t sources_max;        /* sources remembered for tern_limits; over it the oldest goes */
     uint32_t rules_max;          /* of tern_rule_set() */
     uint32_t neighbors_max;      /* link-layer addresses known, or being asked for */
+    uint32_t fragments_max;      /* datagrams of which not all fragments have come; over it the
+                                  * oldest goes, */
+    size_t fragment_bytes_max;   /* and so it does over this */
     uint32_t output_max;         /* packets handed out and not yet done */
     uint32_t replies_max;        /* stateless replies (RST, ICMP) waiting for output */
     uint32_t advance_max;        /* timers fired by one tern_advance() */

@@ -2,23 +2,8 @@
  * connections of the next ones come into the cache; then handed to TCP or ICMP. Whatever cannot be
  * used is counted by its reason.
  */
+#include "base/pkt.h"
 #include "stack/stack.h"
-
-void stack_copy_out(const tern_pkt *pkt, size_t skip, size_t len, uint8_t *to)
-{
-    for (uint32_t i = 0; i < pkt->iov_count && len > 0; i++) {
-        const tern_iov *v = &pkt->iov[i];
-        if (skip >= v->len) {
-            skip -= v->len;
-            continue;
-        }
-        size_t n = min_size(v->len - skip, len);
-        memcpy(to, (const uint8_t *)v->base + skip, n);
-        to += n;
-        len -= n;
-        skip = 0;
-    }
-}
 
 uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, uint64_t sum)
 {
@@ -60,7 +45,8 @@ static uint64_t sum_segment(const tern *s, const tern_pkt *pkt, size_t skip, siz
 struct arriving {
     struct wire_ip ip;
     struct tcp_seg seg;
-    bool tcp; /* seg is complete */
+    bool tcp;   /* seg is complete */
+    bool whole; /* it came in fragments */
 };
 
 /* `ip` has version 0 when the packet did not get so far as to have addresses. */
@@ -208,11 +194,45 @@ static bool headers_here(const uint8_t *p, size_t have)
     return false;
 }
 
-/* Headers only; ICMP is processed at once. */
+static enum tern_drop dissect_ip(tern *s, const tern_pkt *pkt, struct arriving *in);
+
+/* TCP has its turn. false: the packet's memory is not needed any more. */
+static bool pass_on(tern *s, const tern_pkt *pkt, struct arriving *in)
+{
+    enum tern_drop why = tcp_input(&s->tcp, &in->seg);
+    if (why != TERN_DROP_NONE)
+        drop(s, pkt, &in->ip, why);
+    if (in->seg.advanced && s->iface[pkt->iface].conf.mac != NULL)
+        link_confirm(s, &in->seg);
+    return in->seg.kept;
+}
+
+/* A fragment, with which a datagram may be whole: then that is processed at once. */
+static enum tern_drop take_fragment(tern *s, const tern_pkt *pkt, const struct wire_ip *ip)
+{
+    struct frag *f;
+    uint8_t header[WIRE_IP6_HEADER];
+    s->counters.count[TERN_COUNT_FRAGMENTS_IN]++;
+    enum tern_drop why = check_addresses(s, ip->src, ip->dst, (uint8_t)pkt->iface);
+    if (why == TERN_DROP_NONE)
+        why = frag_take(&s->frags, pkt, ip, s->tcp.now, s->counters.drop, &f);
+    if (why != TERN_DROP_NONE || f == NULL)
+        return why;
+    tern_pkt whole;
+    struct arriving in = {.whole = true};
+    s->counters.count[TERN_COUNT_REASSEMBLED]++;
+    frag_packet(f, header, &whole);
+    why = dissect_ip(s, &whole, &in);
+    if (in.tcp)
+        (void)pass_on(s, &whole, &in);
+    frag_free(&s->frags, f);
+    return why;
+}
+
+/* Headers only; what is not TCP is processed at once. */
 static enum tern_drop dissect(tern *s, tern_pkt *pkt, struct arriving *in)
 {
-    uint8_t scratch[PULL_UP];
-    in->tcp = false;
+    in->tcp = in->whole = false;
     in->ip.version = 0;
     if (pkt->iface >= PATHS_MAX || !s->iface[pkt->iface].used)
         return TERN_DROP_IFACE;
@@ -224,11 +244,17 @@ static enum tern_drop dissect(tern *s, tern_pkt *pkt, struct arriving *in)
         if (!more)
             return why;
     }
+    return dissect_ip(s, pkt, in);
+}
+
+static enum tern_drop dissect_ip(tern *s, const tern_pkt *pkt, struct arriving *in)
+{
+    uint8_t scratch[PULL_UP];
     const uint8_t *p = pkt->iov[0].base;
     size_t have = min_size(pkt->iov[0].len, pkt->len);
     if (have < min_size(pkt->len, PULL_UP) && pkt->iov_count > 1 && !headers_here(p, have)) {
         have = min_size(pkt->len, PULL_UP);
-        stack_copy_out(pkt, 0, have, scratch);
+        pkt_copy_out(pkt, 0, have, scratch);
         p = scratch;
     }
     enum tern_drop why = wire_ip_read(p, have, pkt->len, &in->ip);
@@ -236,8 +262,8 @@ static enum tern_drop dissect(tern *s, tern_pkt *pkt, struct arriving *in)
         in->ip.version = 0;
         return why;
     }
-    if (in->ip.fragment)
-        return TERN_DROP_IP_FRAGMENT;
+    if (UNLIKELY(in->ip.fragment)) /* a fragment of a fragment: no */
+        return in->whole ? TERN_DROP_IP_FRAGMENT : take_fragment(s, pkt, &in->ip);
     if (in->ip.proto == WIRE_TCP)
         return dissect_tcp(s, pkt, p, have, in);
     if (in->ip.proto == (in->ip.version == 4 ? WIRE_ICMP : WIRE_ICMP6))
@@ -250,6 +276,20 @@ static void give_back(tern *s, const tern_pkt *pkt)
     void *cookie = pkt->cookie;
     if (s->cfg.release != NULL)
         s->cfg.release(s->cfg.user, &cookie, 1);
+}
+
+/* Datagrams that have waited too long for the rest of them. */
+void stack_fragments_advance(tern *s, uint32_t max)
+{
+    struct frag *f;
+    while (max-- > 0 && (f = frag_due(&s->frags, s->tcp.now)) != NULL) {
+        uint8_t quote[FRAG_QUOTE];
+        size_t len = frag_quote(f, quote);
+        s->counters.drop[TERN_DROP_FRAGMENT_TIMEOUT]++;
+        if (len != 0)
+            icmp_error(s, f->iface, ICMP_REASSEMBLY_TIME, quote, len);
+        frag_free(&s->frags, f);
+    }
 }
 
 void tern_input(tern *s, tern_pkt *pkts, size_t n, uint64_t now)
@@ -267,14 +307,8 @@ void tern_input(tern *s, tern_pkt *pkts, size_t n, uint64_t now)
         for (size_t i = 0; i < m; i++) {
             const tern_pkt *pkt = &pkts[at + i];
             bool kept = false;
-            if (batch[i].tcp) {
-                enum tern_drop why = tcp_input(&s->tcp, &batch[i].seg);
-                kept = batch[i].seg.kept;
-                if (why != TERN_DROP_NONE)
-                    drop(s, pkt, &batch[i].ip, why);
-                if (batch[i].seg.advanced && s->iface[pkt->iface].conf.mac != NULL)
-                    link_confirm(s, &batch[i].seg);
-            }
+            if (batch[i].tcp)
+                kept = pass_on(s, pkt, &batch[i]);
             if (pkt->flags & TERN_PKT_DONATED && !kept)
                 give_back(s, pkt);
         }

@@ -20,6 +20,8 @@ void tern_config_default(tern_config *cfg)
         .routes_max = 256,
         .fastopen_peers_max = 256,
         .neighbors_max = 1024,
+        .fragments_max = 1024,
+        .fragment_bytes_max = (size_t)4 << 20,
         .sources_max = 16384,
         .rules_max = 1024,
         .source_bits4 = 32,
@@ -65,18 +67,20 @@ static bool config_ok(const tern_config *cfg)
            cfg->listeners_max != 0 && cfg->listeners_max <= UINT16_MAX && cfg->ifaces_max != 0 &&
            cfg->ifaces_max <= PATHS_MAX && cfg->addrs_max != 0 && cfg->addrs_max < 1u << 24 &&
            cfg->routes_max != 0 && cfg->routes_max < 1u << 20 && cfg->neighbors_max != 0 &&
-           cfg->neighbors_max < 1u << 20 && cfg->output_max != 0 && cfg->output_max < UINT16_MAX &&
-           cfg->replies_max != 0 && cfg->advance_max != 0 && cfg->buf_bytes_max >= PAGE_SIZE &&
-           cfg->rcvbuf != 0 && cfg->sndbuf != 0 && cfg->rcvbuf <= cfg->rcvbuf_max &&
-           cfg->rcvbuf_max <= 1u << 30 && cfg->sndbuf <= cfg->sndbuf_max &&
-           cfg->sndbuf_max <= 1u << 30 && cfg->ttl != 0 && cfg->rto_min != 0 &&
-           cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min && cfg->delack < NS_PER_S / 2 &&
-           cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 && cfg->fin_wait2 <= DURATION_MAX &&
-           cfg->hold <= DURATION_MAX && cfg->ecn <= ECN_CONFIG_MAX && cfg->ecn_option <= 3 &&
-           cfg->idle <= DURATION_MAX && cfg->rto_max <= DURATION_MAX &&
-           cfg->rto_initial <= DURATION_MAX && cfg->cookies <= TERN_COOKIES_NEVER &&
-           cfg->sources_max != 0 && cfg->sources_max < 1u << 24 && cfg->rules_max != 0 &&
-           cfg->rules_max < UINT16_MAX && cfg->source_bits4 <= 32 && cfg->source_bits6 <= 128;
+           cfg->neighbors_max < 1u << 20 && cfg->fragments_max != 0 &&
+           cfg->fragments_max < 1u << 20 && cfg->fragment_bytes_max >= UINT16_MAX &&
+           cfg->output_max != 0 && cfg->output_max < UINT16_MAX && cfg->replies_max != 0 &&
+           cfg->advance_max != 0 && cfg->buf_bytes_max >= PAGE_SIZE && cfg->rcvbuf != 0 &&
+           cfg->sndbuf != 0 && cfg->rcvbuf <= cfg->rcvbuf_max && cfg->rcvbuf_max <= 1u << 30 &&
+           cfg->sndbuf <= cfg->sndbuf_max && cfg->sndbuf_max <= 1u << 30 && cfg->ttl != 0 &&
+           cfg->rto_min != 0 && cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min &&
+           cfg->delack < NS_PER_S / 2 && cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 &&
+           cfg->fin_wait2 <= DURATION_MAX && cfg->hold <= DURATION_MAX &&
+           cfg->ecn <= ECN_CONFIG_MAX && cfg->ecn_option <= 3 && cfg->idle <= DURATION_MAX &&
+           cfg->rto_max <= DURATION_MAX && cfg->rto_initial <= DURATION_MAX &&
+           cfg->cookies <= TERN_COOKIES_NEVER && cfg->sources_max != 0 &&
+           cfg->sources_max < 1u << 24 && cfg->rules_max != 0 && cfg->rules_max < UINT16_MAX &&
+           cfg->source_bits4 <= 32 && cfg->source_bits6 <= 128;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
@@ -89,6 +93,10 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
     key.k1 = siphash24(&seed, "of shards", 9);
     struct siphash_key by_neighbor = {.k0 = siphash24(&seed, "neighbours", 10),
                                       .k1 = siphash24(&seed, "of links", 8)};
+    struct siphash_key by_fragment = {.k0 = siphash24(&seed, "fragments", 9),
+                                      .k1 = siphash24(&seed, "of datagrams", 12)};
+    s->icmp_key.k0 = siphash24(&seed, "errors", 6);
+    s->icmp_key.k1 = siphash24(&seed, "of icmp", 7);
     struct tcp_host host = {.context = s,
                             .reply = stack_reply,
                             .icmp_error = stack_icmp_error,
@@ -99,6 +107,7 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
         !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max))
         return TERN_ENOMEM;
     neigh_init(&s->neighbors, &s->mem, &by_neighbor, cfg->neighbors_max);
+    frag_init(&s->frags, &s->chunks, &by_fragment, cfg->fragments_max, cfg->fragment_bytes_max);
     pool_init(&s->outrecs, &s->mem, sizeof(struct outrec), cfg->output_max);
     s->chunks.release = cfg->release;
     s->chunks.release_user = cfg->user;
@@ -134,6 +143,7 @@ void tern_free(tern *s)
         }
     tcp_destroy(&s->tcp);
     pool_destroy(&s->outrecs);
+    frag_destroy(&s->frags);
     neigh_destroy(&s->neighbors);
     ip_table_destroy(&s->ip);
     addrs_destroy(&s->addrs);
@@ -211,6 +221,7 @@ int tern_iface_remove(tern *s, int id)
     link_forget(s, (uint8_t)id);
     stack_flush(s, (uint8_t)id);
     ip_iface_forget(&s->ip, (uint8_t)id);
+    frag_forget(&s->frags, (uint8_t)id);
     s->tcp.route_generation++;
     s->iface[id].used = false;
     s->blocked_mask &= ~((uint64_t)1 << id);
@@ -268,6 +279,7 @@ void tern_advance(tern *s, uint64_t now)
     tcp_now(&s->tcp, now);
     tcp_advance(&s->tcp, s->cfg.advance_max);
     link_advance(s, s->cfg.advance_max);
+    stack_fragments_advance(s, s->cfg.advance_max);
 }
 
 size_t tern_events(tern *s, tern_event *ev, size_t max) { return tcp_events(&s->tcp, ev, max); }
@@ -279,5 +291,6 @@ uint64_t tern_next_timeout(const tern *s)
     if (s->tcp.ev_head != 0 || ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
         return 0;
     uint64_t next = min_u64(tcp_next(&s->tcp), neigh_next(&s->neighbors));
+    next = min_u64(next, frag_next(&s->frags));
     return s->starved != 0 ? min_u64(next, s->starved) : next;
 }

@@ -3,6 +3,8 @@
 #define TERN_STACK_STACK_H
 
 #include "base/cksum.h"
+#include "base/siphash.h"
+#include "ip/frag.h"
 #include "ip/neigh.h"
 #include "ip/route.h"
 #include "tcp/tcp.h"
@@ -15,6 +17,7 @@ enum {
     IP_ROOM = 56,
     HEADER_MAX = IP_ROOM + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
     INPUT_BATCH = 16, /* packets looked at ahead, so that their connections are in the cache */
+    ICMP_PEERS = 256, /* destinations whose ICMP errors are counted apart */
     PULL_UP = 256,    /* headers of a packet whose first piece is shorter than them */
 };
 
@@ -55,6 +58,11 @@ struct tern {
     struct addrs addrs;
     struct ip_table ip;
     struct neigh_table neighbors;
+    struct frag_table frags;
+    struct siphash_key icmp_key;
+    uint64_t icmp_count;            /* errors that were thought of: makes the limits random */
+    uint64_t icmp_all;              /* buckets of icmp.c: the common one, */
+    uint64_t icmp_peer[ICMP_PEERS]; /* and those of destinations, by their hashes */
     struct tcp tcp;
     struct cksum_ops cksum;
     struct tcp_tuple hashed; /* the tuple last looked up, */
@@ -74,8 +82,6 @@ void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t ifac
                       uint8_t code, uint32_t seq);
 enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t iface);
 int stack_route(void *context, const uint8_t remote[16], uint8_t *iface);
-/* Answers an echo request of `len` bytes of ICMP. */
-void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);
 /* Drops all that waits for an interface. */
 void stack_flush(tern *s, uint8_t iface);
 
@@ -101,9 +107,17 @@ void link_advance(tern *s, uint32_t max);
 /* Forgets who is behind an interface, and what waits for them. */
 void link_forget(tern *s, uint8_t iface);
 
-/* Bytes of a packet that may lie in several pieces. */
-void stack_copy_out(const tern_pkt *pkt, size_t skip, size_t len, uint8_t *to);
-/* Their checksum. */
+/* icmp.c: answers an echo request of `len` bytes of ICMP. */
+void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);
+/* Tells who sent the packet `quote`, of which so many bytes are there, what became of it; not too
+ * often. */
+enum icmp_error_kind { ICMP_REASSEMBLY_TIME, ICMP_PORT_UNREACHABLE };
+void icmp_error(tern *s, uint8_t iface, enum icmp_error_kind kind, const uint8_t *quote,
+                size_t len);
+
+/* input.c */
+void stack_fragments_advance(tern *s, uint32_t max);
+/* The checksum of bytes of a packet that may lie in several pieces. */
 uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, uint64_t sum);
 
 /* A handle's object: > 0 its index, or a negative error. */

@@ -13,8 +13,10 @@ enum {
     OPT4_LSRR = 131,
     OPT4_SSRR = 137,
     IP4_DF = 0x4000,
+    IP4_MF = 0x2000,
     IP4_MF_AND_OFFSET = 0x3fff,
     IP6_MORE_AND_OFFSET = 0xfff9,
+    IP6_OFFSET = 0xfff8,
 };
 
 /* ---- IPv4 ------------------------------------------------------------------------------------ */
@@ -77,7 +79,13 @@ static enum tern_drop ip4_read(const uint8_t *p, size_t have, size_t total, stru
     out->header_len = (uint16_t)header_len;
     out->payload_len = (uint16_t)(total_len - header_len);
     out->l4_proto_off = 9;
-    out->fragment = (load_be16(p + 6) & IP4_MF_AND_OFFSET) != 0;
+    uint16_t frag = load_be16(p + 6) & IP4_MF_AND_OFFSET;
+    out->fragment = frag != 0;
+    if (UNLIKELY(frag != 0)) {
+        out->frag_id = load_be16(p + 4);
+        out->frag_off = (uint16_t)(frag << 3);
+        out->frag_more = (frag & IP4_MF) != 0;
+    }
     ip4_address(out->src, p + 12);
     ip4_address(out->dst, p + 16);
     if (UNLIKELY(header_len > WIRE_IP4_HEADER))
@@ -114,8 +122,8 @@ struct ip6_walk {
     size_t named_at;  /* and the byte here says so */
 };
 
-/* One extension header; `*fragment` is set when it says that the rest is a piece. */
-static enum tern_drop ip6_extension(struct ip6_walk *w, bool *fragment)
+/* One extension header; `out` is told when it says that the rest is a piece. */
+static enum tern_drop ip6_extension(struct ip6_walk *w, struct wire_ip *out)
 {
     const uint8_t *p = w->p + w->at;
     size_t left = min_size(w->end, w->have) - w->at;
@@ -128,7 +136,10 @@ static enum tern_drop ip6_extension(struct ip6_walk *w, bool *fragment)
     switch (w->next) {
     case WIRE_EXT_FRAGMENT:
         /* offset 0 and no more to come: a whole packet, treated as such (RFC 6946 4) */
-        *fragment = (load_be16(p + 2) & IP6_MORE_AND_OFFSET) != 0;
+        out->fragment = (load_be16(p + 2) & IP6_MORE_AND_OFFSET) != 0;
+        out->frag_off = load_be16(p + 2) & IP6_OFFSET;
+        out->frag_more = p[3] & 1;
+        out->frag_id = load_be32(p + 4);
         break;
     case WIRE_EXT_ROUTING:
         /* One that has been travelled to its end says nothing more. Otherwise: type 0 is
@@ -145,15 +156,15 @@ static enum tern_drop ip6_extension(struct ip6_walk *w, bool *fragment)
     return drop;
 }
 
-static enum tern_drop ip6_walk(struct ip6_walk *w, bool *fragment)
+static enum tern_drop ip6_walk(struct ip6_walk *w, struct wire_ip *out)
 {
-    for (uint32_t count = 0; wire_ip6_extension(w->next) && !*fragment; count++) {
+    for (uint32_t count = 0; wire_ip6_extension(w->next) && !out->fragment; count++) {
         /* hop-by-hop options stand first or not at all (RFC 8200 4.1) */
         if (w->next == WIRE_EXT_HOP_BY_HOP && w->at != WIRE_IP6_HEADER)
             return TERN_DROP_IP_EXT_HEADER;
         if (count == WIRE_EXT_MAX)
             return TERN_DROP_IP_EXT_HEADER;
-        enum tern_drop drop = ip6_extension(w, fragment);
+        enum tern_drop drop = ip6_extension(w, out);
         if (drop != TERN_DROP_NONE)
             return drop;
         if (w->at - WIRE_IP6_HEADER > WIRE_EXT_BYTES)
@@ -176,7 +187,7 @@ static enum tern_drop ip6_read(const uint8_t *p, size_t have, size_t total, stru
         return TERN_DROP_SHORT;
     out->fragment = false;
     if (UNLIKELY(wire_ip6_extension(w.next))) {
-        enum tern_drop drop = ip6_walk(&w, &out->fragment);
+        enum tern_drop drop = ip6_walk(&w, out);
         if (drop != TERN_DROP_NONE)
             return drop;
     }
@@ -258,6 +269,28 @@ size_t wire_ip_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow)
     TERN_ASSERT(ip->version == 6);
     ip6_put(p, &out, flow);
     return WIRE_IP6_HEADER;
+}
+
+size_t wire_frag_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow)
+{
+    struct wire_ip first = *ip;
+    if (ip->version == 6) {
+        uint8_t *q = p + WIRE_IP6_HEADER;
+        first.proto = WIRE_EXT_FRAGMENT;
+        first.payload_len += WIRE_FRAG_HEADER - WIRE_IP6_HEADER;
+        (void)wire_ip_write(p, &first, flow);
+        store_be16(q, (uint16_t)(ip->proto << 8));
+        store_be16(q + 2, ip->frag_off | ip->frag_more);
+        store_be32(q + 4, ip->frag_id);
+        return WIRE_FRAG_HEADER;
+    }
+    (void)wire_ip_write(p, &first, flow);
+    store_be16(p + 4, (uint16_t)ip->frag_id);
+    store_be16(p + 6, (uint16_t)(ip->frag_off >> 3 | (ip->frag_more ? IP4_MF : 0)));
+    store_be16(p + 10, 0);
+    uint16_t check = cksum_finish(cksum_portable(p, WIRE_IP4_HEADER, 0));
+    memcpy(p + 10, &check, 2);
+    return WIRE_IP4_HEADER;
 }
 
 uint64_t wire_pseudo_sum(const uint8_t src[16], const uint8_t dst[16], uint8_t proto, uint32_t len)

@@ -31,7 +31,10 @@ struct wire_ip {
     uint16_t header_len;   /* with options or extension headers */
     uint16_t payload_len;  /* by the header; link padding is outside of it */
     uint16_t l4_proto_off; /* where the byte stands that names `proto`: for ICMP's pointer */
-    bool fragment;         /* a real fragment (an atomic one, RFC 6946, is not) */
+    bool fragment;         /* a real fragment (an atomic one, RFC 6946, is not), ... */
+    bool frag_more;        /* ... after which more come, */
+    uint16_t frag_off;     /* whose payload begins at this byte of the datagram's */
+    uint32_t frag_id;
 };
 
 /* Reads the IP header, options and extension headers. `p` holds `have` contiguous bytes of a packet
@@ -55,7 +58,13 @@ static inline bool wire_ip6_extension(uint8_t next)
  * set, ID 0 (RFC 6864), checksum filled in. IPv6: the flow label is `flow` (20 bits; RFC 6437). */
 size_t wire_ip_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow);
 
-/* The same from addresses that lie elsewhere, right before what they are the header of. */
+/* The same for a fragment: `more`, offset and ID as in `ip`, DF not set; IPv6's has a fragment
+ * header behind its own. Returns the length of both, at most WIRE_FRAG_HEADER. */
+enum { WIRE_FRAG_HEADER = WIRE_IP6_HEADER + 8 };
+size_t wire_frag_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow);
+
+/* As wire_ip_write(), from addresses that lie elsewhere, right before what they are the header
+ * of. */
 struct wire_ip_out {
     const uint8_t *src, *dst; /* 16 bytes each */
     uint8_t proto, ttl, tos;
