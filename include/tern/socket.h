@@ -48,6 +48,7 @@ typedef struct tern_sockets_tune {
     uint32_t ip_port_first, ip_port_last; /* ip_local_port_range */
     uint32_t ip_default_ttl;
     bool bindv6only;
+    bool bsd;              /* buffers are as large as asked for; accept() passes O_NONBLOCK on */
     uint32_t tcp_fastopen; /* 1: client, 2: server, and Linux's further bits */
 } tern_sockets_tune;
 

@@ -133,10 +133,21 @@ typedef struct {
 
 struct tern_trace; /* tern/trace.h */
 
-enum {                              /* tern_config.features: what a connection may negotiate */
+enum {                              /* tern_config.features: what a connection may do */
        TERN_FEATURE_TIMESTAMPS = 1, /* RFC 7323 */
        TERN_FEATURE_WSCALE = 2,     /* RFC 7323 */
        TERN_FEATURE_SACK = 4,       /* RFC 2018 */
+       TERN_FEATURE_DSACK = 8,      /* report duplicates: RFC 2883 */
+       TERN_FEATURE_PROBE = 16,     /* tail loss: RFC 8985 7 */
+       TERN_FEATURE_FRTO = 32,      /* RFC 5682 */
+       TERN_FEATURE_PMTUD = 64,     /* RFC 1191, RFC 8201 */
+};
+
+/* Where the RFCs leave room stacks have habits, which peers and tests know. */
+enum tern_style {
+    TERN_STYLE_LINUX,
+    TERN_STYLE_BSD, /* FreeBSD's: order of options on SYN, windows to the byte, a delayed
+                     * acknowledgement from the first segment on, timeouts, close() */
 };
 
 /* When a SYN is answered with a cookie, by which nothing is remembered of it (RFC 4987 3.6). MSS
@@ -176,6 +187,10 @@ typedef struct tern_config {
 
     /* the wire; no duration above 4 hours */
     uint32_t features;
+    uint8_t style;               /* enum tern_style */
+    uint8_t iw;                  /* initial window, segments; 0: that of RFC 6928 */
+    uint16_t reordering;         /* so many duplicates are no loss yet, at first */
+    uint16_t mss_offer;          /* the largest segment to ask for; 0: by the MTU */
     uint32_t rcvbuf, rcvbuf_max; /* receive buffer at first, and the most autotuning gives */
     uint32_t sndbuf, sndbuf_max; /* send buffer at first, and the most autotuning gives */
     uint64_t rto_initial, rto_min, rto_max; /* RFC 6298 */

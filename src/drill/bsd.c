@@ -29,8 +29,13 @@ static const struct bsd_name {
     {"net.inet.tcp.ecn.enable", "net.ipv4.tcp_ecn", ECN},
     {"net.inet.tcp.cc.algorithm", "net.ipv4.tcp_congestion_control", CC},
     {"net.inet.tcp.initcwnd_segments", "route.initcwnd", SAME},
-    {"net.inet.tcp.sendspace", "net.ipv4.tcp_wmem", SPACE},
-    {"net.inet.tcp.recvspace", "net.ipv4.tcp_rmem", SPACE},
+    {"net.inet.tcp.sendspace", "bsd.sendspace", SAME},
+    {"net.inet.tcp.recvspace", "bsd.recvspace", SAME},
+    {"kern.ipc.maxsockbuf", "bsd.maxsockbuf", SAME},
+    {"net.inet.tcp.delayed_ack", "bsd.delayed_ack", SAME},
+    {"net.inet.tcp.delacktime", "bsd.delacktime", SAME},
+    {"net.inet.tcp.msl", "bsd.msl", SAME},
+    {"net.inet.tcp.rexmit_initial", "bsd.rexmit_initial", SAME},
     {"net.inet.tcp.sendbuf_max", "net.ipv4.tcp_wmem", MOST},
     {"net.inet.tcp.recvbuf_max", "net.ipv4.tcp_rmem", MOST},
     {"net.inet.tcp.recvbuf_auto", "net.ipv4.tcp_moderate_rcvbuf", SAME},
@@ -38,7 +43,7 @@ static const struct bsd_name {
     {"net.inet.tcp.keepidle", "net.ipv4.tcp_keepalive_time", MS_S},
     {"net.inet.tcp.keepintvl", "net.ipv4.tcp_keepalive_intvl", MS_S},
     {"net.inet.tcp.keepcnt", "net.ipv4.tcp_keepalive_probes", SAME},
-    {"net.inet.tcp.finwait2_timeout", "net.ipv4.tcp_fin_timeout", MS_S},
+    {"net.inet.tcp.finwait2_timeout", "bsd.finwait2_timeout", SAME},
     {"net.inet.tcp.rexmit_min", "net.ipv4.tcp_rto_min_us", MS_US},
     {"net.inet.ip.ttl", "net.ipv4.ip_default_ttl", SAME},
     {"net.inet6.ip6.v6only", "net.ipv6.bindv6only", SAME},
@@ -48,7 +53,6 @@ static const struct bsd_name {
     K("net.inet.tcp.hostcache.enable") K("net.inet.tcp.hostcache.purgenow")
     K("net.inet.tcp.hostcache.purge") K("net.inet.tcp.hostcache.expire")
     K("net.inet.tcp.hostcache.cachelimit") K("net.inet.tcp.syncookies_only")
-    K("net.inet.tcp.delayed_ack") K("net.inet.tcp.delacktime") K("net.inet.tcp.msl")
     K("net.inet.tcp.mssdflt") K("net.inet.tcp.v6mssdflt") K("net.inet.tcp.minmss")
     K("net.inet.tcp.blackhole") K("net.inet.tcp.drop_synfin") K("net.inet.tcp.rfc3042")
     K("net.inet.tcp.rfc3390") K("net.inet.tcp.rfc3465") K("net.inet.tcp.rfc6675_pipe")
@@ -59,7 +63,7 @@ static const struct bsd_name {
     K("net.inet.tcp.insecure_rst") K("net.inet.tcp.insecure_syn") K("net.inet.tcp.insecure_ack")
     K("net.inet.tcp.icmp_may_rst") K("net.inet.tcp.always_keepalive") K("net.inet.tcp.keepinit")
     K("net.inet.tcp.maxtcptw") K("net.inet.tcp.persmin") K("net.inet.tcp.persmax")
-    K("net.inet.tcp.retries") K("net.inet.tcp.rexmit_initial") K("net.inet.tcp.rexmit_slop")
+    K("net.inet.tcp.retries") K("net.inet.tcp.rexmit_slop")
     K("net.inet.tcp.log_in_vain") K("net.inet.tcp.log_debug") K("net.inet.tcp.ts_offset_per_conn")
     K("net.inet.tcp.reass.maxqueuelen") K("net.inet.tcp.reass.maxsegments")
     K("net.inet.tcp.reass.new_limit") K("net.inet.tcp.functions_default")
@@ -71,7 +75,7 @@ static const struct bsd_name {
     K("net.inet.tcp.sack.revised") K("net.inet.tcp.sack.lrd") K("net.inet.tcp.sack.tso")
     K("net.inet.tcp.sack_attack.force_detection") K("net.inet.tcp.pcap_packets")
     K("net.inet.tcp.per_cpu_timers") K("net.inet.tcp.map_limit") K("net.inet.tcp.split_limit")
-    K("net.inet.tcp.require_unique_port") K("net.inet.tcp.nolocaltimewait_")
+    K("net.inet.tcp.require_unique_port")
     K("net.inet.tcp.ecn.maxretries") K("net.inet.tcp.ecn.option") K("net.inet.tcp.msl_local")
     K("net.inet.tcp.pmtud_blackhole_detection") K("net.inet.tcp.pmtud_blackhole_mss")
     K("net.inet.tcp.v6pmtud_blackhole_mss") K("net.inet.tcp.cc.abe")
@@ -88,7 +92,7 @@ static const struct bsd_name {
     K("net.inet.tcp.syncache.rst_on_sock_fail") K("net.inet.tcp.syncache.see_other")
     K("net.inet.icmp.icmplim") K("net.inet.icmp.icmplim_jitter") K("net.inet6.icmp6.errppslimit")
     K("net.inet.ip.random_id") K("net.inet.ip.portrange.first") K("net.inet.ip.portrange.last")
-    K("net.inet6.ip6.rfc6204w3") K("net.inet6.ip6.hlim") K("kern.ipc.maxsockbuf")
+    K("net.inet6.ip6.rfc6204w3") K("net.inet6.ip6.hlim")
     K("kern.ipc.somaxconn") K("kern.ipc.soacceptqueue") K("kern.timecounter.alloweddeviation")
     K("kern.eventtimer.periodic") K("kern.hz") K("security.bsd.see_other_uids")
 #undef K

@@ -19,6 +19,7 @@ struct drill_names {
     const struct drill_define *defines;
     int live_fd[DRILL_FDS_MAX]; /* of the script's descriptors; -1: none */
     enum drill_family family;
+    bool bsd;                      /* numbers are FreeBSD's */
     uint8_t local[16], remote[16]; /* what ... stands for in bind() and connect() */
     uint16_t bind_port, connect_port;
     int64_t tolerance; /* ns, of times in messages */

@@ -170,6 +170,8 @@ bool play_code(struct play *p, const struct drill_event *e)
         p->sut->ops->call(p->sut, DRILL_NR_getsockopt, args);
         if (p->sut->ops->result(p->sut) == 0)
             looking.info = info;
+        if (p->names.bsd)
+            drill_tcp_info_bsd(info);
     }
     p->code.lookup = look_up;
     p->code.user = &looking;

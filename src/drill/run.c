@@ -193,7 +193,7 @@ static void find_profile(struct play *p)
             continue;
         for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
             if (strstr(e->text, marks[i]))
-                drill_settings_set(&p->settings, "drill.profile", "freebsd");
+                p->names.bsd = drill_settings_set(&p->settings, "drill.profile", "freebsd");
     }
 }
 

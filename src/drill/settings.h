@@ -135,6 +135,15 @@
     X("route.reordering", "0", USED)                                                               \
     X("route.features", "0", USED)                                                                 \
     X("route.fastopen_no_cookie", "0", USED)                                                       \
+    /* of FreeBSD only, in its units */                                                            \
+    X("bsd.maxsockbuf", "2097152", USED)                                                           \
+    X("bsd.sendspace", "32768", USED)                                                              \
+    X("bsd.recvspace", "65536", USED)                                                              \
+    X("bsd.delayed_ack", "1", USED)                                                                \
+    X("bsd.delacktime", "40", USED)                                                                \
+    X("bsd.msl", "30000", USED)                                                                    \
+    X("bsd.rexmit_initial", "1000", USED)                                                          \
+    X("bsd.finwait2_timeout", "60000", USED)                                                       \
     /* what kind of host it is: linux or freebsd */                                                \
     X("drill.profile", "linux", USED)
 

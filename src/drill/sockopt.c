@@ -141,15 +141,18 @@ static bool info_check(struct drill_calling *c, const struct drill_expr *e, cons
     return true;
 }
 
-static bool struct_check(struct drill_calling *c, const struct drill_expr *e, const char *p)
+static bool struct_check(struct drill_calling *c, const struct drill_expr *e, char *p)
 {
     if (is_time(c)) {
         struct timeval tv;
         memcpy(&tv, p, sizeof(tv));
         return call_check(c, e, "tv_sec", tv.tv_sec) && call_check(c, e, "tv_usec", tv.tv_usec);
     }
-    if (is(c, LEVEL_TCP, OPT_TCP_INFO))
+    if (is(c, LEVEL_TCP, OPT_TCP_INFO)) {
+        if (c->names->bsd)
+            drill_tcp_info_bsd(p);
         return info_check(c, e, p);
+    }
     if (is(c, LEVEL_SOCKET, OPT_LINGER)) {
         int v[2];
         memcpy(v, p, sizeof(v));
@@ -161,7 +164,7 @@ static bool struct_check(struct drill_calling *c, const struct drill_expr *e, co
 
 bool call_option_check(struct drill_calling *c, const struct drill_expr *e, size_t at)
 {
-    const char *p = (const char *)c->args[at];
+    char *p = (char *)c->args[at];
     int len = *(const int *)c->args[at + 1], i = 0;
     if (e->kind == EXPR_STRUCT)
         return struct_check(c, e, p);

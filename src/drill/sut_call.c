@@ -1,8 +1,12 @@
 /* sut_call.c - the calls of a script as calls of the stack's sockets. */
 #include "drill/sut_config.h"
+#include "drill/symbols.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static void *ptr(intptr_t v) { return (void *)v; }
 
@@ -76,6 +80,20 @@ static int64_t file_call(tern_sockets *p, enum drill_nr nr, const intptr_t a[6])
     }
 }
 
+/* Options that FreeBSD alone has: which of its stacks and logs to use says nothing here. */
+static int64_t set_bsd_option(tern_sockets *p, const intptr_t a[6])
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+    int err = tern_socket_getsockopt(p, (int)a[0], SOL_SOCKET, SO_TYPE, &type, &len);
+    if (err < 0)
+        return err;
+    if (a[2] == DRILL_TCP_NOPUSH)
+        return tern_socket_setsockopt(p, (int)a[0], IPPROTO_TCP, TCP_CORK, ptr(a[3]),
+                                      (socklen_t)a[4]);
+    return 0;
+}
+
 int64_t sut_tern_call(tern_sockets *p, enum drill_nr nr, const intptr_t a[6])
 {
     int fd = (int)a[0];
@@ -103,6 +121,8 @@ int64_t sut_tern_call(tern_sockets *p, enum drill_nr nr, const intptr_t a[6])
     case DRILL_NR_getsockopt:
         return tern_socket_getsockopt(p, fd, (int)a[1], (int)a[2], ptr(a[3]), ptr(a[4]));
     case DRILL_NR_setsockopt:
+        if (a[2] >= DRILL_BSD && tern_sockets_tuning(p)->bsd)
+            return set_bsd_option(p, a);
         return tern_socket_setsockopt(p, fd, (int)a[1], (int)a[2], ptr(a[3]), (socklen_t)a[4]);
     default:
         return file_call(p, nr, a);

@@ -27,10 +27,15 @@ static void features(tern_config *cfg, const struct drill_settings *s)
         uint32_t bit;
     } map[] = {{"net.ipv4.tcp_timestamps", TERN_FEATURE_TIMESTAMPS},
                {"net.ipv4.tcp_window_scaling", TERN_FEATURE_WSCALE},
-               {"net.ipv4.tcp_sack", TERN_FEATURE_SACK}};
+               {"net.ipv4.tcp_sack", TERN_FEATURE_SACK},
+               {"net.ipv4.tcp_dsack", TERN_FEATURE_DSACK},
+               {"net.ipv4.tcp_frto", TERN_FEATURE_FRTO},
+               {"net.ipv4.tcp_early_retrans", TERN_FEATURE_PROBE}};
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
         if (drill_settings_number(s, map[i].name, 0) == 0)
             cfg->features &= ~map[i].bit;
+    if (drill_settings_number(s, "net.ipv4.ip_no_pmtu_disc", 0) != 0)
+        cfg->features &= ~(uint32_t)TERN_FEATURE_PMTUD;
 }
 
 /* What there is none of is CUBIC. */
@@ -41,6 +46,36 @@ static const tern_cc_ops *algorithm(const char *name)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];
     return &tern_cc_cubic;
+}
+
+static bool is_bsd(const struct drill_settings *s)
+{
+    return strcmp(drill_settings_get(s, "drill.profile"), "freebsd") == 0;
+}
+
+/* What FreeBSD does otherwise. */
+static void bsd_config(tern_config *cfg, const struct drill_settings *s)
+{
+    bool named = drill_settings_given(s, "net.ipv4.tcp_congestion_control");
+    cfg->style = TERN_STYLE_BSD;
+    cfg->features &= ~(uint32_t)(TERN_FEATURE_PROBE | TERN_FEATURE_FRTO);
+    cfg->rcvbuf_max = u32(s, "bsd.maxsockbuf");
+    cfg->rcvbuf = u32(s, "bsd.recvspace");
+    cfg->rcvbuf = cfg->rcvbuf < cfg->rcvbuf_max ? cfg->rcvbuf : cfg->rcvbuf_max;
+    cfg->sndbuf = u32(s, "bsd.sendspace");
+    cfg->sndbuf_max = u32(s, "bsd.maxsockbuf");
+    cfg->delack = u32(s, "bsd.delayed_ack") != 0 ? u32(s, "bsd.delacktime") * MS : 0;
+    cfg->msl = u32(s, "bsd.msl") * MS;
+    cfg->rto_initial = u32(s, "bsd.rexmit_initial") * MS;
+    cfg->fin_wait2 = u32(s, "bsd.finwait2_timeout") * MS;
+    cfg->syn_linear = 0;
+    cfg->tso_segs_min = 0;
+    cfg->lazy_acks = false;
+    cfg->syn_retries = 12;
+    if (!drill_settings_given(s, "net.ipv4.tcp_synack_retries"))
+        cfg->synack_retries = 3;
+    if (!named)
+        cfg->cc = &tern_cc_cubic;
 }
 
 const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
@@ -76,6 +111,11 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->idle_restart = u32(s, "net.ipv4.tcp_slow_start_after_idle") != 0;
     cfg->lazy_acks = true;
     cfg->stats = true;
+    cfg->iw = u8(s, "route.initcwnd");
+    cfg->mss_offer = (uint16_t)u32(s, "route.advmss");
+    cfg->reordering = (uint16_t)u32(s, "net.ipv4.tcp_reordering");
+    if (is_bsd(s))
+        bsd_config(cfg, s);
     return NULL;
 }
 
@@ -123,6 +163,7 @@ const char *sut_tern_retune(tern *stack, tern_sockets_tune *t, const struct dril
     t->ip_port_last = (uint32_t)drill_settings_number(s, "net.ipv4.ip_local_port_range", 1);
     t->ip_default_ttl = u32(s, "net.ipv4.ip_default_ttl");
     t->bindv6only = u32(s, "net.ipv6.bindv6only") != 0;
+    t->bsd = is_bsd(s);
     t->tcp_fastopen = u32(s, "net.ipv4.tcp_fastopen");
     if (drill_settings_number(s, "route.fastopen_no_cookie", 0) != 0)
         t->tcp_fastopen |= 4 | 0x200;

@@ -255,7 +255,8 @@ static const struct drill_sut_ops ops = {now,    pass,    inject,  take,     cal
 static int add_link(struct sut *t)
 {
     static const uint8_t any4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, any6[16];
-    tern_iface iface = {.mtu = t->setup.mtu,
+    uint32_t mtu = (uint32_t)drill_settings_number(t->setup.settings, "route.mtu", 0);
+    tern_iface iface = {.mtu = mtu != 0 && mtu < t->setup.mtu ? mtu : t->setup.mtu,
                         .gso_max = 65535,
                         .caps = TERN_CAP_CSUM | TERN_CAP_TSO4 | TERN_CAP_TSO6};
     bool v4 = t->setup.family != DRILL_IPV6;

@@ -40,6 +40,7 @@ static const char *const bits[] = {
 };
 
 enum { FIELDS = sizeof(fields) / sizeof(fields[0]), BIT_FIELDS = sizeof(bits) / sizeof(bits[0]) };
+#define BSD_SSTHRESH ((uint32_t)65535 << 14)
 _Static_assert(sizeof(info_t) <= DRILL_TCP_INFO_SIZE, "room for TCP_INFO");
 
 const char *drill_tcp_info_name(size_t n)
@@ -97,4 +98,15 @@ bool drill_tcp_info_field(const void *info, const char *name, int64_t *value)
         return true;
     }
     return bit_field(info, name, value);
+}
+
+/* A threshold that was never set is the largest window there can be: 65535 << 14. */
+void drill_tcp_info_bsd(void *data)
+{
+    info_t info;
+    memcpy(&info, data, sizeof(info));
+    uint64_t threshold = (uint64_t)info.tcpi_snd_ssthresh * info.tcpi_snd_mss;
+    info.tcpi_snd_cwnd *= info.tcpi_snd_mss;
+    info.tcpi_snd_ssthresh = threshold < BSD_SSTHRESH ? (uint32_t)threshold : BSD_SSTHRESH;
+    memcpy(data, &info, sizeof(info));
 }

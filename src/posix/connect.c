@@ -300,6 +300,8 @@ static int accept_from(struct sock *sk, void *addr, socklen_t *len, int flags)
     int fd = fd_reserve(p);
     if (fd < 0)
         return fd;
+    if (p->tune.bsd && sk->file.flags & O_NONBLOCK)
+        flags |= SOCK_NONBLOCK;
     struct sock *c = child(sk, flags);
     int err = c != NULL ? take(sk, c) : -ENFILE;
     if (err == 0 && addr != NULL)

@@ -103,34 +103,36 @@ void opts_apply(struct sock *sk)
 
 /* ---- buffers --------------------------------------------------------------------------------- */
 
-static int doubled(int value, uint32_t most, int least)
+static int doubled(const struct sock *sk, int value, uint32_t most, int least)
 {
     int64_t n = value < 0 || (uint32_t)value > most ? (int64_t)most : value;
     n = n > INT_MAX / 2 ? INT_MAX / 2 : n;
+    if (sk->p->tune.bsd)
+        return (int)n;
     return 2 * n > least ? (int)(2 * n) : least;
 }
 
 int opts_set_sndbuf(struct sock *sk, int value)
 {
-    sk->opts.sndbuf = doubled(value, sk->p->tune.wmem_max, SNDBUF_LEAST);
+    sk->opts.sndbuf = doubled(sk, value, sk->p->tune.wmem_max, SNDBUF_LEAST);
     return 0;
 }
 
 int opts_set_rcvbuf(struct sock *sk, int value)
 {
-    sk->opts.rcvbuf = doubled(value, sk->p->tune.rmem_max, RCVBUF_LEAST);
+    sk->opts.rcvbuf = doubled(sk, value, sk->p->tune.rmem_max, RCVBUF_LEAST);
     return 0;
 }
 
 int opts_force_sndbuf(struct sock *sk, int value)
 {
-    sk->opts.sndbuf = doubled(value < 0 ? 0 : value, INT_MAX, SNDBUF_LEAST);
+    sk->opts.sndbuf = doubled(sk, value < 0 ? 0 : value, INT_MAX, SNDBUF_LEAST);
     return 0;
 }
 
 int opts_force_rcvbuf(struct sock *sk, int value)
 {
-    sk->opts.rcvbuf = doubled(value < 0 ? 0 : value, INT_MAX, RCVBUF_LEAST);
+    sk->opts.rcvbuf = doubled(sk, value < 0 ? 0 : value, INT_MAX, RCVBUF_LEAST);
     return 0;
 }
 

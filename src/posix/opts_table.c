@@ -239,7 +239,7 @@ static void apply_sndbuf(struct sock *sk)
 /* Half of what Linux counts in is its bookkeeping. A clamp is a smaller buffer. */
 static void apply_rcvbuf(struct sock *sk)
 {
-    int bytes = sk->opts.rcvbuf / 2, clamp = sk->opts.window_clamp;
+    int bytes = sk->opts.rcvbuf / (sk->p->tune.bsd ? 1 : 2), clamp = sk->opts.window_clamp;
 
     if (clamp != 0 && (bytes == 0 || clamp < bytes))
         bytes = clamp;

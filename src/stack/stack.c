@@ -30,7 +30,10 @@ void tern_config_default(tern_config *cfg)
         .replies_max = 1024,
         .advance_max = 4096,
         .buf_bytes_max = (size_t)256 << 20,
-        .features = TERN_FEATURE_TIMESTAMPS | TERN_FEATURE_WSCALE | TERN_FEATURE_SACK,
+        .features = TERN_FEATURE_TIMESTAMPS | TERN_FEATURE_WSCALE | TERN_FEATURE_SACK |
+                    TERN_FEATURE_DSACK | TERN_FEATURE_PROBE | TERN_FEATURE_FRTO |
+                    TERN_FEATURE_PMTUD,
+        .reordering = 3,
         .rcvbuf = 65536,
         .rcvbuf_max = 15728640,
         .sndbuf = 65536,

@@ -54,12 +54,26 @@ void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns)
     c->srtt_us8 = max_u32(c->srtt_us8, 8);
 }
 
+/* A minimum, and a slop on top, which the first SYN goes without. */
+static uint64_t rto_bsd(const struct tcp *t, const struct conn *c)
+{
+    const uint64_t slop = BSD_SLOP_MS * NS_PER_MS, initial = t->cfg->rto_initial;
+    bool syn = c->state < TERN_ESTABLISHED;
+    uint64_t rto = syn ? initial : initial - min_u64(slop, initial);
+    if (c->srtt_us8 != 0)
+        rto = (c->srtt_us8 / 8 + c->rttvar_us4) * NS_PER_US;
+    rto = max_u64(rto, BSD_RTO_MIN_MS * NS_PER_MS) << min_u32(c->backoff, 16);
+    return min_u64(rto + (syn && c->backoff == 0 ? 0 : slop), t->cfg->rto_max);
+}
+
 uint64_t rto_of(const struct tcp *t, const struct conn *c)
 {
     const tern_config *cfg = t->cfg;
     uint64_t rto = cfg->rto_initial;
     if (c->flags & CONN_SYN_LOST && c->state >= TERN_ESTABLISHED)
         rto = max_u64(rto, 3 * NS_PER_S); /* RFC 6298 5.7 */
+    if (bsd(t))
+        return rto_bsd(t, c);
     if (c->srtt_us8 != 0) /* the variance term, not the sum, has the minimum: as Linux does */
         rto = c->srtt_us8 / 8 * NS_PER_US + max_u64(c->rttvar_us4 * NS_PER_US, cfg->rto_min);
     return min_u64(rto << min_u32(c->backoff, 16), cfg->rto_max);

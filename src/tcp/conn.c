@@ -280,7 +280,7 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
         a->cc.state = a->cc_state;
     uint32_t mss = c->mss;
     /* IW10 (RFC 6928) for a new connection; else what it had before it froze */
-    a->cc.cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(c);
+    a->cc.cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(t, c);
     a->cc.ssthresh = c->ssthresh;
     ops->init(&a->cc, mss, t->now);
     if (c->cwnd != 0 && ops->thaw != NULL)
@@ -343,11 +343,11 @@ struct active *conn_thaw(struct tcp *t, struct conn *c)
     a->cc_state = state;
     a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
     a->rx_read = c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0);
-    a->quick = QUICK_ACKS;
+    a->quick = bsd(t) ? 0 : QUICK_ACKS;
     a->tune_seq = a->rx_read;
     a->tune_tick = a->used_tick = t->tick;
     a->sack_high = a->recover = a->snd_small = a->used_seq = c->snd_una;
-    a->reordering = DUPTHRESH;
+    a->reordering = t->cfg->reordering;
     a->reo_steps = 1;
     a->limited_tick = t->tick;
     conn_cc_start(t, c, a);
@@ -564,6 +564,8 @@ uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16
     uint32_t mss = mtu - headers;                                /* MUST-67 */
     if (mss_user != 0)
         mss = min_u32(mss, mss_user);
+    if (t->cfg->mss_offer != 0)
+        mss = min_u32(mss, t->cfg->mss_offer);
     return (uint16_t)min_u32(mss, UINT16_MAX);
 }
 

@@ -205,7 +205,7 @@ void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
     rate_sample(t, c, s, &ack);
     if (s->acked != 0)
         a->delivered_at = t->now;
-    bool progress = s->advanced || (a->reordering > DUPTHRESH && s->sacked);
+    bool progress = s->advanced || (a->reordering > t->cfg->reordering && s->sacked);
     ack.cwnd_limited = progress && limited(c, a);
     uint32_t cwnd = a->cc.cwnd;
     t->cc[c->cc]->on_ack(&a->cc, &ack);
@@ -223,7 +223,7 @@ void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
 static void shrink_unused(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
-    uint32_t used = max_u32(a->used_wnd, cwnd_initial(c));
+    uint32_t used = max_u32(a->used_wnd, cwnd_initial(t, c));
     if (a->phase == LOSS_OPEN && used < a->cc.cwnd && !(c->flags & CONN_WRITE_ARMED)) {
         a->cc.ssthresh = cwnd_ssthresh(a);
         set_cwnd(a, (a->cc.cwnd / 2 + used / 2) / c->mss * c->mss);
@@ -262,7 +262,7 @@ static void restart(struct tcp *t, struct conn *c, uint64_t silence)
 {
     struct active *a = c->active;
     uint64_t rto = rto_of(t, c);
-    uint32_t cwnd = a->cc.cwnd, least = min_u32(cwnd_initial(c), cwnd);
+    uint32_t cwnd = a->cc.cwnd, least = min_u32(cwnd_initial(t, c), cwnd);
     a->cc.ssthresh = cwnd_ssthresh(a);
     for (; silence > rto && cwnd > least; silence -= rto)
         cwnd = cwnd / c->mss / 2 * c->mss;

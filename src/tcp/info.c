@@ -169,10 +169,10 @@ static void count_records(const struct conn *c, const struct active *a, tern_tcp
         out->segs_sacked = min_u32(a->dupacks, out->segs_flight - out->segs_lost);
 }
 
-static void info_active(const struct conn *c, tern_tcp_info *out)
+static void info_active(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
 {
     const struct active *a = c->active;
-    out->cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(c);
+    out->cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(t, c);
     out->ssthresh = c->ssthresh;
     out->reordering = 3;
     if (a == NULL)
@@ -255,7 +255,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .sndbuf = sndbuf_of(t, c, a),
         .timer = TERN_NEVER,
     };
-    info_active(c, out);
+    info_active(t, c, out);
     if (wheel_armed(&c->timer))
         out->timer = (t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick))
                      << TICK_SHIFT;

@@ -122,10 +122,13 @@ static void take_irs(struct conn *c, struct active *a, uint32_t irs)
  * which will be measured. */
 static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a, uint32_t ack)
 {
-    if (c->retries != 0)
+    if (c->retries != 0) {
         conn_syn_lost(c, c->retries);
-    else if (!(c->flags & CONN_SYN_AGAIN) && ack == c->iss + 1)
+        if (bsd(t))
+            c->cwnd = c->mss;
+    } else if (!(c->flags & CONN_SYN_AGAIN) && ack == c->iss + 1) {
         rtt_sample(t, c, t->now - a->stalled);
+    }
 }
 
 void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool syn)
@@ -143,6 +146,10 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
     c->snd_wl1 = seg->h.seq;
     c->snd_wl2 = seg->h.ack;
     c->retries = c->backoff = 0;
+    if (bsd(t)) { /* a buffer holds whole segments */
+        uint32_t mss = min_u32(c->mss_own, c->mss_peer);
+        c->rcvbuf = (c->rcvbuf + mss - 1) / mss * mss;
+    }
     if (c->stats != NULL)
         c->stats->delivered = 1, keep_begin(t, c); /* 1: our SYN */
     conn_state(t, c, TERN_ESTABLISHED);
@@ -257,7 +264,7 @@ static void answer_unacceptable(struct arrival *in)
         struct active *a = conn_thaw(in->t, c);
         uint32_t end = seg->h.seq + seg->len + ((seg->h.flags & TCP_FIN) != 0);
         if (a != NULL)
-            reasm_duplicate(a, seg->h.seq, seq_min(end, c->rcv_nxt));
+            reasm_duplicate(in->t, a, seg->h.seq, seq_min(end, c->rcv_nxt));
         if (c->state == TERN_TIME_WAIT && seg->h.flags & TCP_FIN && end == c->rcv_nxt)
             c->t_close = tick_after(in->t, 2 * in->t->cfg->msl); /* our ACK of it was lost */
     }
@@ -514,7 +521,7 @@ static void trim(struct arrival *in)
         uint32_t cut = min_u32(c->rcv_nxt - in->seq, in->len);
         struct active *a = cut != 0 ? conn_thaw(in->t, in->c) : NULL;
         if (a != NULL)
-            reasm_duplicate(a, in->seq, in->seq + cut);
+            reasm_duplicate(in->t, a, in->seq, in->seq + cut);
         in->seq += cut;
         in->off += cut;
         in->len -= cut;
@@ -537,7 +544,7 @@ static void ack_later(struct tcp *t, struct conn *c, struct active *a)
 static bool window_moves(const struct tcp *t, const struct conn *c, const struct active *a)
 {
     return !t->cfg->lazy_acks || c->rcv_adv == c->rcv_nxt ||
-           reasm_window(c, a) >= c->rcv_adv - c->last_ack_sent;
+           reasm_window(t, c, a) >= c->rcv_adv - c->last_ack_sent;
 }
 
 /* Whether to acknowledge now or later (RFC 9293 3.8.6.3, RFC 5681 4.2). */
@@ -550,8 +557,9 @@ static void schedule_ack(struct arrival *in, bool at_once)
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
     if (a != NULL && in->fin && c->state == TERN_ESTABLISHED && t->cfg->lazy_acks)
         a->interactive = true; /* the owner's own FIN comes soon */
-    if (at_once || a == NULL || (a->quick != 0 && !a->interactive) ||
-        (c->rcv_nxt - c->last_ack_sent > c->rcv_mss && window_moves(t, c, a)))
+    bool second = bsd(t) && a != NULL && (a->t_delack != 0 || t->cfg->delack == 0);
+    if (at_once || a == NULL || second || (a->quick != 0 && !a->interactive) ||
+        (!bsd(t) && c->rcv_nxt - c->last_ack_sent > c->rcv_mss && window_moves(t, c, a)))
         input_ack_now(t, c);
     else
         ack_later(t, c, a);

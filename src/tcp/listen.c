@@ -170,7 +170,7 @@ int listen_accept(struct tcp *t, uint32_t listener, struct conn **out)
 
 uint8_t tcp_wscale(const struct tcp *t, uint32_t rcvbuf)
 {
-    uint32_t most = rcvbuf != 0 ? rcvbuf : t->cfg->rcvbuf_max;
+    uint32_t most = rcvbuf != 0 && !bsd(t) ? rcvbuf : t->cfg->rcvbuf_max;
     uint32_t log2 = 31u - (uint32_t)__builtin_clz(most | 1);
     return (uint8_t)min_u32(log2 > 15 ? log2 - 15 : 0, WIRE_WSCALE_MAX);
 }
@@ -189,7 +189,7 @@ static uint16_t first_window(const struct tcp *t, const struct halfopen *h)
     const struct listener *l = listener_at(t, h->listener);
     uint32_t mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
     uint32_t wnd = min_u32(l->rcvbuf != 0 ? l->rcvbuf : t->cfg->rcvbuf, UINT16_MAX);
-    return (uint16_t)(wnd > mss ? wnd - wnd % mss : wnd);
+    return (uint16_t)(wnd > mss && !bsd(t) ? wnd - wnd % mss : wnd);
 }
 
 static void trace_state(struct tcp *t, const struct tcp_tuple *tuple, enum tern_state from,
@@ -231,6 +231,7 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
     w->flags |= ecn_synack_flags(h->ecn, h->tries);
     w->opt.have = WIRE_OPT_MSS;
     ecn_synack_option(t, h->ecn, h->tries + (h->ecn & ECN_SYN_REPEATED ? 1u : 0), &w->opt);
+    w->opt.plain = bsd(t);
     w->opt.mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
     if (h->flags & HALFOPEN_SACK)
         w->opt.have |= WIRE_OPT_SACK_OK;
@@ -351,7 +352,8 @@ void halfopen_timer(struct tcp *t, uint32_t ix)
     }
     bool again = !acked || h->tries + 1 >= l->defer;
     h->tries++;
-    halfopen_set(t, ix, min_u64(t->cfg->rto_initial << h->tries, t->cfg->rto_max));
+    uint64_t wait = (t->cfg->rto_initial << h->tries) + (bsd(t) ? BSD_SLOP_MS * NS_PER_MS : 0);
+    halfopen_set(t, ix, min_u64(wait, t->cfg->rto_max));
     if (!again) /* acknowledged, and data may still come */
         return;
     count(t, TERN_COUNT_RETRANSMITS);

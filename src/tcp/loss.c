@@ -176,7 +176,7 @@ static void note_dupack(struct conn *c, struct active *a, struct ack_sample *s)
 static void newreno_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
     struct active *a = c->active;
-    bool begins = a->phase < LOSS_RECOVERY && a->dupacks >= DUPTHRESH;
+    bool begins = a->phase < LOSS_RECOVERY && a->dupacks >= a->reordering;
     if (!begins && !(a->phase == LOSS_RECOVERY && s->advanced))
         return;
     struct sent *r = a->sent_head;
@@ -385,8 +385,8 @@ void loss_on_rto(struct tcp *t, struct conn *c)
     mark_all(t, a);
     bool first = was <= LOSS_DISORDER || seq_leq(a->recover, c->snd_una) ||
                  (was == LOSS_RTO && c->retries == 1);
-    if (was <= LOSS_DISORDER && a->sacked_segs >= DUPTHRESH)
-        a->reordering = DUPTHRESH; /* the path reorders less than was thought */
+    if (was <= LOSS_DISORDER && a->sacked_segs >= t->cfg->reordering)
+        a->reordering = t->cfg->reordering; /* the path reorders less than was thought */
     if (!anything_again(a))
         a->retrans_any = false;
     cwnd_timeout(t, c, first);
@@ -396,6 +396,7 @@ void loss_on_rto(struct tcp *t, struct conn *c)
     a->recover = c->snd_nxt;
     a->t_reorder = a->t_probe = 0;
     a->tlp = TLP_NONE;
-    a->frto = was < LOSS_RECOVERY || c->retries > 1 ? FRTO_ON : FRTO_OFF;
+    bool doubt = (was < LOSS_RECOVERY || c->retries > 1) && may(t, TERN_FEATURE_FRTO);
+    a->frto = doubt ? FRTO_ON : FRTO_OFF;
     count(t, TERN_COUNT_TIMEOUTS);
 }

@@ -8,12 +8,12 @@
 /* ---- headers --------------------------------------------------------------------------------- */
 
 /* The window field; what it promises is remembered. */
-static uint16_t offer_window(struct conn *c, bool syn)
+static uint16_t offer_window(const struct tcp *t, struct conn *c, bool syn)
 {
-    uint32_t wnd = reasm_window(c, c->active);
+    uint32_t wnd = reasm_window(t, c, c->active);
     uint32_t scale = syn ? 0 : c->rcv_wscale; /* never scaled on SYN: RFC 7323 2.2 */
     uint32_t field = min_u32(wnd >> scale, UINT16_MAX);
-    if (syn) { /* whole segments, as Linux offers them */
+    if (syn && !bsd(t)) { /* whole segments, as Linux offers them */
         field -= field > c->mss_own ? field % c->mss_own : 0;
     }
     uint32_t edge = c->rcv_nxt + (field << scale);
@@ -99,7 +99,7 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
         flags = ecn_send(t, c, out, flags);
     if (UNLIKELY(c->flags & CONN_MARKED))
         flags |= urgent_mark(c, p, seq);
-    out->tcp_len = wire_tcp_close(p, end, flags | TCP_ACK, offer_window(c, false));
+    out->tcp_len = wire_tcp_close(p, end, flags | TCP_ACK, offer_window(t, c, false));
     acknowledged(c, a);
 }
 
@@ -225,6 +225,7 @@ static void syn_options(const struct tcp *t, const struct conn *c, struct wire_t
         opt->tsval = ts_clock(t) + c->ts_offset;
         opt->tsecr = answer ? c->ts_recent : 0;
     }
+    opt->plain = bsd(t);
     struct conn_rare *r = conn_rare_of(c);
     if (answer && r != NULL && r->fo_tell) {
         opt->have |= WIRE_OPT_FASTOPEN;
@@ -278,7 +279,7 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
     struct wire_tcp h = {.sport = c->lport, .dport = c->rport, .seq = c->iss};
     h.flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
     h.ack = answer ? c->rcv_nxt : 0;
-    h.wnd = offer_window(c, true);
+    h.wnd = offer_window(t, c, true);
     syn_options(t, c, &h.opt);
     if (first && !answer)
         data = fastopen_syn(t, c, &h.opt);
@@ -307,6 +308,8 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
 static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
     no_payload(out);
+    if (bsd(t)) /* no window */
+        c->rcvbuf = 0, c->rcv_adv = c->rcv_nxt;
     write_header(t, c, out, TCP_RST, c->snd_nxt);
     count(t, TERN_COUNT_RESETS_OUT);
     c->flags &= ~(uint32_t)CONN_RST_DUE;
@@ -368,9 +371,9 @@ static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, 
         return len >= c->snd_wnd_max / 2 ? len : 0;
     }
     /* the end of the queue: Nagle with Minshall's change, or cork */
-    bool wait =
-        c->flags & CONN_CORK || (!(c->flags & (CONN_NODELAY | CONN_FIN_QUEUED)) &&
-                                 c->snd_una != c->snd_nxt && seq_gt(a->snd_small, c->snd_una));
+    bool wait = c->flags & CONN_CORK ||
+                (!(c->flags & (CONN_NODELAY | CONN_FIN_QUEUED)) && c->snd_una != c->snd_nxt &&
+                 (bsd(t) || seq_gt(a->snd_small, c->snd_una)));
     if (c->flags & CONN_FIN_QUEUED || more || urgent_mode(c))
         wait = false;
     return wait ? len - tail : len;
@@ -683,7 +686,7 @@ static bool next_segment(struct tcp *t, struct conn *c, struct tcp_out *out, boo
     }
     if (c->flags & CONN_PROBE_DUE && a != NULL)
         return send_probe(t, c, out);
-    if (c->flags & CONN_WINDOW_DUE && window_news(c, a)) /* else its room has been taken again */
+    if (c->flags & CONN_WINDOW_DUE && window_news(t, c, a)) /* else its room has been taken again */
         c->flags |= CONN_ACK_DUE;
     c->flags &= ~(uint32_t)CONN_WINDOW_DUE;
     return bare_ack(t, c, out);

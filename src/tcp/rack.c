@@ -127,8 +127,8 @@ static bool may_probe(const struct active *a)
 void tlp_arm(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
-    if (!(c->flags & CONN_SACK) || a->sent_head == NULL || a->t_rto == 0 || a->persist ||
-        !may_probe(a) || c->state == TERN_SYN_RECEIVED)
+    if (!(c->flags & CONN_SACK) || !may(t, TERN_FEATURE_PROBE) || a->sent_head == NULL ||
+        a->t_rto == 0 || a->persist || !may_probe(a) || c->state == TERN_SYN_RECEIVED)
         return;
     uint64_t wait = NS_PER_S;
     if (LIKELY(c->srtt_us8 != 0)) {

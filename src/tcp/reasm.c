@@ -226,9 +226,9 @@ static void note_recent(struct active *a, uint32_t seq)
         a->recent_count++;
 }
 
-void reasm_duplicate(struct active *a, uint32_t lo, uint32_t hi)
+void reasm_duplicate(const struct tcp *t, struct active *a, uint32_t lo, uint32_t hi)
 {
-    if (a->dsack_lo == a->dsack_hi) {
+    if (a->dsack_lo == a->dsack_hi && may(t, TERN_FEATURE_DSACK)) {
         a->dsack_lo = lo;
         a->dsack_hi = hi;
     }
@@ -258,7 +258,7 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
         const struct range *r = i < a->ooo.count ? &a->ooo.at[i] : NULL;
         if (r != NULL && seq_geq(seq, r->lo)) { /* the front is there already */
             uint32_t have = min_u32(r->hi - seq, len);
-            reasm_duplicate(a, seq, seq + have);
+            reasm_duplicate(t, a, seq, seq + have);
             seq += have, off += have, len -= have;
             continue;
         }
@@ -271,7 +271,7 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
             if (a->ooo.count > 0 && a->ooo.at[0].lo == c->rcv_nxt) {
                 uint32_t have = min_u32(a->ooo.at[0].hi - seq, len);
                 if (have > 0)
-                    reasm_duplicate(a, seq, seq + have);
+                    reasm_duplicate(t, a, seq, seq + have);
                 join_first_range(t, c, a);
                 seq += have, off += have, len -= have;
             }
@@ -391,20 +391,22 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
     return n;
 }
 
-uint32_t reasm_window(const struct conn *c, const struct active *a)
+uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a)
 {
     uint64_t used = a == NULL ? 0 : (uint64_t)reasm_readable(c, a) + a->rx_owed + a->rx_excess;
     uint32_t room = c->rcvbuf > used ? c->rcvbuf - (uint32_t)used : 0;
     uint32_t offered = c->rcv_adv - c->rcv_nxt;
     if (room <= offered)
         return offered; /* never shrinks: SHLD-14 */
+    if (bsd(t))         /* to the byte, unless it is silly */
+        return room < c->rcvbuf / 4 && room < c->mss ? offered : room;
     /* silly-window avoidance: RFC 9293 3.8.6.2.2, MUST-39 */
     return room - offered >= min_u32(c->rcvbuf / 2, c->mss_own) ? room : offered;
 }
 
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a)
 {
-    if (c->flags & CONN_RCVBUF_FIXED || c->rcvbuf >= t->cfg->rcvbuf_max)
+    if (c->flags & CONN_RCVBUF_FIXED || c->rcvbuf >= t->cfg->rcvbuf_max || bsd(t))
         return;
     uint32_t period = ticks_of(max_u64(c->srtt_us8 / 8, 1000) * NS_PER_US);
     if (t->tick - a->tune_tick < period)

@@ -317,7 +317,6 @@ void input_ack_now(struct tcp *t, struct conn *c);
 void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags);
 
 enum {
-    DUPTHRESH = 3,
     REORDERING_MAX = 300, /* segments, remembered at most */
     STEPS_AN_ACK = 256,   /* records loss detection may look at for each acknowledgement, ... */
     STEPS_MAX = 4096,     /* ... and what may be saved up */
@@ -415,9 +414,18 @@ void cwnd_timeout(struct tcp *t, struct conn *c, bool first);
 void cwnd_undo(struct tcp *t, struct conn *c);
 uint32_t cwnd_ssthresh(const struct active *a);
 /* IW10 (RFC 6928). */
-static inline uint32_t cwnd_initial(const struct conn *c)
+static inline uint32_t cwnd_initial(const struct tcp *t, const struct conn *c)
 {
+    if (UNLIKELY(t->cfg->iw != 0))
+        return (uint32_t)t->cfg->iw * c->mss;
     return min_u32(10u * c->mss, max_u32(2u * c->mss, 14600));
+}
+/* Whether to do as BSD does (tern_config.style). */
+static inline bool bsd(const struct tcp *t) { return UNLIKELY(t->cfg->style == TERN_STYLE_BSD); }
+enum { BSD_RTO_MIN_MS = 30, BSD_SLOP_MS = 200 };
+static inline bool may(const struct tcp *t, uint32_t feature)
+{
+    return (t->cfg->features & feature) != 0;
 }
 /* Once for each acknowledgement, after loss detection. */
 void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s);
@@ -545,7 +553,7 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
 enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t seq,
                           uint32_t off, uint32_t len);
 /* Remembers a piece that had come before, for D-SACK (RFC 2883); until told, the first counts. */
-void reasm_duplicate(struct active *a, uint32_t lo, uint32_t hi);
+void reasm_duplicate(const struct tcp *t, struct active *a, uint32_t lo, uint32_t hi);
 /* The same when they are next and nothing waits past a hole. */
 enum tern_drop reasm_next(struct tcp *t, struct conn *c, struct tcp_seg *seg, uint32_t off,
                           uint32_t len);
@@ -562,7 +570,7 @@ void reasm_clear(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */
 uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max);
 /* Bytes of window to offer now; never takes back what was offered (SHLD-14). */
-uint32_t reasm_window(const struct conn *c, const struct active *a);
+uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a);
 /* Grows the receive buffer with what the owner reads in a round trip. */
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a);
 
@@ -649,7 +657,7 @@ int user_urgent(struct tcp *t, struct conn *c); /* TERN_OPT_URGENT */
 ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap);
 ptrdiff_t user_peek(struct conn *c, tern_iov *iov, size_t n, size_t skip);
 int user_consume(struct tcp *t, struct conn *c, size_t len);
-bool window_news(const struct conn *c, const struct active *a);
+bool window_news(const struct tcp *t, const struct conn *c, const struct active *a);
 int user_owed(struct tcp *t, struct conn *c, size_t bytes);
 int user_shutdown(struct tcp *t, struct conn *c);
 int user_close(struct tcp *t, struct conn *c);

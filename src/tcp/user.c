@@ -280,9 +280,15 @@ static ptrdiff_t nothing(struct conn *c)
 }
 
 /* Worth a packet: the window has at least doubled (RFC 9293 3.8.6.2.2 asks for less). */
-bool window_news(const struct conn *c, const struct active *a)
+bool window_news(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    uint32_t offered = c->rcv_adv - c->rcv_nxt, window = reasm_window(c, a);
+    uint32_t offered = c->rcv_adv - c->rcv_nxt, window = reasm_window(t, c, a);
+    uint32_t more = window > offered ? window - offered : 0;
+    if (bsd(t))
+        return more >> c->rcv_wscale != 0 &&
+               (2 * more >= c->rcvbuf ||
+                (more >= 2u * c->mss &&
+                 (more >= c->rcvbuf / 4 || window <= c->rcvbuf / 8 || c->rcvbuf <= 8u * c->mss)));
     return window > offered && window / 2 >= offered;
 }
 
@@ -297,7 +303,7 @@ static void consumed(struct tcp *t, struct conn *c)
         return;
     }
     reasm_tune(t, c, a);
-    if (window_news(c, a)) {
+    if (window_news(t, c, a)) {
         c->flags |= CONN_WINDOW_DUE;
         conn_ready(t, c);
     }
@@ -398,8 +404,11 @@ int user_close(struct tcp *t, struct conn *c)
             conn_free(t, c);
         return 0;
     }
-    if (c->state == TERN_SYN_SENT || c->linger_ms == 0 || reasm_readable(c, a) != 0)
+    bool unread = reasm_readable(c, a) != 0 && !bsd(t);
+    if (c->state == TERN_SYN_SENT || c->linger_ms == 0 || unread)
         return user_abort(t, c); /* nothing to say; asked for; or unread data: SHLD-3 */
+    if (bsd(t) && a != NULL)
+        reasm_consume(t, c, a, reasm_readable(c, a));
     c->flags |= CONN_RX_CLOSED;
     c->flags &= ~(uint32_t)CONN_CORK;
     if (a != NULL)

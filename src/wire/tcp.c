@@ -276,6 +276,44 @@ static bool of_syn(const struct wire_tcp_options *opt)
     return (opt->have & (WIRE_OPT_MSS | WIRE_OPT_WSCALE | WIRE_OPT_SACK_OK)) != 0;
 }
 
+/* BSD's layout of a SYN: each option where it may stand, EOL behind the last. */
+static uint8_t *write_plain(uint8_t *p, const struct wire_tcp_options *opt)
+{
+    uint8_t *start = p;
+    *p++ = OPT_MSS;
+    *p++ = 4;
+    store_be16(p, opt->mss);
+    p += 2;
+    if (opt->have & WIRE_OPT_WSCALE) {
+        *p++ = OPT_NOP;
+        *p++ = OPT_WSCALE;
+        *p++ = 3;
+        *p++ = opt->wscale;
+    }
+    if (opt->have & WIRE_OPT_SACK_OK) {
+        *p++ = OPT_SACK_OK;
+        *p++ = 2;
+    }
+    if (opt->have & WIRE_OPT_TS) {
+        while ((p - start) % 4 != 2)
+            *p++ = OPT_NOP;
+        *p++ = OPT_TS;
+        *p++ = 10;
+        store_be32(p, opt->tsval);
+        store_be32(p + 4, opt->tsecr);
+        p += 8;
+    }
+    if (opt->have & WIRE_OPT_FASTOPEN) {
+        *p++ = OPT_FASTOPEN;
+        *p++ = (uint8_t)(2 + opt->fastopen.len);
+        memcpy(p, opt->fastopen.cookie, opt->fastopen.len);
+        p += opt->fastopen.len;
+    }
+    while ((p - start) % 4 != 0)
+        *p++ = OPT_EOL;
+    return p;
+}
+
 size_t wire_tcp_options_len(const struct wire_tcp_options *opt)
 {
     const struct wire_accecn *accecn = accecn_of(opt);
@@ -356,8 +394,11 @@ size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)
 {
     TERN_ASSERT(!(tcp->opt.have & WIRE_OPT_SACK) ||
                 (tcp->opt.sack_count != 0 && tcp->opt.sack_count <= WIRE_SACK_MAX));
-    size_t options_len = wire_tcp_options_len(&tcp->opt);
+    uint8_t *end = tcp->opt.plain ? write_plain(p + WIRE_TCP_HEADER, &tcp->opt)
+                                  : write_options(p + WIRE_TCP_HEADER, &tcp->opt);
+    size_t options_len = (size_t)(end - p) - WIRE_TCP_HEADER;
     TERN_ASSERT(options_len <= WIRE_TCP_OPTIONS_MAX);
+    TERN_ASSERT(tcp->opt.plain || options_len == wire_tcp_options_len(&tcp->opt));
     size_t header_len = WIRE_TCP_HEADER + options_len;
     store_be16(p, tcp->sport);
     store_be16(p + 2, tcp->dport);
@@ -367,7 +408,5 @@ size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)
     store_be16(p + 14, tcp->wnd);
     store_be16(p + 16, 0);
     store_be16(p + 18, tcp->urg);
-    uint8_t *end = write_options(p + WIRE_TCP_HEADER, &tcp->opt);
-    TERN_ASSERT(end == p + header_len);
     return header_len;
 }
