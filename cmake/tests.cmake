@@ -16,13 +16,18 @@ add_custom_target(examples)
 # Folders of unit tests that also use the fixtures of another one.
 set(TESTS_FIXTURE_stack tcp)
 set(TESTS_FIXTURE_posix lab)
+set(TESTS_FIXTURE_exhaustive lab)
+# And those that are named after no room, with what they use.
+set(TESTS_LIBRARY_exhaustive tern_sim)
 
 find_path(CMOCKA_INCLUDE cmocka.h)
 find_library(CMOCKA_LIBRARY cmocka)
 
 # What a test in tests/unit/ROOM may use: the room itself, or libtern for one of libtern's rooms.
 function(tern_room_library room result)
-    if(TARGET tern_${room})
+    if(DEFINED TESTS_LIBRARY_${room})
+        set(${result} ${TESTS_LIBRARY_${room}} PARENT_SCOPE)
+    elseif(TARGET tern_${room})
         set(${result} tern_${room} PARENT_SCOPE)
     else()
         set(${result} libtern PARENT_SCOPE)

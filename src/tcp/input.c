@@ -693,7 +693,8 @@ static enum step check_fin(struct arrival *in)
             a->fin_ahead = true;
             a->fin_seq = fin_seq;
         }
-        input_ack_now(t, c);
+        if (in->fin) /* nothing else: two ends that both wait would answer each other for ever */
+            input_ack_now(t, c);
         return STEP_ON;
     }
     if (a != NULL)
