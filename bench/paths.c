@@ -13,7 +13,7 @@ enum { FLOWS_MAX = 16, PIECE = 65536, PORT = 80, SEEDS = 3, SEEDS_SHORT = 100 };
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
 
-static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno};
+static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno, &tern_cc_bbr};
 enum { ALGORITHMS = sizeof(algorithms) / sizeof(algorithms[0]) };
 
 struct path {

@@ -27,7 +27,7 @@ typedef struct tern_cc {
 typedef struct tern_ack {
     uint64_t now;
     uint64_t delivered, prior_delivered; /* in all, now and when the sampled packet was sent */
-    uint64_t interval_ns;                /* of the rate sample; 0: no sample */
+    uint64_t interval_ns;                /* of the rate sample; 0: none that can be relied on */
     uint64_t rtt_ns;                     /* 0: no sample (Karn's rule) */
     uint64_t srtt_ns, min_rtt_ns;
     uint32_t acked;     /* newly acknowledged, cumulatively or by SACK */
@@ -35,9 +35,10 @@ typedef struct tern_ack {
     uint32_t in_flight; /* after this ACK; without what is taken for lost */
     uint32_t ce_marked; /* newly reported as congestion-experienced */
     uint32_t mss;
-    uint32_t tx_in_flight, lost_since; /* of the sampled packet */
+    uint32_t tx_in_flight, lost_since; /* of the sampled packet; tx_in_flight 0: there is none */
     uint32_t app_limited : 1, cwnd_limited : 1, in_recovery : 1, round_start : 1;
-    uint32_t abe : 1; /* an ECN mark is to cost less than a loss (RFC 8511) */
+    uint32_t abe : 1;  /* an ECN mark is to cost less than a loss (RFC 8511) */
+    uint32_t sack : 1; /* the peer tells each segment that arrives, and so each that is lost */
 } tern_ack;
 
 enum tern_cc_event {
@@ -46,7 +47,8 @@ enum tern_cc_event {
     TERN_CC_RTO,       /* the retransmission timer fired; all in flight is taken for lost */
     TERN_CC_UNDO,      /* the last reduction was for nothing */
     TERN_CC_RECOVERED, /* all that was in flight at the loss is acknowledged */
-    TERN_CC_IDLE,      /* sending again after a silence of interval_ns, a round trip at least */
+    TERN_CC_IDLE,      /* sending again after a silence of interval_ns, a round trip at least; with
+                        * TERN_CC_OWN_CWND whenever there was nothing to send */
 };
 
 enum {
@@ -72,8 +74,9 @@ typedef struct tern_cc_ops {
     void (*on_event)(tern_cc *cc, enum tern_cc_event event, const tern_ack *ack);
     void (*on_send)(tern_cc *cc, uint32_t bytes, uint32_t in_flight,
                     uint64_t departs); /* or NULL */
-    void (*on_lost)(tern_cc *cc, uint32_t bytes, uint32_t tx_in_flight,
-                    const tern_ack *ack);             /* or NULL */
+    /* So many bytes, sent as one with tx_in_flight, are taken for lost; lost_since and app_limited
+     * of `ack` are theirs. Or NULL. */
+    void (*on_lost)(tern_cc *cc, uint32_t bytes, uint32_t tx_in_flight, const tern_ack *ack);
     void (*freeze)(tern_cc *cc, uint64_t summary[2]); /* idle: what must be remembered */
     void (*thaw)(tern_cc *cc, const uint64_t summary[2]);
 } tern_cc_ops;
@@ -81,6 +84,7 @@ typedef struct tern_cc_ops {
 extern const tern_cc_ops tern_cc_reno;  /* RFC 5681, 6582 */
 extern const tern_cc_ops tern_cc_cubic; /* RFC 9438, 9406 */
 extern const tern_cc_ops tern_cc_dctcp; /* RFC 8257, for networks of one owner */
+extern const tern_cc_ops tern_cc_bbr;   /* draft-ietf-ccwg-bbr-06: version 3 */
 
 #ifdef __cplusplus
 }

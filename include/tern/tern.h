@@ -211,6 +211,7 @@ typedef struct tern_config {
     uint8_t tso_rtt_log;    /* more for small round trips: largest >> (least RTT, us >> this) */
     uint8_t tso_divisor;    /* a super-segment waits for more room below that part of the window */
     uint16_t pace_ss_ratio, pace_ca_ratio; /* the rate, in % of a window a round trip */
+    bool pacing;        /* at that rate also where the algorithm does not pace (cc.h) */
     bool idle_restart;  /* a window that was not used lately shrinks (RFC 5681 4.1) */
     bool lazy_acks;     /* as Linux does, a second segment is acknowledged late while nobody
                                reads, and so is a FIN that came with or after data */
@@ -454,6 +455,7 @@ enum tern_opt {
     TERN_OPT_EOR,           /* 1: a segment ends with what is queued now; cannot be read */
     TERN_OPT_URGENT,        /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
                       * acknowledged yet */
+    TERN_OPT_PACING_RATE,   /* bytes per second that are never exceeded, and pacing; 0: no limit */
     TERN_OPT_COUNT
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its

@@ -41,7 +41,7 @@ static void features(tern_config *cfg, const struct drill_settings *s)
 /* What there is none of is CUBIC. */
 static const tern_cc_ops *algorithm(const char *name)
 {
-    static const tern_cc_ops *const all[] = {&tern_cc_reno, &tern_cc_dctcp};
+    static const tern_cc_ops *const all[] = {&tern_cc_reno, &tern_cc_dctcp, &tern_cc_bbr};
     for (size_t i = 0; name != NULL && i < sizeof(all) / sizeof(all[0]); i++)
         if (strcmp(all[i]->name, name) == 0)
             return all[i];

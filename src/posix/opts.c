@@ -65,7 +65,8 @@ void opts_init(const tern_sockets *p, struct sock_opts *o, int domain)
     (void)snprintf(o->congestion, sizeof o->congestion, "%s", p->conf.congestion);
 }
 
-static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno, &tern_cc_dctcp};
+static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno, &tern_cc_dctcp,
+                                               &tern_cc_bbr};
 
 /* NULL: as if there were no such module. */
 static const tern_cc_ops *algorithm_of(const char *name)

@@ -138,6 +138,7 @@ static void make_packet(const tern *s, struct outrec *r, const struct tcp_out *o
     r->chunks = out->chunks;
     r->len = out->len;
     r->sent = out->sent;
+    r->departs = out->departs;
     r->csum_start = r->gso_size = r->gso_segs = 0;
     r->gso_type = TERN_GSO_NONE;
     if (out->gso_size != 0) {
@@ -196,7 +197,7 @@ void stack_reply(void *context, const struct tcp_reply *reply)
 
 /* ---- handing out ----------------------------------------------------------------------------- */
 
-static void fill_pkt(struct outrec *r, tern_pkt *pkt)
+static void fill_pkt(struct outrec *r, tern_pkt *pkt, uint64_t now)
 {
     r->state = OUTREC_OUT;
     pkt->flags = r->csum_start != 0 ? TERN_PKT_CSUM_PARTIAL : 0;
@@ -211,7 +212,7 @@ static void fill_pkt(struct outrec *r, tern_pkt *pkt)
     pkt->hash = 0;
     pkt->truesize = 0;
     pkt->len = r->header_len + r->len;
-    pkt->tx_time = 0;
+    pkt->tx_time = r->sent != NULL && r->departs > now ? r->departs : 0;
     pkt->cookie = r;
     pkt->iov[0] = (tern_iov){.base = r->header + r->header_off, .len = r->header_len};
     uint16_t n = 1;
@@ -234,7 +235,7 @@ static bool still_matters(tern *s, const struct outrec *r)
         return true;
     if (!(r->sent->flags & SENT_QUEUED))
         return false;
-    r->sent->time = s->tcp.now; /* RTT and loss detection count from the departure */
+    r->sent->time = max_u64(s->tcp.now, r->departs); /* what RTT and loss detection count from */
     return true;
 }
 
@@ -256,7 +257,7 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
             if (!still_matters(s, r))
                 stack_release(s, r);
             else if (!frames || r->framed || link_frame(s, r))
-                fill_pkt(r, &pkts[n++]);
+                fill_pkt(r, &pkts[n++], now);
             else
                 waiting++;
             continue;
@@ -278,7 +279,7 @@ size_t tern_output(tern *s, int iface, tern_pkt *pkts, size_t max, uint64_t now)
         }
         make_packet(s, r, &out);
         if (!frames || link_frame(s, r))
-            fill_pkt(r, &pkts[n++]);
+            fill_pkt(r, &pkts[n++], now);
         else
             waiting++;
     }

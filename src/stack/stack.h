@@ -31,6 +31,7 @@ struct outrec {
     struct outrec *next; /* in its interface's queue */
     struct chunk *chunk; /* payload: begins there, */
     struct sent *sent;   /* TCP's record in flight; NULL: none */
+    uint64_t departs;    /* of a segment in flight, ns; */
     uint32_t chunk_off;  /* at this byte of the chunk, */
     uint32_t len;        /* so many bytes, */
     uint16_t chunks;     /* in so many chunks, each referenced once by this record */

@@ -83,6 +83,8 @@ void rto_set(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
     uint64_t wait = rto_of(t, c);
+    if (a->sent_head != NULL && UNLIKELY(a->sent_head->time > t->now))
+        wait += a->sent_head->time - t->now; /* from its departure */
     if (c->user_timeout_ms != 0 && a->stalled != 0) { /* not later than the user's limit */
         uint64_t end = a->stalled + c->user_timeout_ms * NS_PER_MS;
         wait = min_u64(wait, end > t->now ? end - t->now : 0);
@@ -116,7 +118,7 @@ static bool ambiguous(const struct tcp *t, const struct conn *c, const struct se
 {
     if (echo && seq_lt(tsecr, (uint32_t)(r->time / NS_PER_MS) + c->ts_offset))
         return true;
-    return (t->now - r->time) / NS_PER_US < c->min_rtt_us;
+    return ns_since(t, r->time) / NS_PER_US < c->min_rtt_us;
 }
 
 static inline bool sent_after(uint64_t time_a, uint32_t end_a, uint64_t time_b, uint32_t end_b)
@@ -146,7 +148,7 @@ static void note_delivered(const struct tcp *t, const struct conn *c, const stru
         a->rack_news = true;
         a->rack_sent = r->time;
         a->rack_end = r->hi;
-        a->rack_rtt_us = rtt_clamp(t->now - r->time);
+        a->rack_rtt_us = rtt_clamp(ns_since(t, r->time));
     }
 }
 
@@ -392,14 +394,14 @@ static void take_rtt(struct tcp *t, struct conn *c, const struct rtt_ends *ends,
         last = s->sacked_last;
     }
     if (first != 0) {
-        s->rtt_ns = max_u64(t->now - last, 1);
+        s->rtt_ns = max_u64(ns_since(t, last), 1);
         if (last != first) /* (else it is the sample) */
             note_min_rtt(t, c, rtt_clamp(s->rtt_ns));
-        rtt_sample(t, c, t->now - first);
+        rtt_sample(t, c, ns_since(t, first));
     } else if (ends->again != 0 && s->echo) {
         uint32_t copy = (uint32_t)(ends->again / NS_PER_MS) + c->ts_offset;
         if (seq_geq(s->tsecr, copy) && seq_leq(s->tsecr, ts_clock(t) + c->ts_offset))
-            rtt_sample(t, c, t->now - ends->again);
+            rtt_sample(t, c, ns_since(t, ends->again));
     }
 }
 

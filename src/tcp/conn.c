@@ -349,6 +349,7 @@ struct active *conn_thaw(struct tcp *t, struct conn *c)
     a->sack_high = a->recover = a->snd_small = a->used_seq = c->snd_una;
     a->reordering = t->cfg->reordering;
     a->reo_steps = 1;
+    a->paced = pace_asked(t, c);
     a->limited_tick = t->tick;
     conn_cc_start(t, c, a);
     return a;

@@ -213,11 +213,12 @@ struct active {
     uint32_t t_reorder;   /* RACK's reordering timer */
     uint32_t t_idle;      /* when to look whether to freeze */
     uint32_t t_starved;   /* when to look whether there is memory to send */
+    uint32_t t_pace;      /* nothing goes before then */
+    uint64_t pace_at;     /* the next departure, ns; 0: no limit */
     uint32_t used_tick;   /* of the last segment in or out */
     uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
     uint32_t rack_end;    /* RACK.end_seq */
     uint32_t rack_rtt_us; /* RACK.rtt */
-    bool rack_news;       /* it has moved, and RACK has not looked since */
     uint32_t dsack_round; /* low bits of `delivered` when the reordering window last grew */
     uint32_t dsack_segs;  /* duplicates reported, in segments */
     uint32_t reord_seen;  /* how often segments have overtaken each other */
@@ -228,6 +229,9 @@ struct active {
     uint8_t reo_steps;    /* the reordering window in quarters of the least RTT */
     uint8_t reo_persist;  /* recoveries until it shrinks again */
     bool dsack_seen;      /* it is to grow */
+    bool rack_news;       /* RACK.xmit_ts has moved, and RACK has not looked since */
+    bool retrans_any;     /* retrans_ts is valid */
+    bool paced;           /* pacing is asked for, whatever the algorithm does (pace.c) */
     bool persist;         /* t_rto is the persist timer */
     bool force;           /* one retransmission goes whatever cwnd says */
     bool undo;            /* undo_una and undo_segs are valid: a reduction may be undone */
@@ -236,8 +240,7 @@ struct active {
     uint32_t undo_una;    /* snd_una when the reduction began */
     int32_t undo_segs;    /* retransmitted since and not reported as duplicates; -1: none sent */
     uint32_t prior_cwnd, prior_ssthresh; /* before the reduction; ssthresh 0: do not undo */
-    uint32_t retrans_ts;                 /* TSval of the first retransmission of an episode, ... */
-    bool retrans_any;                    /* ... if there was one */
+    uint32_t retrans_ts;                 /* TSval of the first retransmission of an episode */
     uint32_t retrans_segs;               /* segments sent again, since thaw */
     uint32_t prr_delivered, prr_out;     /* bytes, in this recovery (RFC 9937) */
     uint32_t used_max;                   /* most bytes in flight until used_seq is acknowledged */
@@ -363,6 +366,7 @@ struct conn_rare {
     bool urgent_here;    /* (which has come) */
     uint8_t urgent_byte; /* (and is this) */
     uint32_t urgent_at;  /* ... of this number */
+    uint64_t pace_max;   /* bytes per second; 0: no limit */
 
     uint8_t eors;           /* ends of records that are not sent yet, rising; */
     uint32_t eor[EORS_MAX]; /* of more than these the first are forgotten */

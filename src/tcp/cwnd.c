@@ -54,12 +54,14 @@ static void rate_sample(const struct tcp *t, const struct conn *c, const struct 
     a->flight_sent = max_u64(a->flight_sent, s->latest_sent);
     if (s->flight == 0 || !rate_wanted(t, c))
         return;
-    uint64_t sent_us = sent_exact(s->since_sent);
-    uint64_t acked_us = (t->now - s->latest_sent) / NS_PER_US + sent_exact(s->since_ack);
-    ack->interval_ns = max_u64(sent_us, acked_us) * NS_PER_US;
     ack->tx_in_flight = sent_exact(s->flight);
     ack->lost_since = a->lost_total - s->prior_lost;
     ack->app_limited = (s->latest_flags & SENT_APP_LIMITED) != 0;
+    uint64_t sent_us = sent_exact(s->since_sent);
+    uint64_t acked_us = ns_since(t, s->latest_sent) / NS_PER_US + sent_exact(s->since_ack);
+    if (acked_us < c->min_rtt_us)
+        return; /* it was sent twice, and the first copy is what arrived */
+    ack->interval_ns = max_u64(sent_us, acked_us) * NS_PER_US;
     if (!ack->app_limited || a->rate_us == 0 ||
         (uint64_t)delivered * a->rate_us >= (ack->interval_ns / NS_PER_US) * a->rate_delivered) {
         a->rate_delivered = delivered;
@@ -77,7 +79,8 @@ static void fill(const struct tcp *t, const struct conn *c, tern_ack *ack)
                       .in_flight = in_flight(c, a),
                       .mss = c->mss,
                       .in_recovery = loss_reducing(a),
-                      .abe = t->cfg->ecn_abe};
+                      .abe = t->cfg->ecn_abe,
+                      .sack = (c->flags & CONN_SACK) != 0};
 }
 
 static void tell(struct tcp *t, struct conn *c, enum tern_cc_event event, uint64_t silence)
@@ -90,6 +93,17 @@ static void tell(struct tcp *t, struct conn *c, enum tern_cc_event event, uint64
     t->cc[c->cc]->on_event(&a->cc, event, &ack);
     if (!own_cwnd(t, c))
         a->cc.cwnd = cwnd;
+}
+
+void cwnd_lost(struct tcp *t, struct conn *c, const struct sent *r)
+{
+    struct active *a = c->active;
+    tern_ack ack;
+    fill(t, c, &ack);
+    ack.lost = sent_len(r);
+    ack.lost_since = a->lost_total - r->lost;
+    ack.app_limited = (r->flags & SENT_APP_LIMITED) != 0;
+    t->cc[c->cc]->on_lost(&a->cc, sent_len(r), sent_exact(r->flight), &ack);
 }
 
 static void trace(struct tcp *t, struct conn *c)
@@ -128,6 +142,12 @@ void cwnd_reduced(struct tcp *t, struct conn *c)
     if (!own_cwnd(t, c) && a->cc.ssthresh != UINT32_MAX)
         set_cwnd(a, a->cc.ssthresh);
     tell(t, c, TERN_CC_RECOVERED, 0);
+}
+
+void cwnd_recovered(struct tcp *t, struct conn *c)
+{
+    if (own_cwnd(t, c))
+        tell(t, c, TERN_CC_RECOVERED, 0);
 }
 
 /* RFC 9937. Above ssthresh: for what is delivered, so much less is sent that at the end what is in
@@ -207,6 +227,8 @@ void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
         a->delivered_at = t->now;
     bool progress = s->advanced || (a->reordering > t->cfg->reordering && s->sacked);
     ack.cwnd_limited = progress && limited(c, a);
+    if (UNLIKELY(own_cwnd(t, c)))
+        ack.cwnd_limited = (c->flags & CONN_CWND_LIMITED) != 0;
     uint32_t cwnd = a->cc.cwnd;
     t->cc[c->cc]->on_ack(&a->cc, &ack);
     if (UNLIKELY(ack.in_recovery) && !own_cwnd(t, c)) {
@@ -275,7 +297,8 @@ static void restart(struct tcp *t, struct conn *c, uint64_t silence)
 void cwnd_idle(struct tcp *t, struct conn *c)
 {
     uint32_t ticks = t->tick - c->last_sent_tick;
-    if (LIKELY(c->last_sent_tick == 0 || ticks < 2 || ticks < c->srtt_us8 / 64))
+    bool any = own_cwnd(t, c) && c->active->app_limited;
+    if (LIKELY(c->last_sent_tick == 0 || ((ticks < 2 || ticks < c->srtt_us8 / 64) && !any)))
         return;
     uint64_t silence = (uint64_t)ticks << TICK_SHIFT;
     tell(t, c, TERN_CC_IDLE, silence);

@@ -179,7 +179,7 @@ static void info_active(const struct tcp *t, const struct conn *c, tern_tcp_info
         return;
     out->cwnd = a->cc.cwnd;
     out->ssthresh = a->cc.ssthresh;
-    out->pacing_rate = a->cc.pacing_rate;
+    out->pacing_rate = pace_rate(t, c, a);
     out->phase = a->phase;
     out->in_recovery = a->phase >= LOSS_RECOVERY;
     out->probing = a->persist;

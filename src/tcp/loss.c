@@ -184,7 +184,7 @@ static void newreno_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
         return;
     if (sent_len(r) > c->mss && sent_split(t, c, a, r, r->lo + c->mss) == NULL)
         return;
-    rack_lost(a, r, s);
+    rack_lost(t, c, r, s);
 }
 
 static void mark(struct tcp *t, struct conn *c, struct ack_sample *s)
@@ -262,7 +262,8 @@ static void after_timeout(struct tcp *t, struct conn *c, struct ack_sample *s)
     if (a->frto == FRTO_WAIT)
         return;
     if (all) {
-        recovered(t, c, s);
+        if (!recovered(t, c, s))
+            cwnd_recovered(t, c);
     } else if (!(c->flags & CONN_SACK)) {
         if (seq_gt(c->snd_nxt, a->recover) && s->duplicate)
             note_dupack(c, a, s);
@@ -356,8 +357,9 @@ void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
 
 /* RFC 6298 5.4, and what RACK knows to be too young is spared. The peer takes SACKs back if the
  * first segment carries one: then none counts any more. */
-static void mark_all(struct tcp *t, struct active *a)
+static void mark_all(struct tcp *t, struct conn *c)
 {
+    struct active *a = c->active;
     struct ack_sample s = {0};
     const struct sent *head = a->sent_head;
     bool renege = (head->flags & SENT_SACKED) != 0;
@@ -369,7 +371,7 @@ static void mark_all(struct tcp *t, struct active *a)
             continue;
         if (r != head && a->rack_rtt_us != 0 && !rack_overdue(t, a, r))
             continue;
-        rack_lost(a, r, &s);
+        rack_lost(t, c, r, &s);
     }
     if (a->sacked == 0)
         a->sacked_segs = 0;
@@ -382,7 +384,7 @@ void loss_on_rto(struct tcp *t, struct conn *c)
     struct active *a = c->active;
     enum loss_phase was = (enum loss_phase)a->phase;
     a->dupacks = a->dup_run = 0;
-    mark_all(t, a);
+    mark_all(t, c);
     bool first = was <= LOSS_DISORDER || seq_leq(a->recover, c->snd_una) ||
                  (was == LOSS_RTO && c->retries == 1);
     if (was <= LOSS_DISORDER && a->sacked_segs >= t->cfg->reordering)

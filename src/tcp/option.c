@@ -28,6 +28,7 @@ static const struct {
     [TERN_OPT_FASTOPEN_FREE] = {0, 1},
     [TERN_OPT_EOR] = {1, 1},
     [TERN_OPT_URGENT] = {1, 1},
+    [TERN_OPT_PACING_RATE] = {0, INT64_MAX},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -54,7 +55,8 @@ static const struct conn_rare rare_default = {.keep_idle_ms = KEEP_IDLE_S * 1000
 
 static bool is_rare(enum tern_opt option)
 {
-    return option >= TERN_OPT_KEEPALIVE && option <= TERN_OPT_FIN_WAIT2;
+    return (option >= TERN_OPT_KEEPALIVE && option <= TERN_OPT_FIN_WAIT2) ||
+           option == TERN_OPT_PACING_RATE;
 }
 
 struct conn_rare *conn_rare(struct tcp *t, struct conn *c)
@@ -92,11 +94,16 @@ static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
     case TERN_OPT_KEEP_COUNT:
         s->keep_cnt = (uint8_t)value;
         break;
+    case TERN_OPT_PACING_RATE:
+        s->pace_max = (uint64_t)value;
+        if (c->active != NULL)
+            c->active->paced = pace_asked(t, c);
+        break;
     default:
         s->fin_wait2_ms = value < 0 ? UINT32_MAX : ms_of(value);
         break;
     }
-    if (option != TERN_OPT_FIN_WAIT2)
+    if (option <= TERN_OPT_KEEP_COUNT)
         keep_begin(t, c);
     return 0;
 }
@@ -113,6 +120,8 @@ static int64_t rare_get(const struct conn *c, enum tern_opt option)
         return s->keep_intvl_ms * (int64_t)NS_PER_MS;
     case TERN_OPT_KEEP_COUNT:
         return s->keep_cnt;
+    case TERN_OPT_PACING_RATE:
+        return (int64_t)s->pace_max;
     default:
         return s->fin_wait2_ms == UINT32_MAX ? -1 : s->fin_wait2_ms * (int64_t)NS_PER_MS;
     }

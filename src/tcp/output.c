@@ -105,6 +105,7 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
 
 static void no_payload(struct tcp_out *out)
 {
+    out->departs = 0;
     out->chunk = NULL;
     out->sent = NULL;
     out->chunk_off = out->len = 0;
@@ -245,6 +246,7 @@ static void sent_now(struct tcp *t, struct conn *c, struct sent *r)
     const tern_cc_ops *ops = t->cc[c->cc];
     if (UNLIKELY(ops->on_send != NULL))
         ops->on_send(&a->cc, sent_len(r), in_flight(c, a), r->time);
+    pace_sent(t, c, a, sent_len(r));
 }
 
 /* A SYN brings `len` bytes of what is queued (RFC 7413). false: there is no memory. */
@@ -261,6 +263,7 @@ static bool attach_to_syn(struct tcp *t, struct conn *c, struct tcp_out *out, ui
     r->hi = r->lo + len;
     sent_stamp(t, c, a, r);
     out->sent = r;
+    out->departs = r->time;
     c->snd_nxt = r->hi;
     conn_rare_of(c)->fastopen |= FASTOPEN_DATA;
     info_sent(t, c, len, false);
@@ -418,6 +421,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     r->hi = lo + len + ((flags & TCP_FIN) != 0);
     sent_stamp(t, c, a, r);
     out->sent = r;
+    out->departs = r->time;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     write_header(t, c, out, len != 0 ? flags | ECN_FRESH : flags, lo);
     if (c->snd_una == c->snd_nxt)
@@ -475,6 +479,7 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
     r->flags |= SENT_RETRANS;
     sent_stamp(t, c, a, r);
     out->sent = r;
+    out->departs = r->time;
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     info_sent(t, c, len, true);
     sent_now(t, c, r);
@@ -594,6 +599,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     r->hi = r->lo + len;
     sent_stamp(t, c, a, r);
     out->sent = r;
+    out->departs = r->time;
     a->snd_small = r->hi;
     a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -608,7 +614,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
 static void persist_if_needed(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
-    if (a == NULL || c->snd_nxt != c->snd_una || a->t_rto != 0)
+    if (a == NULL || c->snd_nxt != c->snd_una || a->t_rto != 0 || a->t_pace != 0)
         return;
     bool waits = c->snd_end != c->snd_nxt || fin_unsent(c);
     if (!waits)
@@ -644,6 +650,8 @@ static bool send_stream(struct tcp *t, struct conn *c, struct tcp_out *out)
     struct active *a = c->active;
     if (UNLIKELY(a->tlp == TLP_DUE) && send_tail_probe(t, c, out))
         return true;
+    if (UNLIKELY(a->pace_at != 0) && pace_waits(t, c))
+        return false;
     if (UNLIKELY(a->frto == FRTO_WAIT)) {
         if (try_new(t, c, out))
             return true;

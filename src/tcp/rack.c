@@ -16,12 +16,15 @@ enum { PERSIST_RECOVERIES = 16, PROBE_SLACK_MS = 2 /* as Linux */ };
 
 /* ---- RACK ------------------------------------------------------------------------------------ */
 
-void rack_lost(struct active *a, struct sent *r, struct ack_sample *s)
+void rack_lost(struct tcp *t, struct conn *c, struct sent *r, struct ack_sample *s)
 {
+    struct active *a = c->active;
     s->lost_again |= (r->flags & SENT_AGAIN) != 0;
     sent_mark(a, r, SENT_LOST);
     s->lost += sent_len(r);
     a->lost_total += sent_len(r);
+    if (UNLIKELY(t->cc[c->cc]->on_lost != NULL))
+        cwnd_lost(t, c, r);
 }
 
 /* RFC 8985 6.2 step 4: how the window adapts. */
@@ -86,7 +89,7 @@ void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
         }
         uint64_t deadline = r->time + a->rack_rtt_us * NS_PER_US + window;
         if (deadline <= t->now)
-            rack_lost(a, r, s);
+            rack_lost(t, c, r, s);
         else
             wait = max_u64(wait, deadline - t->now);
     }
@@ -135,6 +138,7 @@ void tlp_arm(struct tcp *t, struct conn *c)
         wait = c->srtt_us8 / 4 * NS_PER_US;
         wait += c->snd_nxt - c->snd_una <= c->mss ? t->cfg->rto_min : PROBE_SLACK_MS * NS_PER_MS;
     }
+    wait += a->sent_tail->time - min_u64(a->sent_tail->time, t->now); /* from its departure */
     uint32_t at = tick_after(t, wait);
     a->t_probe = seq_lt(a->t_rto, at) ? a->t_rto : at;
     timer_arm(t, c, a->t_probe);

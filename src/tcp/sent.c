@@ -34,16 +34,16 @@ uint32_t sent_exact(uint16_t n)
 
 void sent_stamp(const struct tcp *t, const struct conn *c, struct active *a, struct sent *r)
 {
+    r->time = pace_departs(t, a);
     if (c->snd_una == c->snd_nxt) /* nothing was in flight: a new flight begins */
-        a->flight_sent = a->delivered_at = t->now;
-    r->time = t->now;
+        a->flight_sent = a->delivered_at = r->time;
     r->delivered = (uint32_t)a->delivered;
     r->lost = a->lost_total;
     if (!rate_wanted(t, c))
         return;
     r->flight = coarse(in_flight(c, a) + (r->flags & SENT_AGAIN ? 0 : sent_len(r)));
-    r->since_ack = coarse((t->now - a->delivered_at) / NS_PER_US);
-    r->since_sent = coarse((t->now - a->flight_sent) / NS_PER_US);
+    r->since_ack = coarse((r->time - min_u64(r->time, a->delivered_at)) / NS_PER_US);
+    r->since_sent = coarse((r->time - min_u64(r->time, a->flight_sent)) / NS_PER_US);
     r->flags &= (uint16_t)~SENT_APP_LIMITED;
     if (a->app_limited)
         r->flags |= SENT_APP_LIMITED;

@@ -66,6 +66,7 @@ struct tcp_out {
     uint16_t gso_size;   /* 0: one segment */
     uint8_t iface, ttl, tos;
     struct sent *sent;             /* the record in flight it belongs to; NULL: none */
+    uint64_t departs;              /* ns; 0: at once */
     const uint8_t *local, *remote; /* of the connection, or when that is gone by now, */
     struct tcp_tuple tuple;        /* in here */
 };
@@ -390,8 +391,30 @@ void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s);
 void rack_update(struct active *a, const struct ack_sample *s);
 bool rack_overdue(const struct tcp *t, const struct active *a, const struct sent *r);
 void rack_timer(struct tcp *t, struct conn *c);
-void rack_lost(struct active *a, struct sent *r, struct ack_sample *s);
+void rack_lost(struct tcp *t, struct conn *c, struct sent *r, struct ack_sample *s);
 void tlp_arm(struct tcp *t, struct conn *c);
+
+/* pace.c */
+/* By the configuration, or by its owner. */
+bool pace_asked(const struct tcp *t, const struct conn *c);
+/* Bytes per second; 0: as fast as the windows allow. */
+uint64_t pace_rate(const struct tcp *t, const struct conn *c, const struct active *a);
+/* What pacing would make of the window; 0: no round trip is known. */
+uint64_t pace_by_window(const struct tcp *t, const struct conn *c, const struct active *a);
+/* With pace_at not 0: the next segment is not to go yet; a timer will say when. */
+bool pace_waits(struct tcp *t, struct conn *c);
+/* So many bytes were sent: when the next may follow. */
+void pace_sent(const struct tcp *t, const struct conn *c, struct active *a, uint32_t len);
+/* When what is sent now leaves: the device keeps it until then. */
+static inline uint64_t pace_departs(const struct tcp *t, const struct active *a)
+{
+    return min_u64(max_u64(t->now, a->pace_at), t->now + t->cfg->tx_horizon);
+}
+/* How long ago; 0 when it has yet to come: a peer may acknowledge what has not left. */
+static inline uint64_t ns_since(const struct tcp *t, uint64_t time)
+{
+    return t->now - min_u64(t->now, time);
+}
 
 /* tso.c */
 struct tso_room {
@@ -410,6 +433,8 @@ void tlp_ack(struct tcp *t, struct conn *c, const struct ack_sample *s, uint32_t
 /* cwnd.c: what the congestion window is, on behalf of the algorithm. */
 void cwnd_reduce(struct tcp *t, struct conn *c, enum tern_cc_event why);
 void cwnd_reduced(struct tcp *t, struct conn *c);
+/* The same after a timeout, for who does it himself. */
+void cwnd_recovered(struct tcp *t, struct conn *c);
 void cwnd_timeout(struct tcp *t, struct conn *c, bool first);
 void cwnd_undo(struct tcp *t, struct conn *c);
 uint32_t cwnd_ssthresh(const struct active *a);
@@ -427,6 +452,8 @@ static inline bool may(const struct tcp *t, uint32_t feature)
 {
     return (t->cfg->features & feature) != 0;
 }
+/* A record is taken for lost; if the algorithm has on_lost. */
+void cwnd_lost(struct tcp *t, struct conn *c, const struct sent *r);
 /* Once for each acknowledgement, after loss detection. */
 void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s);
 /* Whether anyone looks at the delivery rate: the algorithm, or who asks for statistics. */

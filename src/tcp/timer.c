@@ -10,6 +10,7 @@
  *                   lost, and nothing that comes after them will tell (RFC 8985 7).
  *   delayed ACK     nobody gave the acknowledgement a ride: send it alone (3.8.6.3).
  *   close           2 MSL in TIME-WAIT; FIN-WAIT-2 of a socket nobody owns; the end of lingering.
+ *   departure       the next segment may go (pace.c).
  *   starved         there was no memory for what the owner wants to send: look again, tell it.
  *   keep-alive      the peer has been silent for long, and the owner wants to know whether it lives
  *                   (3.8.4, keep.c).
@@ -40,6 +41,7 @@ static void arm_next(struct tcp *t, struct conn *c)
         first = earlier(first, a->t_probe);
         first = earlier(first, a->t_idle);
         first = earlier(first, a->t_starved);
+        first = earlier(first, a->t_pace);
     }
     if (conn_rare_of(c) != NULL)
         first = earlier(first, conn_rare_of(c)->t_keep);
@@ -157,6 +159,15 @@ static void starved_fires(struct tcp *t, struct conn *c)
     }
 }
 
+static void pace_fires(struct tcp *t, struct conn *c)
+{
+    struct active *a = c->active;
+    if (a == NULL || !tick_due(t, a->t_pace))
+        return;
+    a->t_pace = 0;
+    conn_ready(t, c);
+}
+
 static void idle_fires(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
@@ -198,6 +209,7 @@ void timer_fire(struct tcp *t, struct conn *c)
         return;
     delack_fires(t, c);
     starved_fires(t, c);
+    pace_fires(t, c);
     idle_fires(t, c);
     arm_next(t, c);
 }

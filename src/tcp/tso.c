@@ -8,16 +8,14 @@
  */
 #include "tcp/tcp.h"
 
-enum { GSO_MAX = 65536, RECENT_NS = 1000000 };
+enum { GSO_MAX = 65536, RECENT_NS = 1000000, PACED_LEAST = 2 };
 
 /* By rate, and for a path that is near by its round trip too. */
 static uint32_t sized(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    if (c->srtt_us8 == 0)
+    uint64_t rate = pace_rate(t, c, a);
+    if (rate == 0 && (rate = pace_by_window(t, c, a)) == 0)
         return GSO_MAX;
-    bool slow_start = a->cc.cwnd < a->cc.ssthresh / 2;
-    uint32_t ratio = slow_start ? t->cfg->pace_ss_ratio : t->cfg->pace_ca_ratio;
-    uint64_t rate = (uint64_t)a->cc.cwnd * ratio / 100 * 8000000 / c->srtt_us8;
     uint64_t bytes = rate >> 10;
     uint32_t near = c->min_rtt_us >> t->cfg->tso_rtt_log;
     if (near < 32)
@@ -35,8 +33,11 @@ uint32_t tso_segs(const struct tcp *t, const struct conn *c, const struct active
     uint32_t segs = (gso - WIRE_IP6_HEADER - WIRE_TCP_HEADER - WIRE_TCP_OPTIONS_MAX) / mss;
     if (path->gso_segs_max != 0)
         segs = min_u32(segs, path->gso_segs_max);
-    if (t->cfg->tso_segs_min != 0)
-        segs = min_u32(segs, max_u32(sized(t, c, a) / mss, t->cfg->tso_segs_min));
+    uint32_t least = t->cfg->tso_segs_min;
+    if (least == 0 && UNLIKELY(a->cc.pacing_rate != 0 || a->paced))
+        least = PACED_LEAST;
+    if (least != 0)
+        segs = min_u32(segs, max_u32(sized(t, c, a) / mss, least));
     return max_u32(segs, 1);
 }
 
@@ -56,7 +57,7 @@ bool tso_waits(const struct tcp *t, const struct conn *c, const struct active *a
     uint32_t len = min_u32(room->queued, goal - goal % room->mss);
     uint32_t cwnd = room->cwnd - room->cwnd % room->mss, limit = min_u32(room->wnd, cwnd);
     if (t->cfg->tso_segs_min == 0 || len <= room->mss || a->phase >= LOSS_RECOVERY ||
-        a->sent_head == NULL || t->now - a->sent_tail->time > RECENT_NS)
+        a->sent_head == NULL || ns_since(t, a->sent_tail->time) > RECENT_NS)
         return false;
     if (limit >= tso_segs(t, c, a, room->mss) * room->mss)
         return false;
@@ -64,7 +65,7 @@ bool tso_waits(const struct tcp *t, const struct conn *c, const struct active *a
         return false;
     if (t->cfg->tso_divisor != 0 && limit >= min_u32(c->snd_wnd, a->cc.cwnd) / t->cfg->tso_divisor)
         return false;
-    if (t->now - a->sent_head->time < c->srtt_us8 / 16 * NS_PER_US)
+    if (ns_since(t, a->sent_head->time) < c->srtt_us8 / 16 * NS_PER_US)
         return false; /* the next ACK is far */
     return limit <= len || !(c->flags & CONN_FIN_QUEUED);
 }

@@ -248,6 +248,7 @@ static void take_wire(struct rig *r, uint8_t *memory, size_t len)
                  seg_text(g, r->isn, r->irs));
     g->memory = memory;
     g->when = r->now;
+    g->departs = r->departs;
     g->packet = r->packets;
     if (r->tail - r->head == RIG_QUEUE)
         rig_fail("more than %d packets without a test listening", RIG_QUEUE);
@@ -326,6 +327,7 @@ static void take_packet(struct rig *r, const tern_pkt *pkt)
     if (sum != pkt->len || pkt->tx_time > r->now + r->cfg.tx_horizon)
         rig_fail("len %u, pieces %u; tx_time %llu", pkt->len, sum,
                  (unsigned long long)pkt->tx_time);
+    r->departs = pkt->tx_time > r->now ? pkt->tx_time : r->now;
     r->packets++;
     if (pkt->flags & TERN_PKT_CSUM_PARTIAL)
         complete(r, pkt, p);

@@ -60,10 +60,11 @@ struct seg {
     const uint8_t *raw;
     unsigned raw_len;
     /* only when parsed */
-    uint64_t when;   /* time of the tern_output() */
-    uint32_t packet; /* number of the packet it came in; equal in one super-segment */
-    bool icmp;       /* an ICMP message: type and code in flags (type << 8 | code) */
-    uint8_t *memory; /* what `data` points to */
+    uint64_t when;    /* time of the tern_output() */
+    uint64_t departs; /* the packet's tx_time, if that is later */
+    uint32_t packet;  /* number of the packet it came in; equal in one super-segment */
+    bool icmp;        /* an ICMP message: type and code in flags (type << 8 | code) */
+    uint8_t *memory;  /* what `data` points to */
 };
 
 /* Builds an IP packet; returns its length. `to` must hold 65535 bytes. */
@@ -121,6 +122,7 @@ struct rig {
     struct seg *queue[RIG_QUEUE]; /* parsed and not heard yet */
     uint32_t head, tail;
     uint32_t packets; /* handed out so far */
+    uint64_t departs; /* of the packet being taken apart */
     bool hold;        /* do not give packets to tern_output_done(): they go to `held` */
     tern_pkt held[1024];
     unsigned held_count;
