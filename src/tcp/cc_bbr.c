@@ -27,7 +27,7 @@ enum state { STARTUP, DRAIN, DOWN, CRUISE, REFILL, UP, PROBE_RTT };
 enum ack_phase { ACKS_INIT, ACKS_REFILLING, ACKS_STARTING, ACKS_FEEDBACK, ACKS_STOPPING };
 
 enum {
-    UNIT = 256,
+    ONE = 256,
     STARTUP_PACING = 709, /* 2.77 */
     DRAIN_PACING = 128,   /* 0.5 */
     DOWN_PACING = 230,    /* 0.9 */
@@ -37,7 +37,7 @@ enum {
     PROBE_RTT_CWND = 128, /* 0.5 */
     MARGIN = 99,          /* per cent of the rate that is paced at */
     LOSS_THRESH = 2,      /* per cent */
-    BETA = 179,           /* 0.7 */
+    BBR_BETA = 179,       /* 0.7 */
     HEADROOM = 38,        /* 0.15 */
     MIN_PIPE = 4,         /* segments */
     FULL_ROUNDS = 3,      /* without a quarter of growth: the pipe is full */
@@ -96,7 +96,7 @@ struct bbr {
     bool idle : 1;       /* begins again after there was nothing to send */
     bool recovering : 1; /* a loss is being repaired */
     bool seen_rtt : 1;
-    bool limited : 1; /* limited_until is valid */
+    bool few_sent : 1; /* limited_until is valid */
 };
 _Static_assert(sizeof(struct bbr) <= TERN_CC_STATE_MAX, "fits a state");
 
@@ -122,7 +122,7 @@ static uint32_t bdp(const struct bbr *s, uint64_t bw, uint32_t gain)
 {
     if (s->min_rtt_us == NONE)
         return s->initial_cwnd;
-    return clamp32(bw * s->min_rtt_us / 1000000 * gain / UNIT);
+    return clamp32(bw * s->min_rtt_us / 1000000 * gain / ONE);
 }
 
 /* 5.5.8.1, 5.6.3: what the two ends need beside the path. */
@@ -139,7 +139,7 @@ static uint32_t with_quanta(const tern_cc *cc, uint64_t inflight, uint32_t mss)
 
 static uint32_t inflight_of(const tern_cc *cc, uint64_t bw, uint32_t mss)
 {
-    return with_quanta(cc, bdp(cc->state, bw, UNIT), mss);
+    return with_quanta(cc, bdp(cc->state, bw, ONE), mss);
 }
 
 /* 5.3.3.9: below what was too much, room for others. */
@@ -147,14 +147,14 @@ static uint32_t with_headroom(const struct bbr *s, uint32_t mss)
 {
     if (s->inflight_long == NONE)
         return NONE;
-    uint32_t room = max_u32(mss, (uint32_t)((uint64_t)s->inflight_long * HEADROOM / UNIT));
+    uint32_t room = max_u32(mss, (uint32_t)((uint64_t)s->inflight_long * HEADROOM / ONE));
     return max_u32(s->inflight_long - min_u32(room, s->inflight_long), MIN_PIPE * mss);
 }
 
 static uint32_t wanted(const tern_cc *cc)
 {
     const struct bbr *s = cc->state;
-    return min_u32(bdp(s, s->bw, UNIT), cc->cwnd);
+    return min_u32(bdp(s, s->bw, ONE), cc->cwnd);
 }
 
 static uint32_t probe_rtt_cwnd(const struct bbr *s, uint32_t mss)
@@ -167,10 +167,10 @@ static uint32_t pacing_gain(const struct bbr *s)
     static const uint16_t gain[] = {[STARTUP] = STARTUP_PACING,
                                     [DRAIN] = DRAIN_PACING,
                                     [DOWN] = DOWN_PACING,
-                                    [CRUISE] = UNIT,
-                                    [REFILL] = UNIT,
+                                    [CRUISE] = ONE,
+                                    [REFILL] = ONE,
                                     [UP] = UP_PACING,
-                                    [PROBE_RTT] = UNIT};
+                                    [PROBE_RTT] = ONE};
     return gain[s->state];
 }
 
@@ -301,7 +301,7 @@ static void handle_too_high(tern_cc *cc, const tern_ack *ack, uint32_t inflight,
     s->too_high = true;
     s->probe_sample = false; /* one reaction a probe is enough */
     if (!app_limited)
-        s->inflight_long = max_u32(inflight, (uint32_t)((uint64_t)wanted(cc) * BETA / UNIT));
+        s->inflight_long = max_u32(inflight, (uint32_t)((uint64_t)wanted(cc) * BBR_BETA / ONE));
     if (s->state != UP)
         return;
     s->undo_state = UP;
@@ -333,7 +333,7 @@ static void full_by_loss(struct bbr *s)
 {
     s->undo_state = STARTUP;
     s->full_reached = true;
-    s->inflight_long = max_u32(bdp(s, max_bw(s), UNIT), s->inflight_latest);
+    s->inflight_long = max_u32(bdp(s, max_bw(s), ONE), s->inflight_latest);
 }
 
 static void check_startup_loss(struct bbr *s, const struct sample *m)
@@ -383,9 +383,9 @@ static void update_congestion(tern_cc *cc, const struct sample *m)
     if (s->lost_in_round && !probing(s)) { /* 5.5.10.3 */
         uint64_t bw = s->bw_short == NO_BW ? max_bw(s) : s->bw_short;
         uint32_t inflight = s->inflight_short == NONE ? cc->cwnd : s->inflight_short;
-        s->bw_short = max_u64(s->bw_latest, bw * BETA / UNIT);
+        s->bw_short = max_u64(s->bw_latest, bw * BBR_BETA / ONE);
         s->inflight_short =
-            max_u32(s->inflight_latest, (uint32_t)((uint64_t)inflight * BETA / UNIT));
+            max_u32(s->inflight_latest, (uint32_t)((uint64_t)inflight * BBR_BETA / ONE));
     }
     s->lost_in_round = false;
 }
@@ -584,7 +584,7 @@ static void check_probe_rtt(tern_cc *cc, const struct sample *m)
         start_round(s, ack);
     }
     if (s->state == PROBE_RTT) {
-        s->limited = true;
+        s->few_sent = true;
         s->limited_until = (uint32_t)ack->delivered + ack->in_flight;
         if (s->probe_done_ms == 0 && ack->in_flight <= probe_rtt_cwnd(s, ack->mss)) {
             s->probe_done_ms = max_u32(m->now_ms + PROBE_RTT_LASTS_MS, 1);
@@ -605,7 +605,7 @@ static void check_probe_rtt(tern_cc *cc, const struct sample *m)
 static void pace(tern_cc *cc, uint32_t gain)
 {
     const struct bbr *s = cc->state;
-    uint64_t rate = s->bw * gain / UNIT * MARGIN / 100;
+    uint64_t rate = s->bw * gain / ONE * MARGIN / 100;
     if (rate != 0 && (s->full_reached || rate > cc->pacing_rate))
         cc->pacing_rate = rate;
 }
@@ -616,7 +616,7 @@ static void set_pacing_rate(tern_cc *cc, const tern_ack *ack)
     if (!s->seen_rtt && ack->srtt_ns != 0) {
         s->seen_rtt = true;
         if (!s->full_reached) /* (else it is known from before) */
-            cc->pacing_rate = (uint64_t)s->initial_cwnd * STARTUP_PACING / UNIT * 1000000 /
+            cc->pacing_rate = (uint64_t)s->initial_cwnd * STARTUP_PACING / ONE * 1000000 /
                               max_u64(ack->srtt_ns / 1000, 1);
     }
     pace(cc, pacing_gain(s));
@@ -654,8 +654,8 @@ static void on_ack(tern_cc *cc, const tern_ack *ack)
                        .now_ms = (uint32_t)(ack->now / BBR_MS)};
     if (m.any) {
         m.delivered = clamp32(ack->delivered - ack->prior_delivered);
-        s->limited &= !after((uint32_t)ack->prior_delivered, s->limited_until);
-        m.app_limited = ack->app_limited || s->limited;
+        s->few_sent &= !after((uint32_t)ack->prior_delivered, s->limited_until);
+        m.app_limited = ack->app_limited || s->few_sent;
         if (ack->interval_ns >= 1000)
             m.bw = (uint64_t)m.delivered * 1000000 / (ack->interval_ns / 1000);
     }
@@ -699,7 +699,7 @@ static void undo(tern_cc *cc, const tern_ack *ack)
 }
 
 /* A mark: congestion, in every state. */
-static void marked(tern_cc *cc, const tern_ack *ack)
+static void congested(tern_cc *cc, const tern_ack *ack)
 {
     struct bbr *s = cc->state;
     note_loss(cc, ack);
@@ -717,7 +717,7 @@ static void begin_again(tern_cc *cc, const tern_ack *ack)
     s->extra_from = ack->now;
     s->extra_bytes = 0;
     if (in_probe_bw(s))
-        pace(cc, UNIT);
+        pace(cc, ONE);
     else if (s->state == PROBE_RTT)
         check_probe_rtt_done(cc, ack);
 }
@@ -736,7 +736,7 @@ static void on_event(tern_cc *cc, enum tern_cc_event event, const tern_ack *ack)
         cc->cwnd = ack->in_flight + ack->mss; /* 5.6.4.4 */
         break;
     case TERN_CC_ECN:
-        marked(cc, ack);
+        congested(cc, ack);
         break;
     case TERN_CC_UNDO:
         s->recovering = false;
@@ -767,7 +767,7 @@ static void init(tern_cc *cc, uint32_t mss, uint64_t now)
     s->bw_short = s->undo_bw_short = NO_BW;
     s->inflight_short = s->undo_short = NONE;
     s->initial_cwnd = cc->cwnd;
-    cc->pacing_rate = (uint64_t)cc->cwnd * STARTUP_PACING / UNIT * 1000; /* 1 ms, not knowing */
+    cc->pacing_rate = (uint64_t)cc->cwnd * STARTUP_PACING / ONE * 1000; /* 1 ms, not knowing */
 }
 
 /* The rate, whether it is all that the path gives, and the path's length and limit. */
@@ -790,7 +790,7 @@ static void thaw(tern_cc *cc, const uint64_t summary[2])
     if (s->full_reached) {
         s->state = CRUISE;
         s->cycle_ms = s->probe_rtt_ms;
-        pace(cc, UNIT);
+        pace(cc, ONE);
     }
 }
 
