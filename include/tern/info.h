@@ -55,6 +55,8 @@ enum tern_state {
     X(TCP_HEADER, "malformed TCP header")                                                          \
     X(TCP_OPTIONS, "malformed TCP options")                                                        \
     X(TCP_CSUM, "wrong TCP checksum")                                                              \
+    X(TCP_UNSIGNED, "not signed (RFC 2385), although there is a key")                              \
+    X(TCP_FORGED, "signed (RFC 2385) with another key, or altered")                                \
     X(TCP_SIGNED, "signed (RFC 2385), and there is no key to tell whether well")                   \
     X(TCP_CLOSED, "no socket; answered with RST")                                                  \
     X(TCP_LISTEN, "a listener takes only SYN")                                                     \

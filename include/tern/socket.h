@@ -57,6 +57,7 @@ typedef struct tern_sockets_config {
     uint32_t fds_max;       /* RLIMIT_NOFILE; 0: 1024 */
     uint64_t now;           /* ns */
     uint64_t seed;          /* of the ports that bind() chooses */
+    bool md5;               /* the stack has tern_config.md5: TCP_MD5SIG can be set */
     const char *congestion; /* the name of the stack's algorithm; NULL: "cubic" */
     /* Something may have happened, or `until` (absolute ns, TERN_NEVER) has come: 0. A negative
      * errno ends the call that waits with it, such as -EINTR. */
@@ -76,6 +77,8 @@ void tern_sockets_events(tern_sockets *p, const tern_event *ev, size_t n);
 tern_sockets_tune *tern_sockets_tuning(tern_sockets *p);
 /* net.ipv4.tcp_fastopen_key: one key or two, of 16 bytes. -EINVAL. */
 int tern_sockets_fastopen_keys(tern_sockets *p, const uint8_t *keys, size_t n);
+/* An MD5 for tern_config.md5, which is for nothing else. */
+void tern_sockets_md5(void *user, const tern_iov *iov, size_t n, uint8_t out[16]);
 /* The earliest moment at which something happens here without an event; TERN_NEVER. */
 uint64_t tern_sockets_next(const tern_sockets *p);
 /* The stack's handle of a descriptor: for looking at it, not for use. id 0: it has none. */

@@ -233,6 +233,11 @@ typedef struct tern_config {
 
     const tern_cc_ops *cc; /* congestion control of new connections */
 
+    uint32_t md5_keys_max; /* of tern_md5_set(), and one for each signed connection */
+    /* The MD5 digest of all pieces one after the other; NULL: no key can be set. Must not call the
+     * stack. */
+    void (*md5)(void *user, const tern_iov *iov, size_t n, uint8_t out[16]);
+
     /* memory: slabs and page blocks, never per packet */
     void *(*alloc)(void *user, size_t size, size_t align);
     void (*free)(void *user, void *p, size_t size);
@@ -468,6 +473,20 @@ int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *v
  * first makes them, and those of the second are still good. Of a listener (n 0: the shard's again),
  * or with id 0 of the shard, which has one from its seed. TERN_EINVAL. */
 int tern_fastopen_keys(tern *s, tern_sock listener, const uint8_t *keys, size_t n);
+
+/* A key of TCP-MD5 (RFC 2385). Of a listener: for peers of a prefix (of 16 bytes: 96 + n bits for
+ * IPv4), of which the longest counts; its connections keep it. Of a connection, between
+ * tern_connect() and the next tern_output() or later: its only one. What is not signed with it is
+ * dropped. len 0 takes it away. TERN_EINVAL (also: there is none to be taken away, no
+ * tern_config.md5), TERN_ELIMIT, TERN_ENOMEM. */
+enum { TERN_MD5_KEY_MAX = 80 };
+typedef struct {
+    uint8_t ip[16];
+    uint32_t bits; /* 128 at most */
+    uint32_t len;
+    const uint8_t *key;
+} tern_md5_key;
+int tern_md5_set(tern *s, tern_sock k, const tern_md5_key *key);
 
 /* Says that nobody will read any more: once our FIN is queued, new data is answered with RST. What
  * has been received stays readable. */

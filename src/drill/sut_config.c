@@ -110,6 +110,7 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->pace_ca_ratio = (uint16_t)u32(s, "net.ipv4.tcp_pacing_ca_ratio");
     cfg->idle_restart = u32(s, "net.ipv4.tcp_slow_start_after_idle") != 0;
     cfg->lazy_acks = true;
+    cfg->md5 = tern_sockets_md5;
     cfg->stats = true;
     cfg->iw = u8(s, "route.initcwnd");
     cfg->mss_offer = (uint16_t)u32(s, "route.advmss");
@@ -197,6 +198,8 @@ bool sut_tern_counter(const tern *stack, const char *name, uint64_t *value)
         {"TcpExtTCPFastOpenListenOverflow", TERN_COUNT_FASTOPEN_OVERFLOWS, -1},
         {"TcpExtTCPFastOpenCookieReqd", TERN_COUNT_FASTOPEN_REQUESTS, -1},
         {"TcpExtTCPMD5Unexpected", -1, TERN_DROP_TCP_SIGNED},
+        {"TcpExtTCPMD5NotFound", -1, TERN_DROP_TCP_UNSIGNED},
+        {"TcpExtTCPMD5Failure", -1, TERN_DROP_TCP_FORGED},
         {"TcpInCsumErrors", -1, TERN_DROP_TCP_CSUM},
         {"TcpExtPAWSEstab", -1, TERN_DROP_TCP_PAWS},
         {"TcpExtListenOverflows", -1, TERN_DROP_TCP_BACKLOG},

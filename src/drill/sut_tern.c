@@ -295,6 +295,7 @@ struct drill_sut *drill_sut_tern(const struct drill_setup *setup, const char **w
         tern_sockets_config conf = {
             .stack = t->stack, .now = t->now, .seed = 1, .wait = wait_in_call, .user = t};
         conf.congestion = cfg.cc->name;
+        conf.md5 = true;
         if (tern_sockets_new(&t->sockets, &conf) < 0)
             *why = "out of memory";
     }

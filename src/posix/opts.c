@@ -10,6 +10,7 @@
 #include <sys/time.h>
 
 #include "posix/errq.h"
+#include "posix/signature.h"
 #include "posix/tcpinfo.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
     RCVTIMEO_NEW = 66, /* not in every system's headers */
     SNDTIMEO_NEW = 67,
     TIMESTAMPING_NEW = 65,
+    MD5SIG_EXT = 32,
 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -100,6 +102,7 @@ void opts_apply(struct sock *sk)
     }
     if (strcmp(sk->opts.congestion, untouched.congestion) != 0)
         apply_congestion(sk);
+    signature_apply(sk);
 }
 
 /* ---- buffers --------------------------------------------------------------------------------- */
@@ -296,6 +299,8 @@ static int set_own(struct sock *sk, const struct posix_option *opt, const void *
         return set_congestion(sk, value, len);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_FASTOPEN_KEY)
         return set_fastopen_key(sk, value, len);
+    if (opt->level == IPPROTO_TCP && (opt->name == TCP_MD5SIG || opt->name == MD5SIG_EXT))
+        return signature_set(sk, opt->name == MD5SIG_EXT, value, len);
     return -ENOPROTOOPT;
 }
 

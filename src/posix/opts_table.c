@@ -416,6 +416,8 @@ const struct posix_option posix_options[] = {
     {ROW(TCP, TCP_FASTOPEN_NO_COOKIE, "a SYN's data needs no cookie"), .kind = OPT_INT,
      .offset = AT(fastopen_no_cookie), .set = set_fastopen_no_cookie, .apply = apply_fastopen},
     {OWN(TCP, TCP_FASTOPEN_KEY, "what cookies are made with: one key or two, of 16 bytes")},
+    {OWN(TCP, TCP_MD5SIG, "signs segments, and drops what is not signed (RFC 2385); a key a peer")},
+    {OWN(TCP, TCP_MD5SIG_EXT, "the same for a prefix of peers")},
     {ROW(TCP, TCP_REPAIR, "EPERM"), .kind = OPT_DENY},
 
     {ROW(IP4, IP_TOS, "the DSCP; ECN's bits are TCP's"), .kind = OPT_INT, .offset = AT(tos),

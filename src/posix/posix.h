@@ -157,7 +157,8 @@ struct sock {
     int err_soft;                  /* what ICMP said, should it end by a timeout */
     tern_addr local, peer;         /* port 0: not bound, not connected */
     struct sock_opts opts;
-    struct errq *errq; /* MSG_ERRQUEUE; NULL: never used */
+    struct errq *errq;            /* MSG_ERRQUEUE; NULL: never used */
+    struct signature *signatures; /* keys of TCP-MD5 */
 };
 
 /* ---- sock.c ---------------------------------------------------------------------------------- */

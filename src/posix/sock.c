@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "posix/errq.h"
+#include "posix/signature.h"
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
@@ -303,6 +304,7 @@ void sock_free(struct sock *sk)
 {
     drop_handle(sk, sk->opts.linger_s == 0);
     errq_free(sk);
+    signature_free(sk);
     sk->p->socks[sk->slot] = NULL;
     free(sk);
 }

@@ -117,6 +117,8 @@ static enum tern_drop dissect_tcp(tern *s, const tern_pkt *pkt, const uint8_t *p
     seg->payload_off = (uint32_t)ip->header_len + seg->h.header_len;
     seg->len = (uint32_t)ip->payload_len - seg->h.header_len;
     seg->pkt = pkt;
+    seg->header = p + ip->header_len;
+    seg->key = NULL;
     seg->segs = (uint16_t)(pkt->gso_size != 0 ? (seg->len + pkt->gso_size - 1) / pkt->gso_size : 1);
     seg->iface = (uint8_t)pkt->iface;
     seg->tos = ip->tos;

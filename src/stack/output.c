@@ -191,6 +191,8 @@ void stack_reply(void *context, const struct tcp_reply *reply)
                           .local = reply->tuple.local,
                           .remote = reply->tuple.remote};
     out.tcp_len = (uint16_t)wire_tcp_write(out.tcp, &reply->h);
+    if (UNLIKELY(reply->key != NULL))
+        md5_sign(&s->tcp, reply->key, &out);
     make_packet(s, r, &out);
     stack_queue_reply(s, r);
 }

@@ -376,6 +376,17 @@ int tern_fastopen_keys(tern *s, tern_sock listener, const uint8_t *keys, size_t 
     return ix < 0 ? (int)ix : fastopen_keys(&s->tcp, listener_at(&s->tcp, (uint32_t)ix), keys, n);
 }
 
+int tern_md5_set(tern *s, tern_sock k, const tern_md5_key *key)
+{
+    if (s->cfg.md5 == NULL || key->bits > 128 || key->len > TERN_MD5_KEY_MAX)
+        return TERN_EINVAL;
+    int64_t listener = stack_listener(s, k);
+    if (listener > 0)
+        return md5_listener_set(&s->tcp, listener_at(&s->tcp, (uint32_t)listener), key);
+    CONN_OR_RETURN(s, k, c);
+    return md5_conn_set(&s->tcp, c, key);
+}
+
 static int listener_name(const tern *s, const struct listener *l, tern_addr *local)
 {
     *local = (tern_addr){.port = l->port};

@@ -19,6 +19,7 @@ void tern_config_default(tern_config *cfg)
         .addrs_max = 4096,
         .routes_max = 256,
         .fastopen_peers_max = 256,
+        .md5_keys_max = 1024,
         .neighbors_max = 1024,
         .fragments_max = 1024,
         .fragment_bytes_max = (size_t)4 << 20,

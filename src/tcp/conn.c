@@ -200,8 +200,10 @@ void conn_free(struct tcp *t, struct conn *c)
     free_active(t, c);
     ecn_free(t, c);
     wheel_clear(&t->conn_wheel, c->self);
-    if (conn_rare_of(c) != NULL)
+    if (conn_rare_of(c) != NULL) {
+        md5_conn_free(t, c->stats->rare);
         pool_give(&t->rares, c->stats->rare);
+    }
     if (c->stats != NULL)
         pool_give(&t->stats, c->stats);
     c->stats = NULL;
@@ -580,5 +582,7 @@ void conn_mss_update(const struct tcp *t, struct conn *c)
         mss = min_u32(mss, c->pmtu - headers);
     }
     mss = min_u32(mss, max_u32(c->mss_peer, MSS_LEAST));
+    if (md5_of(c) != NULL)
+        mss -= WIRE_MD5_LEN;
     c->mss = (uint16_t)(c->flags & CONN_TS ? mss - 12 : mss);
 }

@@ -58,7 +58,7 @@ enum conn_flag {
     CONN_SYN_LOST = 1u << 27,     /* SYN or SYN-ACK was sent again by its timer */
     CONN_COUNTED = 1u << 30,      /* among the connections of its source (admit.c) */
 };
-/* Its segments are marked one by one: urgent pointer. (No enumerator may be as large.) */
+/* Its segments are marked one by one: urgent pointer, signature. (No enumerator is so large.) */
 #define CONN_MARKED (1u << 31)
 
 /* 256 bytes: four cache lines. Line 0 is what finding and judging a segment reads. */
@@ -336,6 +336,14 @@ enum fastopen_flag {
     FASTOPEN_PASSIVE = 128 /* made by a SYN; until its SYN-ACK is acknowledged it may send */
 };
 
+/* md5.c: a key for the peers of a prefix. */
+struct md5_key {
+    struct md5_key *next; /* of the same listener */
+    uint8_t prefix[16];
+    uint8_t bits, len;
+    uint8_t key[TERN_MD5_KEY_MAX];
+};
+
 /* What few connections have. */
 enum { EORS_MAX = 16 };
 
@@ -358,6 +366,8 @@ struct conn_rare {
     uint32_t fo_listener;  /* of this generation */
     bool fo_tell;          /* the first SYN-ACK brings a cookie: */
     struct wire_fastopen cookie;
+
+    struct md5_key *md5; /* NULL: nothing is signed */
 
     bool urgent_out;     /* urgent data was queued, */
     bool urgent_probed;  /* (a window probe has told so,) */
@@ -491,6 +501,7 @@ struct listener {
     uint32_t fo_resets;          /* counted as waiting, although they were reset, ... */
     uint32_t t_fo;               /* ... until then */
     struct siphash_key fo_key[FASTOPEN_KEYS];
+    struct md5_key *md5;     /* keys of its peers; NULL: none */
     tern_limits limits;      /* of each source, */
     bool limited;            /* if there are any */
     bool flooded;            /* SYNs are turned away, or answered with cookies; */

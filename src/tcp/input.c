@@ -43,6 +43,7 @@ void input_refuse(struct tcp *t, const struct tcp_seg *seg)
         out.h.flags = TCP_RST | TCP_ACK;
         out.h.ack = seg->h.seq + wire_tcp_span(&seg->h, seg->len);
     }
+    md5_reply(&out, seg->key);
     count(t, TERN_COUNT_RESETS_OUT);
     t->host.reply(t->host.context, &out);
 }
@@ -67,6 +68,7 @@ void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags)
     out.h.wnd = (uint16_t)min_u32((c->rcv_adv - c->rcv_nxt) >> c->rcv_wscale, UINT16_MAX);
     if (c->flags & CONN_TS)
         output_reply_ts(t, &out, c->ts_offset, c->ts_recent);
+    md5_reply(&out, md5_of(c));
     count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
 }
@@ -798,9 +800,12 @@ enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg)
 enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
 {
     count(t, TERN_COUNT_SEGMENTS_IN);
-    if (UNLIKELY(seg->h.opt.have & WIRE_OPT_MD5)) /* as Linux does, and without a word */
-        return TERN_DROP_TCP_SIGNED;
     uint32_t ref = flow_find(t, &seg->tuple, seg->hash);
+    if (UNLIKELY(t->md5_used != 0 || seg->h.opt.have & WIRE_OPT_MD5)) {
+        enum tern_drop why = md5_check(t, ref, seg);
+        if (why != TERN_DROP_NONE)
+            return why;
+    }
     switch (ref == 0 ? REF_LISTENER : ref_kind(ref)) {
     case REF_CONN:
         return input_conn(t, conn_at(t, ref_ix(ref)), seg);

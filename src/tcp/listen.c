@@ -110,8 +110,10 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
 void listen_release(struct tcp *t, uint32_t ix)
 {
     struct listener *l = listener_at(t, ix);
-    if (l->closed && l->halfopen == 0 && !l->on_events)
+    if (l->closed && l->halfopen == 0 && !l->on_events) {
+        md5_listener_free(t, l);
         slab_free(&t->listeners, ix);
+    }
 }
 
 void listen_close(struct tcp *t, uint32_t ix)
@@ -230,7 +232,8 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
     w->wnd = first_window(t, h);
     w->flags |= ecn_synack_flags(h->ecn, h->tries);
     w->opt.have = WIRE_OPT_MSS;
-    ecn_synack_option(t, h->ecn, h->tries + (h->ecn & ECN_SYN_REPEATED ? 1u : 0), &w->opt);
+    if (l->md5 == NULL)
+        ecn_synack_option(t, h->ecn, h->tries + (h->ecn & ECN_SYN_REPEATED ? 1u : 0), &w->opt);
     w->opt.plain = bsd(t);
     w->opt.mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
     if (h->flags & HALFOPEN_SACK)
@@ -248,6 +251,8 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
         w->opt.have |= WIRE_OPT_FASTOPEN;
         w->opt.fastopen = *tell;
     }
+    if (UNLIKELY(l->md5 != NULL))
+        md5_reply(&out, md5_for(l, h->raddr));
     count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
 }
@@ -381,6 +386,8 @@ static void take_syn(struct tcp *t, struct halfopen *h, const struct tcp_seg *se
     if (opt->have & WIRE_OPT_SACK_OK && ours & TERN_FEATURE_SACK)
         h->flags |= HALFOPEN_SACK;
     h->ecn = ecn_of_syn(t, seg);
+    if (seg->key != NULL && h->flags & HALFOPEN_SACK)
+        return; /* there is no room for both of them and a signature */
     if (opt->have & WIRE_OPT_TS && ours & TERN_FEATURE_TIMESTAMPS) {
         h->flags |= HALFOPEN_TS;
         h->ts_recent = opt->tsval;
@@ -446,7 +453,7 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
         return TERN_DROP_TCP_BACKLOG;
     struct wire_fastopen tell;
     enum fastopen_verdict fast = FASTOPEN_PLAIN;
-    if (!wants_cookie(t, l, iss_floor) && !l->hold && iss_floor == NULL)
+    if (!wants_cookie(t, l, iss_floor) && !l->hold && iss_floor == NULL && seg->key == NULL)
         fast = fastopen_judge(t, l, seg, &tell);
     if (fast >= FASTOPEN_TAKE)
         return open_fast(t, listener, seg, fast == FASTOPEN_TAKE ? NULL : &tell, counted);
@@ -481,6 +488,12 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
     halfopen_set(t, ix, t->cfg->rto_initial);
     halfopen_answer(t, ix, fast == FASTOPEN_TELL ? &tell : NULL);
     return TERN_DROP_NONE;
+}
+
+const struct listener *listen_find(const struct tcp *t, const struct tcp_tuple *tuple)
+{
+    uint32_t ix = find_listener(t, tuple->local, tuple->lport);
+    return ix != 0 ? listener_at(t, ix) : NULL;
 }
 
 bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple)
@@ -531,6 +544,10 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
         c->flags |= CONN_RCVBUF_FIXED;
     }
     conn_mss_update(t, c);
+    if (!md5_inherit(t, c, l)) {
+        conn_free(t, c);
+        return NULL;
+    }
     count(t, TERN_COUNT_PASSIVE_OPENS);
     return c;
 }
@@ -692,6 +709,7 @@ static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struc
     out.h.wnd = first_window(t, h);
     if (h->flags & HALFOPEN_TS)
         output_reply_ts(t, &out, keyed_ts_offset(t, &seg->tuple), h->ts_recent);
+    md5_reply(&out, seg->key);
     count(t, TERN_COUNT_CHALLENGE_ACKS);
     t->host.reply(t->host.context, &out);
 }

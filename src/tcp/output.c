@@ -60,7 +60,10 @@ static uint32_t sack_blocks(const struct conn *c, const struct active *a)
 {
     if (LIKELY((a->ooo.count == 0 && a->dsack_lo == a->dsack_hi) || !(c->flags & CONN_SACK)))
         return 0;
-    uint32_t blocks = min_u32(a->ooo.count + 1, c->flags & CONN_TS ? 3 : WIRE_SACK_MAX);
+    uint32_t most = c->flags & CONN_TS ? 3 : WIRE_SACK_MAX;
+    if (md5_of(c) != NULL)
+        most = c->flags & CONN_TS ? 0 : 2;
+    uint32_t blocks = min_u32(a->ooo.count + 1, most);
     while (blocks != 0 && c->mss < 4 + 8 * blocks + 8)
         blocks--;
     return blocks;
@@ -70,7 +73,7 @@ static void choose_extras(const struct tcp *t, const struct conn *c, struct extr
 {
     x->counters = false;
     x->blocks = c->active != NULL ? sack_blocks(c, c->active) : 0;
-    if (UNLIKELY(c->ecn != 0))
+    if (UNLIKELY(c->ecn != 0) && md5_of(c) == NULL)
         x->counters = ecn_option(t, c, &x->blocks, &x->accecn);
 }
 
@@ -82,6 +85,8 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
     uint8_t *p = out->tcp;
     describe(t, c, out);
     uint8_t *end = wire_tcp_put(p, (uint32_t)c->lport << 16 | c->rport, seq, c->rcv_nxt);
+    if (UNLIKELY(md5_of(c) != NULL))
+        end = wire_tcp_put_md5(end);
     if (c->flags & CONN_TS)
         end = wire_tcp_put_ts(end, ts_clock(t) + c->ts_offset, c->ts_recent);
     struct extras x;
@@ -228,7 +233,11 @@ static void syn_options(const struct tcp *t, const struct conn *c, struct wire_t
     }
     opt->plain = bsd(t);
     struct conn_rare *r = conn_rare_of(c);
-    if (answer && r != NULL && r->fo_tell) {
+    if (md5_of(c) != NULL) {
+        opt->have |= WIRE_OPT_MD5;
+        if (!answer || opt->have & WIRE_OPT_SACK_OK)
+            opt->have &= (uint8_t)~WIRE_OPT_TS;
+    } else if (answer && r != NULL && r->fo_tell) {
         opt->have |= WIRE_OPT_FASTOPEN;
         opt->fastopen = r->cookie;
         r->fo_tell = false;
@@ -284,10 +293,12 @@ static bool send_syn(struct tcp *t, struct conn *c, struct tcp_out *out)
     h.ack = answer ? c->rcv_nxt : 0;
     h.wnd = offer_window(t, c, true);
     syn_options(t, c, &h.opt);
-    if (first && !answer)
+    if (first && !answer && md5_of(c) == NULL)
         data = fastopen_syn(t, c, &h.opt);
     describe(t, c, out);
     h.flags |= answer ? ecn_answer(t, c, out, &h.opt) : ecn_syn_flags(t, c, out);
+    if (md5_of(c) != NULL)
+        h.opt.have &= (uint8_t)~WIRE_OPT_ACCECN;
     no_payload(out);
     if (UNLIKELY(data != 0) && !attach_to_syn(t, c, out, data))
         return false;
@@ -742,6 +753,8 @@ static bool last_words(struct tcp *t, struct conn *c, struct tcp_out *out)
 static bool connection_output(struct tcp *t, struct conn *c, struct tcp_out *out, bool *more)
 {
     bool any = next_segment(t, c, out, more);
+    if (any && UNLIKELY(md5_of(c) != NULL))
+        md5_sign(t, md5_of(c), out);
     if (c->stats != NULL)
         info_waits(t, c);
     return any;

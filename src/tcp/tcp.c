@@ -24,6 +24,7 @@ static bool init_slabs(struct tcp *t)
     pool_init(&t->stats, t->mem, sizeof(struct conn_stats), cfg->conns_max);
     pool_init(&t->accecns, t->mem, sizeof(struct accecn), cfg->conns_max);
     pool_init(&t->rares, t->mem, sizeof(struct conn_rare), cfg->conns_max);
+    pool_init(&t->md5_keys, t->mem, sizeof(struct md5_key), cfg->md5_keys_max);
     pool_init(&t->cc_states, t->mem, TERN_CC_STATE_MAX, cfg->conns_max);
     return slab_init(&t->conns, t->mem, SLAB_HANDLES, sizeof(struct conn), cfg->conns_max) &&
            slab_init(&t->halfopens, t->mem, SLAB_HANDLES, sizeof(struct halfopen),
@@ -101,6 +102,7 @@ void tcp_destroy(struct tcp *t)
     pool_destroy(&t->accecns);
     pool_destroy(&t->cc_states);
     pool_destroy(&t->rares);
+    pool_destroy(&t->md5_keys);
     pool_destroy(&t->stats);
     pool_destroy(&t->sents);
     pool_destroy(&t->actives);

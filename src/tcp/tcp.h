@@ -47,8 +47,10 @@ struct tcp_seg {
     uint32_t len;         /* payload bytes */
     uint32_t payload_off; /* where they begin in `pkt` */
     const tern_pkt *pkt;
-    uint32_t hash; /* tcp_flow_hash() of the tuple */
-    uint16_t segs; /* wire segments in it */
+    const uint8_t *header;     /* of TCP */
+    const struct md5_key *key; /* it is signed with this one; NULL: it is not */
+    uint32_t hash;             /* tcp_flow_hash() of the tuple */
+    uint16_t segs;             /* wire segments in it */
     uint8_t iface, tos;
     bool donated;  /* the payload's memory may be kept */
     bool kept;     /* out: it was */
@@ -75,6 +77,7 @@ struct tcp_out {
 struct tcp_reply {
     struct tcp_tuple tuple;
     struct wire_tcp h;
+    const struct md5_key *key; /* to sign it with md5_sign(); NULL: not */
     uint8_t iface, ttl, tos;
 };
 
@@ -112,7 +115,8 @@ struct tcp {
     uint64_t tick64;
 
     struct slab conns, halfopens, timewaits, listeners;
-    struct pool actives, sents, stats, rares, cc_states, accecns;
+    struct pool actives, sents, stats, rares, cc_states, accecns, md5_keys;
+    uint32_t md5_used; /* keys there are */
     struct wheel conn_wheel, halfopen_wheel, timewait_wheel, listener_wheel;
     uint64_t due; /* no wheel has anything to do before this tick */
     struct flowtab flows, listens;
@@ -607,6 +611,8 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix);
 void listen_close(struct tcp *t, uint32_t ix);
 /* A closed listener's slot goes when nothing names it any more. */
 void listen_release(struct tcp *t, uint32_t ix);
+/* The listener for this tuple; NULL: none. */
+const struct listener *listen_find(const struct tcp *t, const struct tcp_tuple *tuple);
 /* Whether a SYN to this tuple would be taken now. */
 bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple);
 /* A segment for no connection: finds the listener. The ISS of what becomes of it is above
@@ -749,6 +755,27 @@ void urgent_data(struct tcp *t, struct conn *c, const struct tcp_seg *seg);
 /* The owner has read on. */
 void urgent_read(struct conn *c);
 void urgent_state(const struct conn *c, tern_urgent *out);
+
+/* ---- md5.c: TCP-MD5 (RFC 2385) --------------------------------------------------------------- */
+
+/* The key of what a connection sends; NULL: it is not signed. */
+static inline const struct md5_key *md5_of(const struct conn *c)
+{
+    return LIKELY(!(c->flags & CONN_MARKED)) ? NULL : c->stats->rare->md5;
+}
+const struct md5_key *md5_for(const struct listener *l, const uint8_t ip[16]);
+int md5_listener_set(struct tcp *t, struct listener *l, const tern_md5_key *key);
+int md5_conn_set(struct tcp *t, struct conn *c, const tern_md5_key *key);
+void md5_conn_free(struct tcp *t, struct conn_rare *r);
+void md5_listener_free(struct tcp *t, struct listener *l);
+/* A new connection gets its listener's key; false: no memory. */
+bool md5_inherit(struct tcp *t, struct conn *c, const struct listener *l);
+/* Whether a segment is signed as it has to be for who it is for. */
+enum tern_drop md5_check(struct tcp *t, uint32_t ref, struct tcp_seg *seg);
+/* Fills in the digest of a complete segment whose options begin with room for it. */
+void md5_sign(const struct tcp *t, const struct md5_key *key, const struct tcp_out *out);
+/* The reply is to be signed, if there is a key. */
+void md5_reply(struct tcp_reply *out, const struct md5_key *key);
 
 /* ---- keep.c: keep-alive (RFC 9293 3.8.4) ---------------------------------------------------- */
 

@@ -50,8 +50,8 @@ static uint32_t alloc(struct tcp *t)
 void timewait_enter(struct tcp *t, struct conn *c)
 {
     TERN_ASSERT(c->state == TERN_TIME_WAIT && c->flags & CONN_IN_TABLE);
-    uint32_t ix = alloc(t);
-    if (ix == 0) { /* no memory at all: the connection itself waits */
+    uint32_t ix = md5_of(c) == NULL ? alloc(t) : 0;
+    if (ix == 0) { /* a key is needed, or there is no memory: the connection itself waits */
         timer_arm(t, c, c->t_close);
         return;
     }

@@ -58,12 +58,14 @@ void os_begin(struct os *os, const struct lab_config *link, const tern_config *c
     if (conf != NULL)
         host.tern = *conf;
     host.tern.stats = true;
+    host.tern.md5 = tern_sockets_md5;
     assert_int_equal(lab_pair_new(&os->pair, 1, &host, &host, &iface, link), 0);
     for (int side = 0; side < 2; side++) {
         tern_sockets_config c = {
             .stack = side == CLIENT ? os->pair.client : os->pair.server,
             .now = lab_world_now(os->pair.w),
             .seed = 1,
+            .md5 = true,
             .wait = on_wait,
             .user = os,
         };
