@@ -394,11 +394,12 @@ size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)
 {
     TERN_ASSERT(!(tcp->opt.have & WIRE_OPT_SACK) ||
                 (tcp->opt.sack_count != 0 && tcp->opt.sack_count <= WIRE_SACK_MAX));
-    uint8_t *end = tcp->opt.plain ? write_plain(p + WIRE_TCP_HEADER, &tcp->opt)
-                                  : write_options(p + WIRE_TCP_HEADER, &tcp->opt);
+    bool plain = tcp->opt.plain && !(tcp->opt.have & WIRE_OPT_MD5);
+    uint8_t *end = plain ? write_plain(p + WIRE_TCP_HEADER, &tcp->opt)
+                         : write_options(p + WIRE_TCP_HEADER, &tcp->opt);
     size_t options_len = (size_t)(end - p) - WIRE_TCP_HEADER;
     TERN_ASSERT(options_len <= WIRE_TCP_OPTIONS_MAX);
-    TERN_ASSERT(tcp->opt.plain || options_len == wire_tcp_options_len(&tcp->opt));
+    TERN_ASSERT(plain || options_len == wire_tcp_options_len(&tcp->opt));
     size_t header_len = WIRE_TCP_HEADER + options_len;
     store_be16(p, tcp->sport);
     store_be16(p + 2, tcp->dport);

@@ -59,7 +59,8 @@ struct wire_tcp_options {
     uint16_t mss;
     uint32_t tsval, tsecr;
     uint32_t sack_count;
-    bool plain; /* on SYN, written: scale, SACK-permitted, timestamps, padding at the end */
+    bool plain; /* on SYN, written: scale, SACK-permitted, timestamps, padding at the end; unless
+                 * it is signed */
     struct wire_sack sack[WIRE_SACK_MAX];
     struct wire_accecn accecn;
     const uint8_t *md5; /* read: the 16 bytes, where they were read. Written: 0, to be filled in */

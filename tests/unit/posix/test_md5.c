@@ -1,5 +1,5 @@
-/* test_md5.c - signatures (RFC 2385): the digest, segments that Linux has signed, and what the sockets
- * API makes of keys, beside the kernel. */
+/* test_md5.c - signatures (RFC 2385): the digest, segments that Linux has signed, and what the
+ * sockets API makes of keys, beside the kernel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
