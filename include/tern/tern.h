@@ -119,6 +119,7 @@ enum {
     TERN_EV_FLOOD = 1024, /* listener: SYNs over its limits are dropped, or answered with cookies */
     TERN_EV_CALM = 2048,  /* listener: and that has not happened for ten seconds */
     TERN_EV_URGENT = 4096, /* tern_urgent_get() has news (MUST-32) */
+    TERN_EV_REPORT = 8192, /* there is a TERN_OPT_SOFT_ERROR, if TERN_OPT_REPORTS asks for it */
     TERN_EV_HOLD = 256,    /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
 };
 
@@ -457,6 +458,8 @@ enum tern_opt {
     TERN_OPT_FASTOPEN,
     TERN_OPT_FASTOPEN_FREE, /* 0/1: no cookie is needed; before the SYN */
     TERN_OPT_SOFT_ERROR,    /* an enum tern_err that ICMP told, or 0; only 0 can be set */
+    TERN_OPT_REPORTS, /* 0/1: a soft error is an event (MUST-47), and so is the third retransmission
+                       * in a row: TERN_ETIMEDOUT (SHLD-9) */
     TERN_OPT_EOR,           /* 1: a segment ends with what is queued now; cannot be read */
     TERN_OPT_URGENT,        /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
                       * acknowledged yet */

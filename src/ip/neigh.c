@@ -186,6 +186,12 @@ void neigh_confirm(struct neigh_table *t, struct neigh *n, uint64_t now)
         set_state(t, n, NEIGH_REACHABLE, now);
 }
 
+void neigh_doubt(struct neigh *n, uint64_t now)
+{
+    if (n->state == NEIGH_REACHABLE)
+        n->until = now;
+}
+
 void neigh_advert(struct neigh_table *t, struct neigh *n, const struct neigh_news *news,
                   uint64_t now)
 {

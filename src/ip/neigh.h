@@ -77,6 +77,8 @@ void neigh_forget(struct neigh_table *t, struct neigh *n);
 bool neigh_use(struct neigh_table *t, struct neigh *n, uint64_t now);
 /* It has proved to be there, and to hear us. */
 void neigh_confirm(struct neigh_table *t, struct neigh *n, uint64_t now);
+/* Nothing is heard from beyond it: what it has proved counts no more. */
+void neigh_doubt(struct neigh *n, uint64_t now);
 
 /* What a message says about a neighbour. */
 struct neigh_news {

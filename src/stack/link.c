@@ -237,14 +237,27 @@ void link_advance(tern *s, uint32_t max)
     }
 }
 
-void link_confirm(tern *s, const struct tcp_seg *seg)
+/* The neighbour by which packets go there; NULL: none is known. */
+static struct neigh *neighbor_for(const tern *s, const uint8_t remote[16], uint8_t iface)
 {
-    const uint8_t *remote = seg->tuple.remote;
     const struct ip_route *route = ip_route_find(&s->ip, remote);
     const uint8_t *hop = route != NULL && route->gateway ? route->via : remote;
-    struct neigh *n = neigh_find(&s->neighbors, seg->iface, hop);
+    return neigh_find(&s->neighbors, iface, hop);
+}
+
+void link_confirm(tern *s, const struct tcp_seg *seg)
+{
+    struct neigh *n = neighbor_for(s, seg->tuple.remote, seg->iface);
     if (n != NULL)
         neigh_confirm(&s->neighbors, n, s->tcp.now);
+}
+
+void link_doubt(void *context, const uint8_t remote[16], uint8_t iface)
+{
+    tern *s = context;
+    struct neigh *n = s->iface[iface].conf.mac != NULL ? neighbor_for(s, remote, iface) : NULL;
+    if (n != NULL)
+        neigh_doubt(n, s->tcp.now);
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */

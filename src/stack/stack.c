@@ -107,7 +107,8 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                             .reply = stack_reply,
                             .icmp_error = stack_icmp_error,
                             .check = stack_check,
-                            .route = stack_route};
+                            .route = stack_route,
+                            .doubt = link_doubt};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
         !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max))

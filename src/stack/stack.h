@@ -102,6 +102,8 @@ enum tern_drop link_nd(tern *s, uint8_t iface, const uint8_t *p, size_t have,
                        const struct wire_ip *ip);
 /* TCP's progress shows that the neighbour is there. */
 void link_confirm(tern *s, const struct tcp_seg *seg);
+/* TCP sends to that address in vain. */
+void link_doubt(void *context, const uint8_t remote[16], uint8_t iface);
 /* Says that an address is ours, and asks whether it is somebody else's, too. */
 void link_announce(tern *s, uint8_t iface, const uint8_t ip[16]);
 void link_advance(tern *s, uint32_t max);

@@ -360,6 +360,7 @@ struct conn_rare {
     uint64_t keep_at;      /* when it was switched on, ns */
     uint32_t fin_wait2_ms; /* 0: the configuration's; UINT32_MAX: none */
 
+    bool reports;          /* soft errors are events */
     uint8_t fastopen;      /* enum fastopen_flag */
     uint8_t fastopen_fail; /* enum tern_fastopen_fail */
     bool fo_waits;         /* counted in its listener's fo_waiting, */

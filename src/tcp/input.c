@@ -459,6 +459,18 @@ static bool ack_in_range(const struct conn *c, uint32_t ack)
     return ack - (c->snd_una - c->snd_wnd_max) <= c->snd_nxt - (c->snd_una - c->snd_wnd_max);
 }
 
+/* The peer lives: what ICMP said of it, and what keep-alive asked, is answered. */
+static void heard(struct tcp *t, struct conn *c)
+{
+    struct conn_stats *s = c->stats;
+    s->acked_at = t->now;
+    s->soft_err = 0;
+    if (s->rare != NULL)
+        s->rare->keep_probes = 0;
+    info_progress(t, c);
+    info_waits(t, c);
+}
+
 static enum step check_ack(struct arrival *in)
 {
     struct tcp *t = in->t;
@@ -494,14 +506,8 @@ static enum step check_ack(struct arrival *in)
     in->seg->advanced = s.advanced;
     if (UNLIKELY(c->ecn != 0))
         ecn_feedback(c, in->seg, &s, c->flags & CONN_TS && c->ts_recent != ts_before);
-    if (c->stats != NULL) {
-        c->stats->acked_at = t->now;
-        c->stats->soft_err = 0;
-        if (c->stats->rare != NULL)
-            c->stats->rare->keep_probes = 0;
-        info_progress(t, c);
-        info_waits(t, c);
-    }
+    if (c->stats != NULL)
+        heard(t, c);
     s.duplicate = duplicate && !s.dsack;
     bool old = seq_lt(h->ack, c->snd_una); /* its SACKs may be news all the same, and its data */
     bool window = !old && update_window(c, h);
@@ -767,6 +773,8 @@ static enum tern_drop take_expected(struct arrival *in)
         if (update_window(c, h))
             after_ack(in, &(struct ack_sample){0}, true);
     }
+    if (c->stats != NULL)
+        heard(t, c);
     if (in->len != 0)
         take_text(in, true);
     return in->why;
@@ -873,7 +881,7 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
         conn_end(t, c, err);
     } else {
         if (c->stats != NULL)
-            c->stats->soft_err = (int8_t)err;
+            conn_soft_error(t, c, err);
         if (err == TERN_EUNREACH || err == TERN_ENETUNREACH)
             long_disruption(t, c, seq);
     }

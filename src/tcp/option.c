@@ -29,6 +29,7 @@ static const struct {
     [TERN_OPT_EOR] = {1, 1},
     [TERN_OPT_URGENT] = {1, 1},
     [TERN_OPT_PACING_RATE] = {0, INT64_MAX},
+    [TERN_OPT_REPORTS] = {0, 1},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -190,6 +191,24 @@ bool conn_fin_wait2(struct tcp *t, struct conn *c)
     return true;
 }
 
+/* ---- soft errors ----------------------------------------------------------------------------- */
+
+static int set_reports(struct tcp *t, struct conn *c, bool on)
+{
+    struct conn_rare *s = on ? conn_rare(t, c) : conn_rare_of(c);
+    if (s == NULL)
+        return on ? TERN_ENOMEM : 0;
+    s->reports = on;
+    return 0;
+}
+
+void conn_soft_error(struct tcp *t, struct conn *c, enum tern_err err)
+{
+    c->stats->soft_err = (int8_t)err;
+    if (c->stats->rare != NULL && c->stats->rare->reports)
+        conn_event(t, c, TERN_EV_REPORT);
+}
+
 /* ---- the others ------------------------------------------------------------------------------ */
 
 /* The buffer's size settles the window scale, as long as the SYN that offers it has not left. */
@@ -273,6 +292,8 @@ static int common_set(struct tcp *t, struct conn *c, enum tern_opt option, int64
         return end_record(t, c);
     case TERN_OPT_URGENT:
         return user_urgent(t, c);
+    case TERN_OPT_REPORTS:
+        return set_reports(t, c, value != 0);
     default:
         return TERN_EINVAL;
     }
@@ -334,6 +355,9 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
         break;
     case TERN_OPT_URGENT:
         *value = urgent_mode(c);
+        break;
+    case TERN_OPT_REPORTS:
+        *value = conn_rare_of(c) != NULL && conn_rare_of(c)->reports;
         break;
     case TERN_OPT_QUICKACK:
         *value = c->active == NULL || !c->active->interactive;

@@ -22,6 +22,7 @@ enum {
     CC_MAX = 16,     /* algorithms in use at once */
     SEGMENT_CHUNKS = TERN_PKT_IOV - 1,
     STARVED_NS = 10000000, /* how often a sender without memory looks whether there is some */
+    RETRIES_R1 = 3, /* retransmissions after which the way to the peer is in doubt */
     CHALLENGE_MS = 500,    /* least time between two replies to unacceptable segments */
 };
 
@@ -94,6 +95,8 @@ struct tcp_host {
     enum tern_drop (*check)(void *context, const struct tcp_tuple *tuple, uint8_t iface);
     /* The interface for an address; < 0: enum tern_err. */
     int (*route)(void *context, const uint8_t remote[16], uint8_t *iface);
+    /* What goes there is not acknowledged (R1 of RFC 9293 3.8.3): perhaps the way has changed. */
+    void (*doubt)(void *context, const uint8_t remote[16], uint8_t iface);
 };
 
 /* The key of a time slot of cookie.c. */
@@ -283,6 +286,8 @@ bool conn_route(struct tcp *t, struct conn *c);
 void conn_path_gone(struct tcp *t, uint8_t iface);
 /* Something for the owner; merged with what waits already. */
 void conn_event(struct tcp *t, struct conn *c, uint32_t mask);
+/* option.c: something that does not end the connection; it has counters. */
+void conn_soft_error(struct tcp *t, struct conn *c, enum tern_err err);
 void listener_event(struct tcp *t, uint32_t ix, uint32_t mask);
 /* Puts a reference at the end of the list of sockets with events; it must not be in it. */
 void event_append(struct tcp *t, uint32_t ref);

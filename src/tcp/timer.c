@@ -83,6 +83,16 @@ static bool gave_up(const struct tcp *t, const struct conn *c, const struct acti
     return c->retries >= limit;
 }
 
+/* R1 is passed (MUST-20, SHLD-10): the way there is looked at again, and an owner who wants reports
+ * hears of it (SHLD-9), unless ICMP has said more. */
+static void doubt(struct tcp *t, struct conn *c)
+{
+    t->host.doubt(t->host.context, c->raddr, c->iface);
+    const struct conn_rare *r = conn_rare_of(c);
+    if (r != NULL && r->reports && c->stats->soft_err == 0)
+        conn_soft_error(t, c, TERN_ETIMEDOUT);
+}
+
 static void back_off(struct tcp *t, struct conn *c, struct active *a)
 {
     c->retries = (uint8_t)min_u32(c->retries + 1u, UINT8_MAX);
@@ -90,6 +100,8 @@ static void back_off(struct tcp *t, struct conn *c, struct active *a)
         c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
     if (a->stalled == 0)
         a->stalled = t->now;
+    if (c->retries == RETRIES_R1)
+        doubt(t, c);
     rto_set(t, c);
 }
 

@@ -318,6 +318,27 @@ static void probed(struct net *t)
 }
 static void a_silent_neighbour_is_probed(void **state) { (void)state, for_both(probed); }
 
+static void in_doubt(struct net *t)
+{
+    dial(t, t->peer);
+    assert_true(hear(t));
+    answer(t, t->peer, peer_mac); /* REACHABLE for 30 s */
+    assert_true(hear(t));
+    assert_true(is_tcp(t, peer_mac));
+    uint64_t asked = 0;
+    for (uint64_t i = 1; i <= 20 && asked == 0; i++) {
+        at(t, SECOND + i * SECOND);
+        while (hear(t))
+            if (!is_tcp(t, peer_mac)) {
+                is_question(t, t->peer, peer_mac);
+                asked = i;
+            }
+    }
+    assert_in_range(asked, 12, 14); /* SYNs at 1, 3 and 7 s; then the delay of 5 s */
+}
+/* MUST-20: who was reachable is asked again when three segments in a row have had no answer. */
+static void three_unanswered_segments(void **state) { (void)state, for_both(in_doubt); }
+
 static void waiting_is_limited(struct net *t)
 {
     uint32_t sent = 0;
@@ -422,6 +443,7 @@ int main(void)
         cmocka_unit_test(nobody_answers),
         cmocka_unit_test(questions_are_answered),
         cmocka_unit_test(a_silent_neighbour_is_probed),
+        cmocka_unit_test(three_unanswered_segments),
         cmocka_unit_test(eight_packets_wait),
         cmocka_unit_test(an_interface_goes_while_packets_wait),
         cmocka_unit_test(a_claim_to_our_address),

@@ -6,6 +6,7 @@
 static const uint32_t places[] = {0,          1,          2,          0x7ffffffe, 0x7fffffff,
                                   0x80000000, 0x80000001, 0xfffffffe, 0xffffffff, 0x12345678};
 
+/* U-23 */
 static void orders_numbers_less_than_half_a_circle_apart(void **state)
 {
     (void)state;

@@ -43,7 +43,7 @@ static void both_close_at_once(struct rig *r)
     assert_int_equal(peer_state(p), TERN_TIME_WAIT);
 }
 
-/* U-15: LAST-ACK. */
+/* U-15: LAST-ACK; MUST-12: the peer's FIN reads as the end, not as an error. */
 static void the_peer_closes_first(struct rig *r)
 {
     struct peer *p = peer_passive(r);

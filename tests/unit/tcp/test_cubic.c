@@ -71,7 +71,7 @@ static double w_cubic(double t, double w_max, double cwnd)
     return 0.4 * (t - k) * (t - k) * (t - k) + w_max;
 }
 
-/* Along the whole curve, concave and convex, within two segments and a hundredth. */
+/* MAY-18: along the whole curve, concave and convex, within two segments and a hundredth. */
 static void the_curve(void **state)
 {
     (void)state;

@@ -125,7 +125,7 @@ static void a_lost_syn_asks_no_more(struct rig *r)
 
 /* ---- the receiver ---------------------------------------------------------------------------- */
 
-/* 6.1.3: from the mark on each ACK says ECE, until CWR comes; the next mark begins anew. */
+/* SHLD-8; 6.1.3: from the mark on each ACK says ECE, until CWR comes; the next mark begins anew. */
 static void a_mark_is_echoed_until_it_is_answered(struct rig *r)
 {
     static const struct {
@@ -200,7 +200,7 @@ static void is(struct peer *p, unsigned cwnd, unsigned ssthresh)
     assert_int_equal(i.ssthresh / FULL, ssthresh);
 }
 
-/* 6.1.2: as for a loss, but once in a round trip; CWR on the first new data after. */
+/* SHLD-8; 6.1.2: as for a loss, but once in a round trip; CWR on the first new data after. */
 static void an_echo_reduces_once_a_round_trip(struct rig *r)
 {
     struct peer *p = classic(r);

@@ -128,6 +128,33 @@ static void not_while_something_comes(struct rig *r)
     hear(p, A, 100, 106, 0);
 }
 
+/* MUST-26: an acknowledgement of new data is a sign of life like any other, and so are new data: a
+ * probe that went before is answered by them. */
+static void what_is_expected_counts(struct rig *r)
+{
+    struct peer *p = quiet(r);
+    set(p, TERN_OPT_KEEP_IDLE, (int64_t)SEC(10));
+    set(p, TERN_OPT_KEEP_INTVL, (int64_t)SEC(1));
+    set(p, TERN_OPT_KEEP_COUNT, 2);
+    set(p, TERN_OPT_KEEPALIVE, 1);
+    for (uint32_t i = 0; i < 6; i++) {
+        rig_step(r, SEC(9));
+        rig_hush(r);
+        assert_int_equal(peer_write(p, 100 + i, 1), 1);
+        hear(p, A, 101 + i, 101, 1);
+        say(p, A, 101, 102 + i, 0);
+    }
+    for (uint32_t i = 0; i < 6; i++) {
+        rig_step(r, SEC(10) + MS(10));
+        hear(p, A, 106, 101 + i, 0); /* one probe, of which two may be lost in a row */
+        say(p, A, 101 + i, 107, 1);
+        peer_read(p, 100 + i, 1);
+        rig_step(r, MS(100));
+        hear(p, A, 107, 102 + i, 0);
+    }
+    assert_int_equal(peer_state(p), TERN_ESTABLISHED);
+}
+
 /* MUST-26: nor while something is in flight, which asks by itself. */
 static void not_while_something_is_in_flight(struct rig *r)
 {
@@ -171,6 +198,7 @@ int main(void)
         RIG(one_lost_probe),
         RIG(switched),
         RIG_ISNS(not_while_something_comes),
+        RIG_ISNS(what_is_expected_counts),
         RIG(not_while_something_is_in_flight),
         RIG_ISNS(probes_of_the_peer),
     };

@@ -176,7 +176,7 @@ static void abort_tells_the_peer(struct rig *r)
     hear_rst(p, A, 1, 1);
 }
 
-/* An abort drops what is queued, in flight or not. */
+/* An abort drops what is queued, in flight or not; nothing else does (MAY-14). */
 static void abort_drops_what_is_queued(struct rig *r)
 {
     struct peer *p;

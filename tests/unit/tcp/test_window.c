@@ -109,7 +109,7 @@ static void window_of_a_crossing_syn_ack_is_not_scaled(struct rig *r)
     assert_int_equal(info_of(p).snd_wnd, 1000);
 }
 
-/* MUST-34, SHLD-15, SHLD-16: a window that is taken back, far below what is in flight. */
+/* MUST-34, SHLD-15, SHLD-16, MAY-7: a window that is taken back, far below what is in flight. */
 static void MUST_34_SHLD_15_SHLD_16_shrunk_window(struct rig *r)
 {
     const struct seg *g;
