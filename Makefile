@@ -4,6 +4,7 @@
 #   make                 build/tern
 #   make run             three short acts: what tern shows
 #   make test [T=part]   all tests, or those whose name contains `part`
+#   make docs            the documents that are made of tables and tests
 #   make bench           speed and size beside other stacks
 #   make paths           docs/PATHS.md: the sender over paths of many kinds, in virtual time
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
@@ -22,7 +23,7 @@ JOBS ?= $(shell nproc)
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test bench paths check format programs amalgam install uninstall clean build-deps
+.PHONY: all run test docs bench paths check format programs amalgam install uninstall clean build-deps
 
 all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
@@ -41,6 +42,9 @@ run: all
 test:
 	@scripts/deps test
 	@tests/run '$(T)'
+
+docs: all
+	@scripts/docs
 
 bench: all
 	@scripts/deps bench

@@ -460,8 +460,8 @@ enum tern_opt {
     TERN_OPT_SOFT_ERROR,    /* an enum tern_err that ICMP told, or 0; only 0 can be set */
     TERN_OPT_REPORTS, /* 0/1: a soft error is an event (MUST-47), and so is the third retransmission
                        * in a row: TERN_ETIMEDOUT (SHLD-9) */
-    TERN_OPT_EOR,           /* 1: a segment ends with what is queued now; cannot be read */
-    TERN_OPT_URGENT,        /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
+    TERN_OPT_EOR,     /* 1: a segment ends with what is queued now; cannot be read */
+    TERN_OPT_URGENT,  /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
                       * acknowledged yet */
     TERN_OPT_PACING_RATE,   /* bytes per second that are never exceeded, and pacing; 0: no limit */
     TERN_OPT_COUNT

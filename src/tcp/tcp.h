@@ -22,7 +22,7 @@ enum {
     CC_MAX = 16,     /* algorithms in use at once */
     SEGMENT_CHUNKS = TERN_PKT_IOV - 1,
     STARVED_NS = 10000000, /* how often a sender without memory looks whether there is some */
-    RETRIES_R1 = 3, /* retransmissions after which the way to the peer is in doubt */
+    RETRIES_R1 = 3,        /* retransmissions after which the way to the peer is in doubt */
     CHALLENGE_MS = 500,    /* least time between two replies to unacceptable segments */
 };
 

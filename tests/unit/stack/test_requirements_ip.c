@@ -321,8 +321,8 @@ static void errors_as_events(struct rig *r)
     }
 }
 
-/* SHLD-9, SHLD-10: the third retransmission in a row is reported, if that was asked for, long before
- * the connection ends; an answer makes that good. */
+/* SHLD-9, SHLD-10: the third retransmission in a row is reported, if that was asked for, long
+ * before the connection ends; an answer makes that good. */
 static void trouble_is_reported(struct rig *r)
 {
     for (unsigned asked = 0; asked < 2; asked++) {

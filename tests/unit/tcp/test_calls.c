@@ -39,7 +39,8 @@ static bool fin_is_in(enum tern_state s)
     return s == TERN_CLOSE_WAIT || s == TERN_CLOSING || s == TERN_LAST_ACK || s == TERN_TIME_WAIT;
 }
 
-/* U-19: SEND is queued until the stream is closed; RECEIVE waits until the peer's is; STATUS tells. */
+/* U-19: SEND is queued until the stream is closed; RECEIVE waits until the peer's is;
+ * STATUS tells. */
 static void send_and_receive_in_each_state(struct rig *r)
 {
     for (unsigned i = 0; i < STATES; i++) {

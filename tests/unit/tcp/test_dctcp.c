@@ -79,7 +79,8 @@ static tern_tcp_info info(struct peer *p)
     return i;
 }
 
-/* MAY-18; 3.3, 4.2: against the same with floating point. Round by round `marks` of ten segments are. */
+/* MAY-18; 3.3, 4.2: against the same with floating point. Round by round `marks` of ten
+ * segments are. */
 static void the_window_follows_the_share_of_marks(struct rig *r)
 {
     r->cfg.cc = &tern_cc_dctcp;

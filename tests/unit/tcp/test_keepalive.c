@@ -33,7 +33,8 @@ static void off_by_default(struct rig *r)
     assert_int_equal(peer_state(p), TERN_ESTABLISHED);
 }
 
-/* MUST-28: two hours; SHLD-12: the probe has no data and stands below SND.NXT; MAY-6: no garbage. */
+/* MUST-28: two hours; SHLD-12: the probe has no data and stands below SND.NXT; MAY-6: no garbage.
+ */
 static void two_hours(struct rig *r)
 {
     struct peer *p = quiet(r);
@@ -44,7 +45,7 @@ static void two_hours(struct rig *r)
     hear(p, A, 100, 101, 0); /* SND.NXT is 101 */
 }
 
-/* MUST-27: both distances; MUST-29: nine probes may go astray; the answer to the last one counts. */
+/* MUST-27: both distances; MUST-29: nine probes may go astray; the answer to the last counts. */
 static void patience(struct rig *r)
 {
     struct peer *p = quiet(r);
