@@ -79,8 +79,8 @@ static void nagle_does_not_hold_the_fin(struct rig *r)
     hear(p, F | A | P, 2, 1, 1);
 }
 
-/* MAY-15, MAY-16: under a cork only full segments go, even with nothing in flight, until it is taken
- * off, or the stream ends, or an RTO has passed, lest it be forgotten. */
+/* MAY-15, MAY-16: under a cork only full segments go, even with nothing in flight, until it is
+ * taken off, or the stream ends, or an RTO has passed, lest it be forgotten. */
 static void MAY_16_cork(struct rig *r)
 {
     struct peer *p = peer_passive(r);
