@@ -76,6 +76,10 @@ enum tern_state {
     X(TCP_SOURCE_LIMIT, "too many connections of one source")                                      \
     X(TCP_HELD, "a SYN that is already held")                                                      \
     X(TCP_AFTER_CLOSE, "data after the socket was closed; answered with RST")                      \
+    X(UDP_HEADER, "malformed UDP header")                                                          \
+    X(UDP_CSUM, "wrong UDP checksum")                                                              \
+    X(UDP_CLOSED, "no UDP socket; answered by ICMP")                                               \
+    X(UDP_BUFFER, "the UDP socket's buffer is full")                                               \
     X(MEMORY, "out of memory or over a limit")                                                     \
     X(LINK, "a frame that is not for us, or of a kind that is not spoken here")                    \
     X(ARP, "an ARP message about others, or one that asks for nothing")                            \
@@ -154,6 +158,9 @@ enum tern_drop {
     X(REASSEMBLED, "datagrams made whole of their fragments")                                      \
     X(ICMP_ERRORS_OUT, "ICMP errors sent about packets of others")                                 \
     X(ICMP_LIMITED, "ICMP errors not sent: too many")                                              \
+    X(FRAGMENTS_OUT, "IP fragments queued to be sent")                                             \
+    X(DATAGRAMS_IN, "UDP datagrams received")                                                      \
+    X(DATAGRAMS_OUT, "UDP datagrams queued to be sent")                                            \
     X(OUTPUT_LIMITED, "outputs put off: too many packets inside devices")
 
 enum tern_counter {

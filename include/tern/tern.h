@@ -54,6 +54,7 @@ enum tern_err {
     TERN_EADDRNOTAVAIL = -13, /* no such local address, or no free local port */
     TERN_ENETUNREACH = -14,   /* no route to the address */
     TERN_EPROTO = -15,        /* ICMP: protocol unreachable and the like */
+    TERN_EMSGSIZE = -16,      /* larger than a datagram can be */
 };
 
 /* An endpoint. `scope` is an interface id for link-local addresses, 0 otherwise. */
@@ -178,13 +179,15 @@ typedef struct tern_config {
     uint32_t sources_max;        /* sources remembered for tern_limits; over it the oldest goes */
     uint32_t rules_max;          /* of tern_rule_set() */
     uint32_t neighbors_max;      /* link-layer addresses known, or being asked for */
-    uint32_t fragments_max;      /* datagrams of which not all fragments have come; over it the
+    uint32_t udp_max;            /* UDP sockets */
+    uint32_t udp_rcvbuf, udp_sndbuf; /* bytes of datagrams that wait to be read, to be sent */
+    uint32_t fragments_max;          /* datagrams of which not all fragments have come; over it the
                                   * oldest goes, */
-    size_t fragment_bytes_max;   /* and so it does over this */
-    uint32_t output_max;         /* packets handed out and not yet done */
-    uint32_t replies_max;        /* stateless replies (RST, ICMP) waiting for output */
-    uint32_t advance_max;        /* timers fired by one tern_advance() */
-    size_t buf_bytes_max;        /* payload memory of all sockets together */
+    size_t fragment_bytes_max;       /* and so it does over this */
+    uint32_t output_max;             /* packets handed out and not yet done */
+    uint32_t replies_max;            /* stateless replies (RST, ICMP) waiting for output */
+    uint32_t advance_max;            /* timers fired by one tern_advance() */
+    size_t buf_bytes_max;            /* payload memory of all sockets together */
 
     /* the wire; no duration above 4 hours */
     uint32_t features;

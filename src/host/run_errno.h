@@ -36,6 +36,8 @@ static inline int errno_of_tern(int err)
         return -EADDRNOTAVAIL;
     case TERN_ENETUNREACH:
         return -ENETUNREACH;
+    case TERN_EMSGSIZE:
+        return -EMSGSIZE;
     case TERN_EPROTO:
         return -EPROTO;
     default:

@@ -45,7 +45,7 @@ static struct frag **bucket_of(const struct frag_table *t, const struct wire_ip 
     uint64_t words[5] = {0, 0, 0, 0, (uint64_t)ip->frag_id << 8 | iface};
     memcpy(words, ip->src, 16);
     memcpy(words + 2, ip->dst, 16);
-    return &t->buckets[siphash13_words(&t->key, words, 5) & (t->bucket_count - 1)];
+    return &t->buckets[siphash13(&t->key, words, sizeof(words)) & (t->bucket_count - 1)];
 }
 
 static void take_away(struct frag_table *t, struct frag *f)

@@ -136,6 +136,8 @@ int posix_errno(int err)
         return EADDRNOTAVAIL;
     case TERN_ENETUNREACH:
         return ENETUNREACH;
+    case TERN_EMSGSIZE:
+        return EMSGSIZE;
     case TERN_EPROTO:
         return ENOPROTOOPT; /* as ICMP's "protocol unreachable" is told */
     default:

@@ -13,7 +13,6 @@ enum {
     ICMP_PER_SECOND = 1000, /* errors in all, */
     ICMP_BURST = 50,        /* and so many at once */
     ICMP_PEER_BURST = 6,    /* to one destination, */
-    ECHO_MAX = 2048,
 };
 #define ICMP_PEER_NS NS_PER_S /* and then one in so long */
 
@@ -60,9 +59,9 @@ static bool icmp_allowed(tern *s, const uint8_t dst[16])
 {
     uint64_t words[3] = {0, 0, s->icmp_count++};
     memcpy(words, dst, wire_is_ip4(dst) ? 16 : 8); /* of IPv6 the prefix of a network */
-    uint64_t random = siphash13_words(&s->icmp_key, words, 3);
+    uint64_t random = siphash13(&s->icmp_key, words, sizeof(words));
     words[2] = UINT64_MAX;
-    uint64_t *peer = &s->icmp_peer[siphash13_words(&s->icmp_key, words, 3) % ICMP_PEERS];
+    uint64_t *peer = &s->icmp_peer[siphash13(&s->icmp_key, words, sizeof(words)) % ICMP_PEERS];
     if (!bucket_take(peer, s->tcp.now, ICMP_PEER_NS, ICMP_PEER_BURST))
         return false;
     /* one error costs between none and two */
@@ -127,18 +126,28 @@ void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t ifac
 
 void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *in)
 {
-    uint8_t message[ECHO_MAX];
-    if (in->payload_len > ECHO_MAX)
+    struct datagram d = {.iface = (uint8_t)pkt->iface, .reply = true, .check_at = 2};
+    struct outrec *last;
+    d.ip.version = in->version;
+    d.ip.proto = in->proto;
+    d.ip.ttl = s->cfg.ttl;
+    memcpy(d.ip.src, in->dst, 16);
+    memcpy(d.ip.dst, in->src, 16);
+    pkt_copy_out(pkt, in->header_len, DATAGRAM_HEADER, d.header);
+    d.header[0] = in->version == 4 ? 0 : 129; /* echo reply */
+    d.header[2] = d.header[3] = 0;
+    d.len = (uint32_t)in->payload_len - DATAGRAM_HEADER;
+    d.chunk = stack_pages(s, d.len);
+    if (d.chunk == NULL && d.len > 0) {
+        s->counters.drop[TERN_DROP_MEMORY]++;
         return;
-    pkt_copy_out(pkt, in->header_len, in->payload_len, message);
-    struct wire_ip ip = {.version = in->version, .proto = in->proto, .ttl = s->cfg.ttl};
-    memcpy(ip.src, in->dst, 16);
-    memcpy(ip.dst, in->src, 16);
-    message[0] = in->version == 4 ? 0 : 129; /* echo reply */
-    message[2] = message[3] = 0;
-    uint64_t sum =
-        in->version == 6 ? wire_pseudo_sum(ip.src, ip.dst, WIRE_ICMP6, in->payload_len) : 0;
-    uint16_t check = cksum_finish(s->cksum.sum(message, in->payload_len, sum));
-    memcpy(message + 2, &check, 2);
-    reply_icmp(s, (uint8_t)pkt->iface, &ip, message, in->payload_len);
+    }
+    size_t at = in->header_len + DATAGRAM_HEADER;
+    for (struct chunk *c = d.chunk; c != NULL; c = c->next) {
+        pkt_copy_out(pkt, at, c->len, c->data);
+        at += c->len;
+    }
+    if (stack_datagram(s, &d, &last) != 0)
+        s->counters.drop[TERN_DROP_REPLIES]++;
+    stack_pages_done(s, d.chunk);
 }

@@ -172,6 +172,8 @@ static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, 
     default:
         break;
     }
+    if (m.quotes_udp && stack_udp_icmp(s, &m, err_of(m.kind)))
+        return TERN_DROP_NONE;
     if (!m.quotes_tcp)
         return TERN_DROP_ICMP_UNMATCHED;
     struct tcp_tuple tuple = {.rport = m.dport, .lport = m.sport};
@@ -181,6 +183,15 @@ static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, 
     bool hard = m.kind == WIRE_ICMP_PORT || m.kind == WIRE_ICMP_PROTO;
     bool match = tcp_icmp(&s->tcp, &tuple, m.seq, err_of(m.kind), hard, mtu);
     return match ? TERN_DROP_NONE : TERN_DROP_ICMP_UNMATCHED;
+}
+
+static enum tern_drop take_udp(tern *s, const tern_pkt *pkt, const uint8_t *p, size_t have,
+                               const struct wire_ip *ip)
+{
+    if (min_size(have - ip->header_len, ip->payload_len) < DATAGRAM_HEADER)
+        return TERN_DROP_UDP_HEADER;
+    enum tern_drop why = check_addresses(s, ip->src, ip->dst, (uint8_t)pkt->iface);
+    return why == TERN_DROP_NONE ? stack_udp_input(s, pkt, p + ip->header_len, ip) : why;
 }
 
 /* Whether the first piece of a packet, `have` bytes at `p`, holds the headers of IP without options
@@ -268,6 +279,8 @@ static enum tern_drop dissect_ip(tern *s, const tern_pkt *pkt, struct arriving *
         return in->whole ? TERN_DROP_IP_FRAGMENT : take_fragment(s, pkt, &in->ip);
     if (in->ip.proto == WIRE_TCP)
         return dissect_tcp(s, pkt, p, have, in);
+    if (in->ip.proto == WIRE_UDP)
+        return take_udp(s, pkt, p, have, &in->ip);
     if (in->ip.proto == (in->ip.version == 4 ? WIRE_ICMP : WIRE_ICMP6))
         return take_icmp(s, pkt, p, have, &in->ip);
     return TERN_DROP_IP_PROTOCOL;

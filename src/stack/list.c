@@ -232,6 +232,8 @@ const char *tern_err_text(enum tern_err err)
         return "no such local address, or no free port";
     case TERN_ENETUNREACH:
         return "no route to the network";
+    case TERN_EMSGSIZE:
+        return "the message is too long";
     case TERN_EPROTO:
         return "the protocol is unreachable";
     }

@@ -60,6 +60,8 @@ void stack_release(tern *s, struct outrec *r)
     }
     if (r->sent != NULL)
         sent_done(&s->tcp, r->sent);
+    if (UNLIKELY(r->udp != 0))
+        stack_udp_sent(s, r);
     r->state = 0;
     pool_give(&s->outrecs, r);
 }
@@ -82,6 +84,7 @@ static struct outrec *new_record(tern *s, uint8_t iface)
     r->iface = iface;
     r->framed = false;
     r->reply = false;
+    r->udp = 0;
     return r;
 }
 

@@ -1,8 +1,8 @@
 /* sock.c - the public calls on sockets: handles checked and resolved, addresses and ports chosen,
  * the rest passed on to TCP.
  *
- * The 24 index bits of a handle are shared by the three kinds of socket: connections first, then
- * listeners, then held passive opens.
+ * The 24 index bits of a handle are shared by the four kinds of socket: connections first, then
+ * listeners, then held passive opens, then UDP's.
  */
 #include "stack/stack.h"
 
@@ -29,10 +29,10 @@ tern_sock sock_make(const struct tcp *t, enum ref_kind kind, uint32_t ix, uint32
     return (tern_sock){(uint64_t)generation << 32 | (uint64_t)t->cfg->shard << 24 | index};
 }
 
-/* The index of a handle's object in the slab of that kind, or an error. */
-static int64_t resolve(const tern *s, tern_sock k, enum ref_kind kind, const struct slab *slab)
+/* The index of a handle's object in the slab of the kind that begins at `base`, or an error. */
+static int64_t resolve(const tern *s, tern_sock k, uint32_t base, const struct slab *slab)
 {
-    uint32_t index = (uint32_t)k.id & 0xffffff, base = kind_base(&s->tcp, kind);
+    uint32_t index = (uint32_t)k.id & 0xffffff;
     if ((k.id >> 24 & 0xff) != s->cfg.shard || index <= base || index - base > slab->limit)
         return TERN_EINVAL;
     if (!slab_is(slab, index - base, (uint32_t)(k.id >> 32)))
@@ -42,24 +42,39 @@ static int64_t resolve(const tern *s, tern_sock k, enum ref_kind kind, const str
 
 int64_t stack_listener(const tern *s, tern_sock k)
 {
-    int64_t ix = resolve(s, k, REF_LISTENER, &s->tcp.listeners);
+    int64_t ix = resolve(s, k, kind_base(&s->tcp, REF_LISTENER), &s->tcp.listeners);
     return ix > 0 && listener_at(&s->tcp, (uint32_t)ix)->closed ? TERN_ESTALE : ix;
 }
 
 int64_t stack_held(const tern *s, tern_sock k)
 {
-    int64_t ix = resolve(s, k, REF_HALFOPEN, &s->tcp.halfopens);
+    int64_t ix = resolve(s, k, kind_base(&s->tcp, REF_HALFOPEN), &s->tcp.halfopens);
     if (ix <= 0)
         return ix;
     uint8_t flags = halfopen_at(&s->tcp, (uint32_t)ix)->flags;
     return flags & HALFOPEN_HELD && !(flags & HALFOPEN_DEAD) ? ix : TERN_ESTALE;
 }
 
+/* UDP's sockets come last. */
+static uint32_t udp_base(const tern *s)
+{
+    return kind_base(&s->tcp, REF_HALFOPEN) + s->cfg.halfopen_max;
+}
+
+int64_t stack_udp(const tern *s, tern_sock k) { return resolve(s, k, udp_base(s), &s->udp.socks); }
+
+tern_sock stack_udp_handle(const tern *s, uint32_t ix, uint32_t generation)
+{
+    uint64_t index = udp_base(s) + ix;
+    return (tern_sock){(uint64_t)generation << 32 | (uint64_t)s->cfg.shard << 24 | index};
+}
+
 /* What is wrong with a handle whose index is that of no connection. */
 static int other_kind(const tern *s, tern_sock k)
 {
-    return stack_listener(s, k) == TERN_ESTALE || stack_held(s, k) == TERN_ESTALE ? TERN_ESTALE
-                                                                                  : TERN_EINVAL;
+    bool stale = stack_listener(s, k) == TERN_ESTALE || stack_held(s, k) == TERN_ESTALE ||
+                 stack_udp(s, k) == TERN_ESTALE;
+    return stale ? TERN_ESTALE : TERN_EINVAL;
 }
 
 /* The connection of a handle; NULL, and why. Asked by every call: resolve(), with one look into the
@@ -322,6 +337,9 @@ int tern_arm(tern *s, tern_sock k, uint32_t mask)
             listener_at(&s->tcp, (uint32_t)listener)->accept_armed = true;
         return 0;
     }
+    int64_t udp = stack_udp(s, k);
+    if (udp > 0)
+        return stack_udp_arm(s, (uint32_t)udp, mask);
     CONN_OR_RETURN(s, k, c);
     c->flags |=
         (mask & TERN_EV_READ ? CONN_READ_ARMED : 0) | (mask & TERN_EV_WRITE ? CONN_WRITE_ARMED : 0);
@@ -341,6 +359,11 @@ int tern_close(tern *s, tern_sock k)
         listen_close(&s->tcp, (uint32_t)listener);
         return 0;
     }
+    int64_t udp = stack_udp(s, k);
+    if (udp > 0) {
+        udp_free(&s->udp, (uint32_t)udp);
+        return 0;
+    }
     CONN_OR_RETURN(s, k, c);
     return user_close(&s->tcp, c);
 }
@@ -358,12 +381,18 @@ int tern_option_set(tern *s, tern_sock k, enum tern_opt option, int64_t value)
     int64_t listener = stack_listener(s, k);
     if (listener > 0)
         return option_listener_set(listener_at(&s->tcp, (uint32_t)listener), option, value);
+    int64_t udp = stack_udp(s, k);
+    if (udp > 0)
+        return stack_udp_option_set(s, (uint32_t)udp, option, value);
     CONN_OR_RETURN(s, k, c);
     return option_set(&s->tcp, c, option, value);
 }
 
 int tern_option_get(const tern *s, tern_sock k, enum tern_opt option, int64_t *value)
 {
+    int64_t udp = stack_udp(s, k);
+    if (udp > 0)
+        return stack_udp_option_get(s, (uint32_t)udp, option, value);
     CONN_OR_RETURN(s, k, c);
     return option_get(&s->tcp, c, option, value);
 }
@@ -405,6 +434,9 @@ int tern_names(const tern *s, tern_sock k, tern_addr *local, tern_addr *peer)
             *peer = (tern_addr){0};
         return local != NULL ? listener_name(s, listener_at(&s->tcp, (uint32_t)ix), local) : 0;
     }
+    ix = stack_udp(s, k);
+    if (ix > 0)
+        return stack_udp_names(s, (uint32_t)ix, local, peer);
     ix = stack_held(s, k);
     if (ix > 0) {
         const struct halfopen *h = halfopen_at(&s->tcp, (uint32_t)ix);
@@ -434,6 +466,11 @@ int tern_user_set(tern *s, tern_sock k, void *user)
     int64_t ix = stack_listener(s, k);
     if (ix > 0) {
         listener_at(&s->tcp, (uint32_t)ix)->user = user;
+        return 0;
+    }
+    ix = stack_udp(s, k);
+    if (ix > 0) {
+        udp_at(&s->udp, (uint32_t)ix)->user = user;
         return 0;
     }
     CONN_OR_RETURN(s, k, c);

@@ -21,6 +21,9 @@ void tern_config_default(tern_config *cfg)
         .fastopen_peers_max = 256,
         .md5_keys_max = 1024,
         .neighbors_max = 1024,
+        .udp_max = 1024,
+        .udp_rcvbuf = 212992,
+        .udp_sndbuf = 212992,
         .fragments_max = 1024,
         .fragment_bytes_max = (size_t)4 << 20,
         .sources_max = 16384,
@@ -68,7 +71,9 @@ static bool config_ok(const tern_config *cfg)
     return cfg->size == sizeof(*cfg) && cfg->alloc != NULL && cfg->free != NULL &&
            memcmp(cfg->seed, zero, sizeof(zero)) != 0 && cfg->cc != NULL &&
            cfg->cc->state_size <= TERN_CC_STATE_MAX && cfg->conns_max != 0 &&
-           cfg->conns_max + (uint64_t)cfg->halfopen_max + cfg->listeners_max < 1u << 24 &&
+           cfg->conns_max + (uint64_t)cfg->halfopen_max + cfg->listeners_max + cfg->udp_max <
+               1u << 24 &&
+           cfg->udp_max != 0 && cfg->udp_rcvbuf != 0 && cfg->udp_sndbuf != 0 &&
            cfg->halfopen_max != 0 && cfg->timewait_max != 0 && cfg->timewait_max < 1u << 28 &&
            cfg->listeners_max != 0 && cfg->listeners_max <= UINT16_MAX && cfg->ifaces_max != 0 &&
            cfg->ifaces_max <= PATHS_MAX && cfg->addrs_max != 0 && cfg->addrs_max < 1u << 24 &&
@@ -101,6 +106,10 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                                       .k1 = siphash24(&seed, "of links", 8)};
     struct siphash_key by_fragment = {.k0 = siphash24(&seed, "fragments", 9),
                                       .k1 = siphash24(&seed, "of datagrams", 12)};
+    struct siphash_key by_port = {.k0 = siphash24(&seed, "datagrams", 9),
+                                  .k1 = siphash24(&seed, "of ports", 8)};
+    s->pmtu.key.k0 = siphash24(&seed, "paths", 5);
+    s->pmtu.key.k1 = siphash24(&seed, "of packets", 10);
     s->icmp_key.k0 = siphash24(&seed, "errors", 6);
     s->icmp_key.k1 = siphash24(&seed, "of icmp", 7);
     struct tcp_host host = {.context = s,
@@ -111,7 +120,8 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                             .doubt = link_doubt};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
-        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max))
+        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max) ||
+        !udp_init(&s->udp, &s->mem, &s->chunks, &by_port, cfg->udp_max))
         return TERN_ENOMEM;
     neigh_init(&s->neighbors, &s->mem, &by_neighbor, cfg->neighbors_max);
     frag_init(&s->frags, &s->chunks, &by_fragment, cfg->fragments_max, cfg->fragment_bytes_max);
@@ -151,6 +161,7 @@ void tern_free(tern *s)
     tcp_destroy(&s->tcp);
     pool_destroy(&s->outrecs);
     frag_destroy(&s->frags);
+    udp_destroy(&s->udp);
     neigh_destroy(&s->neighbors);
     ip_table_destroy(&s->ip);
     addrs_destroy(&s->addrs);
@@ -289,13 +300,18 @@ void tern_advance(tern *s, uint64_t now)
     stack_fragments_advance(s, s->cfg.advance_max);
 }
 
-size_t tern_events(tern *s, tern_event *ev, size_t max) { return tcp_events(&s->tcp, ev, max); }
+size_t tern_events(tern *s, tern_event *ev, size_t max)
+{
+    size_t n = tcp_events(&s->tcp, ev, max);
+    return n + stack_udp_events(s, ev + n, max - n);
+}
 
 uint64_t tern_next_timeout(const tern *s)
 {
     bool room = s->outrecs.used < s->cfg.output_max && s->starved == 0;
     uint64_t fresh = room ? s->tcp.out_mask : 0;
-    if (s->tcp.ev_head != 0 || ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
+    bool udp = s->udp.ev_head != 0 || (s->udp.wait_head != 0 && room);
+    if (s->tcp.ev_head != 0 || udp || ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
         return 0;
     uint64_t next = min_u64(tcp_next(&s->tcp), neigh_next(&s->neighbors));
     next = min_u64(next, frag_next(&s->frags));

@@ -7,8 +7,10 @@
 #include "ip/frag.h"
 #include "ip/neigh.h"
 #include "ip/route.h"
+#include "ip/pmtu.h"
 #include "tcp/tcp.h"
 #include "tern/tern.h"
+#include "udp/udp.h"
 #include "wire/icmp.h"
 #include "wire/nd.h"
 
@@ -17,6 +19,7 @@ enum {
     IP_ROOM = 56,
     HEADER_MAX = IP_ROOM + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
     INPUT_BATCH = 16, /* packets looked at ahead, so that their connections are in the cache */
+    FRAG_IDS = 64,    /* counters of fragments' IDs */
     ICMP_PEERS = 256, /* destinations whose ICMP errors are counted apart */
     PULL_UP = 256,    /* headers of a packet whose first piece is shorter than them */
 };
@@ -42,6 +45,8 @@ struct outrec {
     bool reply;         /* counted in tern.replies */
     bool framed;        /* Ethernet's header is in front */
     uint8_t header_off; /* where the headers begin */
+    uint32_t udp;       /* the socket to be told when it is done, 0: none, */
+    uint32_t udp_generation, udp_bytes;
     uint8_t header[HEADER_MAX];
 };
 
@@ -60,6 +65,9 @@ struct tern {
     struct ip_table ip;
     struct neigh_table neighbors;
     struct frag_table frags;
+    struct pmtu_table pmtu;
+    struct udp udp;
+    uint32_t frag_ids[FRAG_IDS];
     struct siphash_key icmp_key;
     uint64_t icmp_count;            /* errors that were thought of: makes the limits random */
     uint64_t icmp_all;              /* buckets of icmp.c: the common one, */
@@ -118,6 +126,36 @@ enum icmp_error_kind { ICMP_REASSEMBLY_TIME, ICMP_PORT_UNREACHABLE };
 void icmp_error(tern *s, uint8_t iface, enum icmp_error_kind kind, const uint8_t *quote,
                 size_t len);
 
+/* datagram.c: a datagram of `len` bytes in chunks, behind a header of its own. */
+enum { DATAGRAM_HEADER = 8 };
+struct datagram {
+    struct wire_ip ip; /* addresses, version, proto, ttl, tos */
+    uint8_t header[DATAGRAM_HEADER];
+    uint8_t check_at; /* where in the header its checksum stands, which is filled in */
+    uint8_t iface;
+    bool reply; /* counted among replies */
+    struct chunk *chunk;
+    uint32_t len;
+};
+/* Queues it, in fragments if need be; `*last`: the record of the last one. Chunks get references of
+ * their own. TERN_EAGAIN: there are too many records; TERN_ENOMEM. */
+int stack_datagram(tern *s, struct datagram *d, struct outrec **last);
+/* Chunks for `len` bytes, to be filled in; NULL: no memory. And what goes with them. */
+struct chunk *stack_pages(tern *s, size_t len);
+void stack_pages_done(tern *s, struct chunk *c);
+
+/* udp.c. A datagram whose header is at `p`; ICMP about one of ours, false: it is none; a record of
+ * a socket is done; events; and calls on the socket with that index. */
+enum tern_drop stack_udp_input(tern *s, const tern_pkt *pkt, const uint8_t *p,
+                               const struct wire_ip *ip);
+bool stack_udp_icmp(tern *s, const struct wire_icmp *m, enum tern_err err);
+void stack_udp_sent(tern *s, const struct outrec *r);
+size_t stack_udp_events(tern *s, tern_event *ev, size_t max);
+int stack_udp_arm(tern *s, uint32_t ix, uint32_t mask);
+int stack_udp_names(const tern *s, uint32_t ix, tern_addr *local, tern_addr *peer);
+int stack_udp_option_set(tern *s, uint32_t ix, enum tern_opt option, int64_t value);
+int stack_udp_option_get(const tern *s, uint32_t ix, enum tern_opt option, int64_t *value);
+
 /* input.c */
 void stack_fragments_advance(tern *s, uint32_t max);
 /* The checksum of bytes of a packet that may lie in several pieces. */
@@ -126,5 +164,7 @@ uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, 
 /* A handle's object: > 0 its index, or a negative error. */
 int64_t stack_listener(const tern *s, tern_sock k);
 int64_t stack_held(const tern *s, tern_sock k);
+int64_t stack_udp(const tern *s, tern_sock k);
+tern_sock stack_udp_handle(const tern *s, uint32_t ix, uint32_t generation);
 
 #endif

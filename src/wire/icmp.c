@@ -9,7 +9,7 @@
 
 enum {
     ICMP_HEADER = 8,
-    QUOTE_TCP = 8, /* ports and sequence number: what RFC 792 promises of the payload */
+    QUOTE_TCP = 8, /* ports and sequence number, or UDP's header: what RFC 792 promises */
 
     ICMP4_ECHO_REPLY = 0,
     ICMP4_UNREACHABLE = 3,
@@ -121,14 +121,16 @@ static enum wire_icmp_kind icmp6_kind(uint8_t type, uint8_t code)
 }
 
 /* The transport part of a quote, `len` bytes of it. */
-static enum tern_drop quote_tcp(const uint8_t *p, size_t len, struct wire_icmp *out)
+static enum tern_drop quote_ports(const uint8_t *p, size_t len, uint8_t proto,
+                                  struct wire_icmp *out)
 {
     if (len < QUOTE_TCP)
-        return TERN_DROP_ICMP_MALFORMED;
-    out->quotes_tcp = true;
+        return proto == WIRE_TCP ? TERN_DROP_ICMP_MALFORMED : TERN_DROP_NONE;
+    out->quotes_tcp = proto == WIRE_TCP;
+    out->quotes_udp = proto == WIRE_UDP;
     out->sport = load_be16(p);
     out->dport = load_be16(p + 2);
-    out->seq = load_be32(p + 4);
+    out->seq = out->quotes_tcp ? load_be32(p + 4) : 0;
     return TERN_DROP_NONE;
 }
 
@@ -140,13 +142,13 @@ static enum tern_drop quote4(const uint8_t *p, size_t len, struct wire_icmp *out
     if (header_len < WIRE_IP4_HEADER || header_len > len)
         return TERN_DROP_ICMP_MALFORMED;
     bool first = (load_be16(p + 6) & 0x1fff) == 0; /* a later fragment has no ports */
-    if (p[9] != WIRE_TCP || !first)
+    if ((p[9] != WIRE_TCP && p[9] != WIRE_UDP) || !first)
         return TERN_DROP_NONE;
     memcpy(out->src, wire_mapped_prefix, 12);
     memcpy(out->src + 12, p + 12, 4);
     memcpy(out->dst, wire_mapped_prefix, 12);
     memcpy(out->dst + 12, p + 16, 4);
-    return quote_tcp(p + header_len, len - header_len, out);
+    return quote_ports(p + header_len, len - header_len, p[9], out);
 }
 
 static enum tern_drop quote6(const uint8_t *p, size_t len, struct wire_icmp *out)
@@ -170,11 +172,11 @@ static enum tern_drop quote6(const uint8_t *p, size_t len, struct wire_icmp *out
         next = p[at];
         at += size;
     }
-    if (next != WIRE_TCP)
+    if (next != WIRE_TCP && next != WIRE_UDP)
         return TERN_DROP_NONE;
     memcpy(out->src, p + 8, 16);
     memcpy(out->dst, p + 24, 16);
-    return quote_tcp(p + at, len - at, out);
+    return quote_ports(p + at, len - at, next, out);
 }
 
 enum tern_drop wire_icmp_read(const uint8_t *p, size_t have, size_t len, uint8_t version,

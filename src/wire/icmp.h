@@ -26,17 +26,19 @@ struct wire_icmp {
     uint8_t type, code;
     uint32_t mtu; /* TOO_BIG: as in the message, 0 if it gives none */
     /* an error's quote of the packet that caused it */
-    bool quotes_tcp; /* the fields below are set */
+    bool quotes_tcp; /* the fields below are set, */
+    bool quotes_udp; /* but for the last */
     uint8_t src[16], dst[16];
     uint16_t sport, dport;
     uint32_t seq;
 };
 
 /* Reads a message of `len` bytes, of which `have` are contiguous at `p` (bytes beyond `len` are not
- * looked at); `version` is 4 or 6. The
- * checksum is the caller's business. TERN_DROP_NONE or _ICMP_MALFORMED: shorter than 8 bytes, or an
- * error whose quote has no whole IP header of its version, or ends before TCP's sequence number. A
- * quote of anything else than the first fragment of a TCP packet leaves quotes_tcp false. */
+ * looked at); `version` is 4 or 6. The checksum is the caller's business. TERN_DROP_NONE or
+ * _ICMP_MALFORMED: shorter than 8 bytes, or an error whose quote has no whole IP header of its
+ * version, or ends before TCP's sequence number. A quote of anything else than the first fragment
+ * of a TCP packet leaves quotes_tcp false, and so for UDP, of which less than its header is not
+ * taken for a quote. */
 enum tern_drop wire_icmp_read(const uint8_t *p, size_t have, size_t len, uint8_t version,
                               struct wire_icmp *out);
 
