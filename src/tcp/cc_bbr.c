@@ -343,9 +343,9 @@ static void check_startup_loss(struct bbr *s, const struct sample *m)
     const tern_ack *ack = m->ack;
     if (ack->lost != 0 && s->losses < UINT8_MAX)
         s->losses++;
-    bool many = s->losses >= FULL_LOSSES || !ack->sack;
-    if (s->loss_round && ack->in_recovery && many &&
-        loss_too_high(ack, ack->lost_since, ack->tx_in_flight))
+    bool many = s->loss_round && s->losses >= FULL_LOSSES &&
+                loss_too_high(ack, ack->lost_since, ack->tx_in_flight);
+    if (ack->in_recovery && (ack->sack ? many : ack->lost != 0))
         full_by_loss(s);
     else if (s->loss_round)
         s->losses = 0;
