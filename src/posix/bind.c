@@ -32,7 +32,7 @@ static bool overlap(const struct sock *sk, const tern_addr *a, const struct sock
 /* A connection that is over lets go of a port which it has not asked for by number. */
 static bool let_go(const struct sock *sk)
 {
-    return sk->k.id != 0 && !sk->port_locked && sock_state(sk, NULL) == LINUX_CLOSE;
+    return sk->k.id != 0 && !sk->port_locked && !sk->rebound && sock_state(sk, NULL) == LINUX_CLOSE;
 }
 
 /* What other sockets of the table hold. */
@@ -120,7 +120,7 @@ static int bind_to(struct sock *sk, const void *addr, socklen_t len)
         return err;
     if (!is_local(sk, &a) && !sk->opts.freebind && !sk->opts.transparent)
         return -EADDRNOTAVAIL;
-    if (sock_state(sk, NULL) != LINUX_CLOSE || sk->local.port != 0)
+    if (sock_state(sk, NULL) != LINUX_CLOSE || (sk->local.port != 0 && !let_go(sk)))
         return -EINVAL;
     bool asked = a.port != 0;
     if (!asked && !sk->opts.bind_no_port)
@@ -129,6 +129,7 @@ static int bind_to(struct sock *sk, const void *addr, socklen_t len)
         err = -EADDRINUSE;
     if (err != 0)
         return err;
+    sk->rebound = sk->k.id != 0;
     sk->port_locked = asked;
     sk->addr_locked = !addr_is_any(&a);
     sk->local = a;

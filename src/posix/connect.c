@@ -190,12 +190,12 @@ int tern_socket_connect(tern_sockets *p, int fd, const void *addr, socklen_t len
 {
     int err;
     struct sock *sk = sock_get(p, fd, &err);
-    if (sk == NULL)
-        return err;
-    err = -EINVAL;
-    if ((int)len >= 0 && len <= sizeof(struct sockaddr_storage))
+    if (err != -EBADF && (len > sizeof(struct sockaddr_storage))) /* read before what it is for */
+        err = -EINVAL;
+    else if (sk != NULL)
         err = sock_connect(sk, addr, len, sk->file.flags);
-    sock_put(sk);
+    if (sk != NULL)
+        sock_put(sk);
     return err;
 }
 
@@ -320,12 +320,12 @@ int tern_socket_accept4(tern_sockets *p, int fd, void *addr, socklen_t *len, int
 {
     int err;
     struct sock *sk = sock_get(p, fd, &err);
-    if (sk == NULL)
-        return err;
-    err = -EINVAL;
-    if (!(flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)))
+    if (err != -EBADF && flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+        err = -EINVAL;
+    else if (sk != NULL)
         err = accept_from(sk, addr, len, flags);
-    sock_put(sk);
+    if (sk != NULL)
+        sock_put(sk);
     return err;
 }
 

@@ -11,6 +11,9 @@
 #include <string.h>
 
 #define PRIVATE_BITS (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
+/* What may go with EPOLLEXCLUSIVE. */
+#define EXCLUSIVE_OK                                                                               \
+    (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
 struct watch {
     struct epoll *epoll;
@@ -159,6 +162,8 @@ static bool reaches(const struct epoll *e, const struct file *target, int depth)
 static int add(tern_sockets *p, struct epoll *e, struct file *f, int fd,
                const struct epoll_event *event)
 {
+    if (event->events & EPOLLEXCLUSIVE && (f->kind == FILE_EPOLL || event->events & ~EXCLUSIVE_OK))
+        return -EINVAL;
     if (f->kind == FILE_EPOLL && reaches((const struct epoll *)f, &e->file, 0))
         return -ELOOP;
     struct watch *w = calloc(1, sizeof *w);

@@ -52,7 +52,9 @@ static int file_ioctl(tern_sockets *p, int fd, struct file *f, unsigned long req
     default:
         break;
     }
-    if (f->kind == FILE_SOCKET)
+    if (f->kind == FILE_EPOLL)
+        err = -EINVAL; /* which has requests of its own */
+    else if (f->kind == FILE_SOCKET)
         err = sock_ioctl((struct sock *)f, request, &value);
     else if (request == FIONREAD)
         err = pipe_queued(f, &value);

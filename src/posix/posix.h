@@ -141,6 +141,7 @@ struct sock {
     int domain, protocol;
     enum sock_phase phase;
     bool listening;
+    bool rebound;                  /* after its connection's end it has been bound again */
     bool port_locked, addr_locked; /* by bind(): survive a disconnect */
     bool done;                     /* the peer's FIN has come */
     bool more;                     /* corked by MSG_MORE alone */

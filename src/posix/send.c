@@ -153,36 +153,39 @@ static ssize_t send_all(struct sock *sk, const struct msghdr *msg, size_t skip, 
     }
     if (flags & MSG_EOR && done > 0 && i == msg->msg_iovlen) /* all of it */
         (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_EOR, 1);
-    if (!(flags & MSG_MORE))
+    if (!(flags & MSG_MORE) && done > 0)
         cork(sk, false);
     return done;
 }
 
-static ssize_t send_rest(struct sock *sk, const struct msghdr *msg, size_t skip, int flags,
-                         uint64_t until)
+/* In the kernel's order: whether it is connected, what is attached, whether it may be written. */
+static ssize_t may_send(struct sock *sk, const struct msghdr *msg, uint64_t until,
+                        uint32_t *tsflags)
 {
     ssize_t err = await_open(sk, until);
 
+    if (err == 0)
+        err = msg_send_control(msg, tsflags);
     if (err == 0 && broken(sk))
         err = broken_errno(sk);
-    return err != 0 ? err : send_all(sk, msg, skip, flags, until);
+    return err;
 }
 
 ssize_t sock_send(struct sock *sk, const struct msghdr *msg, int flags)
 {
     uint64_t until = deadline(sk, flags);
     uint32_t tsflags = (uint32_t)sk->opts.timestamping;
-    ssize_t err = msg_send_control(msg, &tsflags);
-
-    if (err != 0)
-        return err;
+    ssize_t err = 0;
     size_t on_syn = 0;
+
     if (flags & MSG_FASTOPEN || sk->deferred) {
         err = sock_connect_fast(sk, msg, flags, &on_syn);
         if (err != 0 && (err != -EINPROGRESS || on_syn == 0))
             return err;
     }
-    ssize_t n = err == 0 ? send_rest(sk, msg, on_syn, flags, until) : 0;
+    ssize_t n = err == 0 ? may_send(sk, msg, until, &tsflags) : 0;
+    if (err == 0 && n == 0)
+        n = send_all(sk, msg, on_syn, flags, until);
     if (n < 0 && on_syn == 0)
         return n;
     n = (n > 0 ? n : 0) + (ssize_t)on_syn;

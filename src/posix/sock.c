@@ -318,16 +318,19 @@ static bool needs_reset(const struct sock *sk, int state)
 
 void sock_disconnect(struct sock *sk)
 {
-    if (needs_reset(sk, sock_state(sk, NULL)))
+    int state = sock_state(sk, NULL);
+    bool keeps_port = sk->port_locked || (state == LINUX_CLOSE && (sk->k.id == 0 || sk->rebound));
+
+    if (needs_reset(sk, state))
         sk->err = ECONNRESET;
     drop_handle(sk, !sk->listening);
-    sk->listening = sk->gone = sk->done = sk->more = sk->deferred = false;
+    sk->listening = sk->gone = sk->done = sk->more = sk->deferred = sk->rebound = false;
     sk->shut = 0;
     sk->err_soft = 0;
     errq_free(sk);
     sk->peer = (tern_addr){0};
     sk->phase = SOCK_UNCONNECTED;
-    uint16_t port = sk->port_locked ? sk->local.port : 0;
+    uint16_t port = keeps_port ? sk->local.port : 0;
     if (!sk->addr_locked) {
         sk->local = (tern_addr){0};
         if (sk->domain == AF_INET)

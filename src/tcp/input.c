@@ -346,8 +346,9 @@ static enum step check_rst(struct arrival *in)
             err = TERN_ERESET;
         }
         count(t, TERN_COUNT_ATTEMPT_FAILS);
-    } else if (c->state == TERN_CLOSING || c->state == TERN_LAST_ACK) {
-        err = 0;
+    } else if (c->snd_una == c->snd_end &&
+               (c->state == TERN_CLOSING || c->state == TERN_LAST_ACK)) {
+        err = 0; /* nothing is lost */
     }
     count(t, TERN_COUNT_RESETS_IN);
     conn_end(t, c, err);
