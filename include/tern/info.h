@@ -149,6 +149,7 @@ enum tern_drop {
     X(FLOODS, "floods of SYNs that have begun")                                                    \
     X(HOLDS, "SYNs held for the application")                                                      \
     X(HOLDS_EXPIRED, "held SYNs dropped for age")                                                  \
+    X(PRUNED, "times that data past a hole was forgotten for want of memory")                      \
     X(TIMEWAITS, "TIME-WAIT entries made")                                                         \
     X(TIMEWAIT_RECYCLED, "TIME-WAIT entries ended early: limit reached, or a new SYN")             \
     X(FROZEN, "working blocks given back by quiet connections")                                    \
@@ -184,6 +185,7 @@ typedef struct tern_memory {
     uint32_t conns, halfopen, timewaits, listeners, active; /* entries in use */
     uint32_t pages, outputs;                                /* 4 KiB pages; packets in devices */
     uint32_t sources, rules;                                /* remembered for limits; set */
+    size_t donated; /* bytes of donated buffers that are kept, at their true size */
 } tern_memory;
 void tern_memory_of(const tern *s, tern_memory *out);
 

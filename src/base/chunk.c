@@ -69,7 +69,7 @@ static struct page_block *spare_pop(struct chunks *c)
 /* NULL: no memory or at the limit. */
 static uint8_t *page_take(struct chunks *c)
 {
-    if (UNLIKELY(c->pages == c->pages_max))
+    if (UNLIKELY(chunks_used(c) >= c->pages_max))
         return NULL;
     struct page_block *b = c->avail;
     if (UNLIKELY(b == NULL)) {
@@ -178,6 +178,9 @@ struct chunk *chunk_new(struct chunks *c, uint32_t seq, size_t want)
 struct chunk *chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, uint32_t len,
                                uint32_t charge, void *cookie)
 {
+    uint64_t used = (uint64_t)c->pages * PAGE_SIZE + c->charged;
+    if (charge != 0 && used + charge > (uint64_t)c->pages_max * PAGE_SIZE)
+        return NULL;
     struct chunk *k = pool_take(&c->pool);
     if (k == NULL)
         return NULL;
@@ -192,6 +195,7 @@ struct chunk *chunk_new_caller(struct chunks *c, uint32_t seq, const void *p, ui
         .charge = charge,
     };
     c->callers++;
+    c->charged += charge;
     return k;
 }
 
@@ -199,12 +203,14 @@ void chunk_free(struct chunks *c, struct chunk *k)
 {
     uint8_t kind = k->kind;
     void *cookie = k->cookie;
+    uint32_t charge = k->charge;
     pool_give(&c->pool, k);
     if (LIKELY(kind == CHUNK_PAGE)) {
         page_give(c, cookie);
         return;
     }
     c->callers--;
+    c->charged -= charge;
     if (c->release != NULL)
         c->release(c->release_user, &cookie, 1);
 }

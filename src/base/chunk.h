@@ -50,7 +50,8 @@ struct chunks {
     struct page_block *spares; /* empty blocks kept, at most SPARE_BLOCKS */
     uint32_t spare_count;
     uint32_t pages, pages_max, blocks, blocks_made;
-    uint32_t callers; /* chunks of the caller's memory */
+    uint32_t callers; /* chunks of the caller's memory, ... */
+    size_t charged;   /* ... which cost so many bytes of the limit */
     void (*release)(void *user, void *const *cookies, size_t n);
     void *release_user;
 };
@@ -64,6 +65,12 @@ void chunks_destroy(struct chunks *c);
  * are about to be written; a colour offset is used only if it leaves room for them. NULL: no memory
  * or at the limit. */
 struct chunk *chunk_new(struct chunks *c, uint32_t seq, size_t want);
+
+/* Pages in use, with what the caller's memory is charged. */
+static inline uint32_t chunks_used(const struct chunks *c)
+{
+    return c->pages + (uint32_t)(c->charged / PAGE_SIZE);
+}
 
 /* A new chunk over the caller's memory, full, with one reference. NULL: no memory or at the
  * limit. */

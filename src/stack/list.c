@@ -16,6 +16,7 @@ void tern_memory_of(const tern *s, tern_memory *out)
         .listeners = t->listeners.used,
         .active = t->actives.used,
         .pages = s->chunks.pages,
+        .donated = s->chunks.charged,
         .outputs = s->outrecs.used,
         .sources = t->sources.used,
         .rules = t->rules.used,

@@ -436,6 +436,7 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
             eat_dupacks(c, a, s);
         c->retries = 0;
         a->stalled = t->now;
+        memory_moves(t, a);
         output_release(t, c, a);
     }
     if (s->advanced || s->sacked)

@@ -118,7 +118,7 @@ struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t ifac
     c->ts_offset = keyed_ts_offset(t, tuple);
     c->mss_peer = wire_is_ip4(tuple->remote) ? 536 : 1220; /* MUST-15 */
     conn_mss_update(t, c);
-    c->rcvbuf = cfg->rcvbuf;
+    memory_rcvbuf_set(t, c, memory_rcvbuf(t));
     c->sndbuf = cfg->sndbuf;
     c->linger_ms = UINT32_MAX;
     c->ttl = cfg->ttl;
@@ -198,6 +198,7 @@ void conn_free(struct tcp *t, struct conn *c)
     uncount(t, c);
     leave_table(t, c);
     free_active(t, c);
+    memory_rcvbuf_set(t, c, 0);
     ecn_free(t, c);
     wheel_clear(&t->conn_wheel, c->self);
     if (conn_rare_of(c) != NULL) {

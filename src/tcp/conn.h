@@ -216,6 +216,7 @@ struct active {
     uint32_t t_pace;      /* nothing goes before then */
     uint64_t pace_at;     /* the next departure, ns; 0: no limit */
     uint32_t used_tick;   /* of the last segment in or out */
+    uint32_t moved_tick;  /* when last something was read, or acknowledged; 0: not yet */
     uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
     uint32_t rack_end;    /* RACK.end_seq */
     uint32_t rack_rtt_us; /* RACK.rtt */

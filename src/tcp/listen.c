@@ -190,7 +190,7 @@ static uint16_t first_window(const struct tcp *t, const struct halfopen *h)
 {
     const struct listener *l = listener_at(t, h->listener);
     uint32_t mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
-    uint32_t wnd = min_u32(l->rcvbuf != 0 ? l->rcvbuf : t->cfg->rcvbuf, UINT16_MAX);
+    uint32_t wnd = min_u32(l->rcvbuf != 0 ? l->rcvbuf : memory_rcvbuf(t), UINT16_MAX);
     return (uint16_t)(wnd > mss && !bsd(t) ? wnd - wnd % mss : wnd);
 }
 
@@ -512,6 +512,7 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
                               const struct tcp_tuple *tuple)
 {
     const struct listener *l = listener_at(t, h->listener);
+    uint16_t offered = first_window(t, h);
     int err;
     struct conn *c = conn_new(t, tuple, h->iface, &err);
     if (c == NULL)
@@ -520,7 +521,7 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
     c->flags |= CONN_PASSIVE;
     c->irs = h->irs;
     c->rcv_nxt = c->last_ack_sent = h->irs + 1;
-    c->rcv_adv = c->rcv_nxt + first_window(t, h);
+    c->rcv_adv = c->rcv_nxt + offered;
     c->mss_peer = h->mss;
     c->snd_wnd = h->wnd;
     if (h->flags & HALFOPEN_TS) {
@@ -540,7 +541,7 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
     c->ttl = l->ttl != 0 ? l->ttl : c->ttl;
     c->dscp = l->dscp;
     if (l->rcvbuf != 0) {
-        c->rcvbuf = l->rcvbuf;
+        memory_rcvbuf_set(t, c, l->rcvbuf);
         c->flags |= CONN_RCVBUF_FIXED;
     }
     conn_mss_update(t, c);

@@ -212,9 +212,9 @@ void conn_soft_error(struct tcp *t, struct conn *c, enum tern_err err)
 /* ---- the others ------------------------------------------------------------------------------ */
 
 /* The buffer's size settles the window scale, as long as the SYN that offers it has not left. */
-static void set_rcvbuf(const struct tcp *t, struct conn *c, uint32_t bytes)
+static void set_rcvbuf(struct tcp *t, struct conn *c, uint32_t bytes)
 {
-    c->rcvbuf = bytes;
+    memory_rcvbuf_set(t, c, bytes);
     c->flags |= CONN_RCVBUF_FIXED;
     bool unborn = c->state == TERN_SYN_SENT && c->snd_una == c->snd_nxt;
     if (unborn && t->cfg->features & TERN_FEATURE_WSCALE)

@@ -808,7 +808,7 @@ void output_release(struct tcp *t, struct conn *c, struct active *a)
 
 uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    if (c->flags & CONN_SNDBUF_FIXED)
+    if (c->flags & CONN_SNDBUF_FIXED || memory_tight(t))
         return c->sndbuf;
     uint32_t cwnd = a != NULL ? a->cc.cwnd : c->cwnd;
     if (a != NULL && a->phase > LOSS_CWR)

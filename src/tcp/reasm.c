@@ -53,14 +53,14 @@ static void free_run(struct tcp *t, struct chunk *chunk)
 /* Writes payload [off, off+len) of the segment, which is stream position `seq` on, behind `run`:
  * into the room its last chunk has, then into new chunks. Returns the bytes written; fewer than
  * `len` when memory is out. *made counts the new chunks. */
-static uint32_t append(struct tcp *t, struct active *a, struct run *run, struct tcp_seg *seg,
+static uint32_t append(struct tcp *t, const struct conn *c, struct run *run, struct tcp_seg *seg,
                        uint32_t seq, uint32_t off, uint32_t len, uint32_t *made)
 {
     uint32_t done = 0;
     while (done < len) {
         uint32_t room = room_in(run->last);
         if (room == 0) {
-            struct chunk *k = queue_chunk(t, a, seq + done, len - done);
+            struct chunk *k = queue_chunk(t, c, seq + done, len - done);
             if (k == NULL)
                 break;
             if (run->last != NULL)
@@ -96,7 +96,7 @@ static bool keep_donated(struct tcp *t, struct active *a, struct tcp_seg *seg, u
                          uint32_t off, uint32_t len)
 {
     const tern_pkt *pkt = seg->pkt;
-    if (!seg->donated || pkt->iov_count != 1 || a->ooo.count != 0)
+    if (!seg->donated || pkt->iov_count != 1 || a->ooo.count != 0 || memory_tight(t))
         return false;
     uint32_t true_size = pkt->truesize != 0 ? pkt->truesize : (uint32_t)pkt->iov[0].len;
     if (len < true_size / 2)
@@ -134,7 +134,7 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
     }
     struct chunk *k = a->rxq_tail;
     if (room_in(k) == 0) {
-        if ((k = queue_chunk(t, a, c->rcv_nxt, len)) == NULL)
+        if ((k = queue_chunk(t, c, c->rcv_nxt, len)) == NULL)
             return 0;
         link_tail(a, k);
     }
@@ -144,7 +144,7 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
     }
     struct run run = {.first = a->rxq_head, .last = a->rxq_tail};
     uint32_t made = 0;
-    uint32_t done = append(t, a, &run, seg, c->rcv_nxt, off, len, &made);
+    uint32_t done = append(t, c, &run, seg, c->rcv_nxt, off, len, &made);
     a->rxq_head = run.first;
     a->rxq_tail = run.last;
     c->rcv_nxt += done;
@@ -175,9 +175,9 @@ static void join_first_range(struct tcp *t, struct conn *c, struct active *a)
 /* ---- past a hole ----------------------------------------------------------------------------- */
 
 /* Moves the ranges from the working block to a page when there are many. */
-static bool grow_ranges(struct tcp *t, struct active *a)
+static bool grow_ranges(struct tcp *t, const struct conn *c, struct active *a)
 {
-    if (a->ooo_page != NULL)
+    if (a->ooo_page != NULL || !memory_grants(t, c))
         return false;
     struct chunk *page = chunk_new(t->chunks, 0, PAGE_SIZE);
     if (page == NULL)
@@ -196,7 +196,7 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
 {
     uint32_t i = ranges_find(&a->ooo, seq);
     bool joins = i < a->ooo.count && (a->ooo.at[i].hi == seq || a->ooo.at[i].lo == seq + len);
-    if (!joins && a->ooo.count == a->ooo.cap && !grow_ranges(t, a))
+    if (!joins && a->ooo.count == a->ooo.cap && !grow_ranges(t, c, a))
         return false;
     if ((uint64_t)a->ooo_pages * PAGE_SIZE > 2 * (uint64_t)c->rcvbuf)
         return false;
@@ -205,7 +205,7 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
     if (after)
         run = (struct run){.first = a->ooo.at[i].first, .last = a->ooo.at[i].last};
     uint32_t made = 0;
-    uint32_t done = append(t, a, &run, seg, seq, off, len, &made);
+    uint32_t done = append(t, c, &run, seg, seq, off, len, &made);
     a->ooo_pages += made;
     if (done == 0)
         return false;
@@ -340,10 +340,8 @@ void reasm_read(struct tcp *t, struct active *a, void *buf, uint32_t len)
     }
 }
 
-void reasm_clear(struct tcp *t, struct active *a)
+void reasm_forget_holes(struct tcp *t, struct active *a)
 {
-    free_run(t, a->rxq_head);
-    a->rxq_head = a->rxq_tail = NULL;
     for (uint32_t i = 0; i < a->ooo.count; i++)
         free_run(t, a->ooo.at[i].first);
     if (a->ooo_page != NULL)
@@ -351,7 +349,16 @@ void reasm_clear(struct tcp *t, struct active *a)
     a->ooo_page = NULL;
     a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
     a->ooo_pages = 0;
+    a->recent_count = 0;
+    a->fin_ahead = false;
+}
+
+void reasm_clear(struct tcp *t, struct active *a)
+{
+    free_run(t, a->rxq_head);
+    a->rxq_head = a->rxq_tail = NULL;
     a->rx_excess = 0;
+    reasm_forget_holes(t, a);
 }
 
 /* ---- what the peer is told ------------------------------------------------------------------- */
@@ -413,8 +420,9 @@ void reasm_tune(struct tcp *t, struct conn *c, struct active *a)
         return;
     uint32_t copied = a->rx_read - a->tune_seq;
     uint64_t want = 2 * (uint64_t)copied + 16 * (uint64_t)c->rcv_mss;
-    if (want > c->rcvbuf)
-        c->rcvbuf = (uint32_t)min_u64(want, t->cfg->rcvbuf_max);
+    want = min_u64(want, t->cfg->rcvbuf_max);
+    if (want > c->rcvbuf && memory_rcvbuf_may_grow(t, (uint32_t)want - c->rcvbuf))
+        memory_rcvbuf_set(t, c, (uint32_t)want);
     a->tune_seq = a->rx_read;
     a->tune_tick = t->tick;
 }

@@ -144,6 +144,8 @@ struct tcp {
     struct tcp_tuple last_tuple; /* ... and its tuple */
     uint32_t port_step;          /* RFC 6056: counts active opens */
     uint32_t route_generation;
+    uint64_t rcvbufs;  /* all receive buffers together, bytes; memory.c */
+    uint32_t prune_at; /* the connection whose holes are looked at next */
 
     struct tcp_path path[PATHS_MAX];
     uint32_t ev_head, ev_tail; /* sockets with events: refs */
@@ -499,13 +501,28 @@ bool sent_join(struct tcp *t, struct active *a, struct sent *r);
 void sent_done(struct tcp *t, struct sent *r);
 static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 
+/* ---- memory.c: the governor ------------------------------------------------------------------ */
+
+/* Less than half of the payload memory is left. */
+bool memory_tight(const struct tcp *t);
+/* Whether the connection may take one page more. */
+bool memory_grants(struct tcp *t, const struct conn *c);
+/* Something was read or acknowledged: what the connection holds does not stand still. */
+static inline void memory_moves(const struct tcp *t, struct active *a) { a->moved_tick = t->tick; }
+/* The receive buffer of a new connection; whether one may grow by so much; sets one. */
+uint32_t memory_rcvbuf(const struct tcp *t);
+bool memory_rcvbuf_may_grow(const struct tcp *t, uint32_t by);
+void memory_rcvbuf_set(struct tcp *t, struct conn *c, uint32_t bytes);
+
 /* A chunk for one of the connection's queues, and back: the last one is kept at hand, because a
  * conversation takes and returns one with each message. */
-static inline struct chunk *queue_chunk(struct tcp *t, struct active *a, uint32_t seq, size_t want)
+static inline struct chunk *queue_chunk(struct tcp *t, const struct conn *c, uint32_t seq,
+                                        size_t want)
 {
+    struct active *a = c->active;
     struct chunk *k = a->spare;
     if (k == NULL)
-        return chunk_new(t->chunks, seq, want);
+        return memory_grants(t, c) ? chunk_new(t->chunks, seq, want) : NULL;
     a->spare = NULL;
     k->seq = seq;
     k->len = 0;
@@ -603,6 +620,8 @@ size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, s
 void reasm_read(struct tcp *t, struct active *a, void *buf, uint32_t len);
 void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len);
 void reasm_clear(struct tcp *t, struct active *a);
+/* What lies past the first hole, a FIN too: the peer will send it again. */
+void reasm_forget_holes(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */
 uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max);
 /* Bytes of window to offer now; never takes back what was offered (SHLD-14). */

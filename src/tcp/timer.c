@@ -163,7 +163,7 @@ static void starved_fires(struct tcp *t, struct conn *c)
     if (a == NULL || !tick_due(t, a->t_starved))
         return;
     a->t_starved = 0;
-    if (t->chunks->pages >= t->chunks->pages_max) {
+    if (!memory_grants(t, c)) {
         a->t_starved = tick_after(t, STARVED_NS);
     } else if (c->flags & CONN_WRITE_ARMED) {
         c->flags &= ~(uint32_t)CONN_WRITE_ARMED;

@@ -88,15 +88,16 @@ static struct chunk *tail_room(const struct active *a)
     return k->kind == CHUNK_PAGE && k->len < k->cap ? k : NULL;
 }
 
-/* No page: whose limit it is, and a timer that looks again, because nothing else may come to tell
- * the owner. */
+/* No page: whose limit it is. What is queued will be acknowledged, which tells the owner to try
+ * again; if there is nothing of that, a timer looks. */
 static int no_memory(struct tcp *t, struct conn *c)
 {
     c->flags |= CONN_WRITE_ARMED;
+    if (bytes_queued(c) != 0 && memory_tight(t))
+        return TERN_EAGAIN;
     c->active->t_starved = tick_after(t, STARVED_NS);
     timer_arm(t, c, c->active->t_starved);
-    bool limit = t->chunks->pages >= t->chunks->pages_max;
-    return limit ? TERN_ELIMIT : TERN_ENOMEM;
+    return memory_tight(t) ? TERN_ELIMIT : TERN_ENOMEM;
 }
 
 /* Common beginning of the three ways to send. */
@@ -130,7 +131,7 @@ ptrdiff_t user_send(struct tcp *t, struct conn *c, const void *buf, size_t len)
     while (done < want) {
         struct chunk *k = tail_room(a);
         if (k == NULL) {
-            k = queue_chunk(t, a, at + done, want - done);
+            k = queue_chunk(t, c, at + done, want - done);
             if (k == NULL)
                 break;
             link_chunk(a, k);
@@ -165,7 +166,7 @@ ptrdiff_t user_reserve(struct tcp *t, struct conn *c, tern_iov *iov, size_t n, s
     a->tx_reserved = k;
     while (views < n && done < left) {
         if (k == NULL) {
-            k = queue_chunk(t, a, at + done, left - done);
+            k = queue_chunk(t, c, at + done, left - done);
             if (k == NULL)
                 break;
             link_chunk(a, k);
@@ -296,6 +297,7 @@ bool window_news(const struct tcp *t, const struct conn *c, const struct active 
 static void consumed(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
+    memory_moves(t, a);
     if (UNLIKELY(conn_rare_of(c) != NULL))
         urgent_read(c);
     if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {

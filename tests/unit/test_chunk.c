@@ -308,6 +308,7 @@ static void chunks_of_callers_are_limited_too(void **state)
     uint32_t n = 0;
     unit_mem_init(&m);
     assert_true(chunks_init(&c, &m.mem, 0)); /* too little for a page: one, all the same */
+    assert_null(chunk_new_caller(&c, 0, "x", 1, 4097, NULL)); /* it costs more than there is */
     while (n <= 1024 && (ix[n] = chunk_new_caller(&c, 0, "x", 1, 1, NULL)) != NULL)
         n++;
     assert_int_equal(n, 1024);

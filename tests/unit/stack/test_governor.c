@@ -1,0 +1,358 @@
+/* test_governor.c - payload memory under attack (src/tcp/memory.c): thousands of connections that
+ * take it and keep it, by holes that are never filled, windows that stay closed, text that nobody
+ * reads, single bytes in large buffers; beside them a few that only want to send and receive. The
+ * limit holds, these lose nothing of their speed, and every stream completes, also that of who has
+ * been hostile and comes to reason.
+ */
+#include <stdlib.h>
+
+#include "../tcp/rig.h"
+
+enum {
+    HOSTILE = 10000, /* a quarter of each kind */
+    HEALTHY = 8,     /* half of them receive, half send */
+    CAP = 64 << 20,
+    PORT = 80,
+    FIRST = 10000, /* ports of the hostile */
+    GOOD = 9000,   /* and of the others */
+    MSS = 1400,
+    BURST = 16, /* segments of a healthy one in each round */
+    BUFFER = 32768,
+};
+
+enum kind { HOLES, CLOSED, UNREAD, BYTES, KINDS };
+
+/* One connection, seen from the wire. */
+struct end {
+    tern_sock k;
+    uint16_t port;
+    uint32_t iss, rcv;  /* of the stack; the next we expect of it */
+    uint32_t seq, edge; /* the next we send; the right edge of its window */
+    uint64_t got, sent; /* bytes its owner has read; we have received */
+    bool open;
+};
+
+struct crowd {
+    struct rig *r;
+    tern_sock listener;
+    struct end hostile[HOSTILE], good[HEALTHY];
+    unsigned hostiles;
+};
+
+static struct end *find(struct crowd *w, uint16_t port)
+{
+    if (port >= FIRST && port < FIRST + w->hostiles)
+        return &w->hostile[port - FIRST];
+    return port >= GOOD && port < GOOD + HEALTHY ? &w->good[port - GOOD] : NULL;
+}
+
+/* ---- packets --------------------------------------------------------------------------------- */
+
+static struct seg segment(const struct crowd *w, const struct end *e, unsigned flags)
+{
+    struct rig *r = w->r;
+    struct seg g = {.sport = e->port, .dport = PORT, .seq = e->seq, .flags = (uint16_t)flags};
+    g.ack = flags & A ? e->rcv : 0;
+    g.wnd = 65535;
+    g.wscale = -1;
+    g.mss = flags & S ? MSS : 0;
+    g.ttl = 64;
+    g.ip6 = r->ip6;
+    memcpy(g.src, r->remote, 16);
+    memcpy(g.dst, r->local, 16);
+    return g;
+}
+
+static void text(struct crowd *w, struct end *e, uint32_t at, uint32_t len)
+{
+    static uint8_t bytes[BUFFER];
+    struct seg g = segment(w, e, A);
+    pattern_fill(0, at, bytes, len);
+    g.seq = e->port + 1u + at; /* its ISS is its port */
+    g.data = bytes;
+    g.len = len;
+    rig_input_seg(w->r, &g);
+}
+
+/* In a buffer of the device's, `size` large, that the stack may keep. */
+static void donated(struct crowd *w, struct end *e, uint32_t at, uint32_t len, uint32_t size)
+{
+    uint8_t *buffer = malloc(size), bytes[MSS];
+    assert_non_null(buffer);
+    struct seg g = segment(w, e, A);
+    pattern_fill(0, at, bytes, len);
+    g.seq = e->port + 1u + at;
+    g.data = bytes;
+    g.len = len;
+    tern_pkt pkt = {.iov_count = 1, .flags = TERN_PKT_DONATED, .truesize = size, .cookie = buffer};
+    pkt.len = (uint32_t)seg_build(&g, buffer);
+    pkt.iov[0] = (tern_iov){.base = buffer, .len = pkt.len};
+    tern_input(w->r->s, &pkt, 1, w->r->now);
+}
+
+static void take(void *user, void *const *cookies, size_t n)
+{
+    (void)user;
+    for (size_t i = 0; i < n; i++)
+        free(cookies[i]);
+}
+
+/* What the stack has sent; the healthy acknowledge at once. */
+static void listen_all(struct crowd *w)
+{
+    struct rig *r = w->r;
+    tern_event ev[64];
+    tern_advance(r->s, r->now);
+    while (tern_events(r->s, ev, 64) != 0) /* (more at a time than the rig has room for) */
+        ;
+    rig_turn(r);
+    r->ev_count = 0;
+    for (const struct seg *g; (g = rig_next(r)) != NULL;) {
+        struct end *e = find(w, g->dport);
+        assert_non_null(e);
+        if (g->flags & R)
+            e->open = false;
+        if (g->flags & S)
+            e->rcv = g->seq + 1, e->iss = g->seq;
+        if (g->flags & A && (int32_t)(g->ack + g->wnd - e->edge) > 0)
+            e->edge = g->ack + g->wnd;
+        if (g->flags & A && (int32_t)(g->ack - e->seq) > 0)
+            e->seq = g->ack;
+        if (g->len == 0 || e->port >= FIRST || g->seq != e->rcv)
+            continue;
+        e->rcv += g->len;
+        e->sent += g->len;
+        struct seg ack = segment(w, e, A);
+        rig_input_seg(r, &ack);
+    }
+}
+
+static void open_one(struct crowd *w, struct end *e, uint16_t port)
+{
+    *e = (struct end){.port = port, .seq = port, .edge = port, .open = true};
+    struct seg syn = segment(w, e, S);
+    rig_input_seg(w->r, &syn);
+    listen_all(w);
+    e->seq = port + 1u;
+    struct seg ack = segment(w, e, A);
+    rig_input_seg(w->r, &ack);
+    assert_int_equal(tern_accept(w->r->s, w->listener, &e->k, NULL, NULL), 0);
+}
+
+/* ---- what they do ---------------------------------------------------------------------------- */
+
+static void be_hostile(struct crowd *w, unsigned i)
+{
+    static const uint8_t page[16384];
+    struct end *e = &w->hostile[i];
+    switch ((enum kind)(i % KINDS)) {
+    case HOLES: /* every other byte, a page each, the first one missing */
+        for (uint32_t at = 1; at < 32; at += 2)
+            text(w, e, at, 1);
+        break;
+    case CLOSED: { /* it wants a lot, and has no room for it */
+        struct seg g = segment(w, e, A);
+        g.wnd = 0;
+        rig_input_seg(w->r, &g);
+        while (tern_send(w->r->s, e->k, page, sizeof(page)) > 0)
+            ;
+        break;
+    }
+    case UNREAD: /* as much as the window takes, for an owner that is asleep */
+        for (uint32_t at = 0; at < 40000; at += MSS)
+            text(w, e, at, MSS);
+        break;
+    default: /* single bytes in large buffers, and buffers that are half used */
+        for (uint32_t at = 0; at < 16; at++)
+            donated(w, e, at, 1, BUFFER);
+        for (uint32_t at = 16; at < 30000; at += MSS)
+            donated(w, e, at, MSS, 2 * MSS);
+        break;
+    }
+}
+
+/* A round of the healthy: bursts both ways, everything read at once. */
+static void round_trip(struct crowd *w)
+{
+    static uint8_t buf[65536];
+    for (unsigned i = 0; i < HEALTHY; i++) {
+        struct end *e = &w->good[i];
+        uint32_t at = e->seq - e->port - 1;
+        ptrdiff_t n;
+        if (i % 2 == 0) {
+            for (unsigned j = 0; j < BURST && e->edge - e->seq >= (j + 1) * MSS; j++)
+                text(w, e, at + j * MSS, MSS);
+            while ((n = tern_recv(w->r->s, e->k, buf, sizeof(buf))) > 0) {
+                for (ptrdiff_t j = 0; j < n; j++)
+                    assert_int_equal(buf[j], pattern(0, (uint32_t)e->got + (uint32_t)j));
+                e->got += (uint64_t)n;
+            }
+        } else {
+            tern_send(w->r->s, e->k, buf, BURST * MSS);
+        }
+    }
+    listen_all(w);
+    w->r->now += MS(10);
+    listen_all(w);
+}
+
+static uint64_t rounds(struct crowd *w, unsigned n)
+{
+    uint64_t before = 0, after = 0;
+    for (unsigned i = 0; i < HEALTHY; i++)
+        before += w->good[i].got + w->good[i].sent;
+    for (unsigned i = 0; i < n; i++)
+        round_trip(w);
+    for (unsigned i = 0; i < HEALTHY; i++)
+        after += w->good[i].got + w->good[i].sent;
+    return after - before;
+}
+
+/* ---- the test -------------------------------------------------------------------------------- */
+
+static struct crowd *begin(struct rig *r, unsigned hostiles)
+{
+    struct crowd *w = calloc(1, sizeof(*w));
+    assert_non_null(w);
+    w->r = r;
+    w->hostiles = hostiles;
+    r->cfg.buf_bytes_max = CAP / HOSTILE * (size_t)hostiles;
+    r->cfg.cc = &tern_cc_reno;
+    r->cfg.release = take;
+    r->unclean = true; /* (thousands of peers that fall silent) */
+    w->listener = rig_listen(r, PORT, 64, 0);
+    for (uint16_t i = 0; i < HEALTHY; i++)
+        open_one(w, &w->good[i], (uint16_t)(GOOD + i));
+    return w;
+}
+
+static void check_cap(const struct crowd *w)
+{
+    tern_memory m;
+    tern_memory_of(w->r->s, &m);
+    assert_true((uint64_t)m.pages * 4096 + m.donated <= w->r->cfg.buf_bytes_max);
+}
+
+/* One that held memory with holes fills them; one that did not read reads. */
+static void comes_to_reason(struct crowd *w, struct end *e)
+{
+    uint8_t buf[4096];
+    uint32_t got = 0;
+    for (unsigned i = 0; i < 200 && got < 20000; i++) {
+        uint32_t at = e->seq - e->port - 1;
+        if ((int32_t)(e->edge - e->seq) >= MSS)
+            text(w, e, at, MSS);
+        listen_all(w);
+        ptrdiff_t n;
+        while ((n = tern_recv(w->r->s, e->k, buf, sizeof(buf))) > 0) {
+            for (ptrdiff_t j = 0; j < n; j++)
+                assert_int_equal(buf[j], pattern(0, got + (uint32_t)j));
+            got += (uint32_t)n;
+        }
+        w->r->now += MS(50);
+        round_trip(w);
+    }
+    tern_memory m;
+    tern_memory_of(w->r->s, &m);
+    if (got < 20000)
+        rig_fail("port %u: %u bytes came through, beside %u pages in use", e->port, got, m.pages);
+}
+
+/* (What is judged does not depend on the family: a fifth of them in IPv6.) */
+static unsigned crowd_size(bool ip6)
+{
+    unsigned n = ip6 ? HOSTILE / 5 : HOSTILE;
+#ifdef __SANITIZE_ADDRESS__
+    n = HOSTILE / 10;
+#endif
+    return getenv("TERN_VALGRIND") != NULL ? HOSTILE / 50 : n;
+}
+
+static void keeps_up(uint64_t bytes, uint64_t alone)
+{
+    if (bytes < alone / 10 * 9)
+        rig_fail("%llu bytes instead of %llu beside hostile connections", (unsigned long long)bytes,
+                 (unsigned long long)alone);
+}
+
+/* */
+static void ten_thousand_hostile_connections(struct rig *r)
+{
+    struct crowd *w = begin(r, crowd_size(r->ip6));
+    rounds(w, 50);
+    uint64_t alone = rounds(w, 50);
+    uint64_t during = 0;
+    for (unsigned i = 0; i < w->hostiles; i++) {
+        open_one(w, &w->hostile[i], (uint16_t)(FIRST + i));
+        be_hostile(w, i);
+        if (i % (w->hostiles / 200) == 0)
+            check_cap(w), during += rounds(w, 1);
+    }
+    keeps_up(during, 4 * alone);
+    tern_memory m;
+    tern_memory_of(r->s, &m);
+    assert_true((uint64_t)m.pages * 4096 > r->cfg.buf_bytes_max / 2); /* it is felt */
+    keeps_up(rounds(w, 50), alone);
+    during = 0;
+    for (unsigned i = 0; i < 200; i++) { /* they try again, in vain */
+        for (unsigned j = 0; j < w->hostiles / 200; j++)
+            be_hostile(w, i * (w->hostiles / 200) + j);
+        check_cap(w);
+        during += rounds(w, 1);
+    }
+    keeps_up(during, 4 * alone);
+    for (unsigned i = 0; i < HEALTHY; i++)
+        assert_true(w->good[i].open);
+    assert_true(rig_count(r, TERN_COUNT_PRUNED) > 0);
+    assert_true(rig_drops(r, TERN_DROP_MEMORY) + rig_drops(r, TERN_DROP_TCP_REASSEMBLY) > 0);
+    comes_to_reason(w, &w->hostile[HOLES]);
+    comes_to_reason(w, &w->hostile[UNREAD]);
+    comes_to_reason(w, &w->hostile[w->hostiles - KINDS + UNREAD]);
+    free(w);
+}
+
+/* All receive buffers together are at most 16 times the memory; then new ones are small, until
+ * others have gone. */
+static void windows_are_bounded(struct rig *r)
+{
+    r->cfg.buf_bytes_max = 1 << 20;
+    r->listener = rig_listen(r, PORT, 2000, 0);
+    struct peer *p[300];
+    tern_tcp_info info;
+    uint64_t offered = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        p[i] = peer_passive(r);
+        peer_info(p[i], &info);
+        offered += info.rcv_wnd;
+        if (i < 256)
+            assert_true(info.rcv_wnd > 60000);
+        else
+            assert_in_range(info.rcv_wnd, MSS, 8192);
+        assert_int_equal(info.rcvbuf, i < 256 ? 65536 : 8192);
+    }
+    assert_true(offered <= 16 * r->cfg.buf_bytes_max + 44 * 8192);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(tern_abort(r->s, p[i]->k), 0);
+    rig_turn(r);
+    rig_forget(r);
+    peer_info(peer_passive(r), &info);
+    assert_int_equal(info.rcvbuf, 65536);
+    for (unsigned i = 0; i < 50; i++) { /* and one that is small grows as far as there is room */
+        uint32_t at = i * MSS;
+        say(p[299], A | P, 1 + at, 1, MSS);
+        rig_step(r, MS(50));
+        rig_forget(r);
+        peer_read(p[299], at, MSS);
+    }
+    peer_info(p[299], &info);
+    assert_in_range(info.rcvbuf, 8193, 8192 + 7 * 65536);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG(ten_thousand_hostile_connections),
+        RIG(windows_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
