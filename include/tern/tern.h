@@ -466,7 +466,7 @@ enum tern_opt {
     TERN_OPT_EOR,     /* 1: a segment ends with what is queued now; cannot be read */
     TERN_OPT_URGENT,  /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
                       * acknowledged yet */
-    TERN_OPT_PACING_RATE,   /* bytes per second that are never exceeded, and pacing; 0: no limit */
+    TERN_OPT_PACING_RATE, /* bytes per second that are never exceeded, and pacing; 0: no limit */
     TERN_OPT_COUNT
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its

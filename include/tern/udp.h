@@ -2,8 +2,8 @@
  *
  * A UDP socket is a tern_sock: tern_close(), tern_names(), tern_user_set(), tern_arm() and, for
  * TTL, DSCP, RCVBUF and SNDBUF, tern_option_set() and tern_option_get() work on it. Its events are
- * READ and WRITE, each after a call that met TERN_EAGAIN, and ERROR: what ICMP said of a datagram of
- * a connected socket, which the next call then returns once.
+ * READ and WRITE, each after a call that met TERN_EAGAIN, and ERROR: what ICMP said of a datagram
+ * of a connected socket, which the next call then returns once.
  *
  * A datagram that is larger than the path's MTU, as far as ICMP has told of it, goes in fragments;
  * one that is not has DF set.

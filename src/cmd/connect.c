@@ -3,6 +3,7 @@
 #include "host/run_addr.h"
 #include "host/run_errno.h"
 #include "host/talk.h"
+#include "host/talk_udp.h"
 
 #include <netdb.h>
 #include <string.h>
@@ -10,11 +11,14 @@
 
 struct connect_values {
     struct attach_values attach;
-    bool verbose;
+    bool verbose, udp;
 };
 
 static const struct opt connect_opts[] = {
     ATTACH_OPTS(struct connect_values),
+    OPT_HEADING("The protocol"),
+    {OPT_FLAG(struct connect_values, udp), .name = "udp", .letter = 'u',
+     .help = "UDP: each read of standard input is a datagram"},
     OPT_HEADING("Output"),
     {OPT_FLAG(struct connect_values, verbose), .name = "verbose", .letter = 'v',
      .help = "say on standard error when it is connected"},
@@ -101,19 +105,52 @@ static int connect_to(struct attached *a, const struct connect_values *v, const 
     return cmd_fail("connect", "%s port %s: %s", argv[0], argv[1], strerror(-err));
 }
 
+static bool udp_over(void *user) { return ((struct talk_udp *)user)->over; }
+
+/* The first address of a family that is ours, too: UDP does not tell whether anybody is there. */
+static int udp_to(struct attached *a, const struct connect_values *v, const struct addrinfo *ai,
+                  char **argv)
+{
+    static struct talk_udp t;
+    tern_udp_args args = {0};
+    union run_sockaddr sa;
+    tern_sock sock;
+    int err = -ENETUNREACH;
+
+    while (ai && !has_family(&v->attach.ours, ai->ai_family == AF_INET))
+        ai = ai->ai_next;
+    if (ai) {
+        memcpy(&sa, ai->ai_addr, ai->ai_addrlen);
+        err = run_addr_read(&args.peer, ai->ai_family, &sa, ai->ai_addrlen);
+        if (!err)
+            err = errno_of_tern(tern_udp_open(a->node.stack, &sock, &args));
+    }
+    if (err)
+        return cmd_fail("connect", "%s port %s: %s", argv[0], argv[1], strerror(-err));
+    err = talk_udp_start(&t, &a->node, sock, &args.peer);
+    int status =
+        err ? cmd_fail("connect", "%s", strerror(-err)) : attach_run(a, "connect", udp_over, &t);
+    attach_flush(a);
+    talk_udp_stop(&t);
+    if (status != CMD_OK || !t.err)
+        return status;
+    return cmd_fail("connect", "%s: %s", t.what ? t.what : argv[0], strerror(-t.err));
+}
+
 static int run(const void *values, int argc, char **argv)
 {
     const struct connect_values *v = values;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC}, *ai;
+    struct addrinfo hints = {.ai_family = AF_UNSPEC}, *ai;
     struct attached a;
 
     (void)argc;
+    hints.ai_socktype = v->udp ? SOCK_DGRAM : SOCK_STREAM;
     int err = getaddrinfo(argv[0], argv[1], &hints, &ai);
     if (err)
         return cmd_fail("connect", "%s port %s: %s", argv[0], argv[1], gai_strerror(err));
     int status = attach_open(&a, "connect", &v->attach);
     if (status == CMD_OK) {
-        status = connect_to(&a, v, ai, argv);
+        status = v->udp ? udp_to(&a, v, ai, argv) : connect_to(&a, v, ai, argv);
         attach_close(&a);
     }
     freeaddrinfo(ai);
@@ -129,6 +166,9 @@ const struct command cmd_connect = {
         "Connects to HOST, by tern's own TCP, and carries standard input there and what comes from "
         "there to standard output. The end of the input is passed on as a half close, and it ends "
         "when both directions have: as nc does.\n"
+        "\n"
+        "With --udp each read of standard input is a datagram, and it ends when standard input has "
+        "ended and nothing has come for a second.\n"
         "\n"
         "It uses a TUN interface, on which tern has an address of its own. The kernel is the host "
         "at its other end; beyond it one gets only as far as the kernel forwards.",

@@ -2,17 +2,21 @@
 #include "cmd/attach.h"
 #include "host/run_errno.h"
 #include "host/talk.h"
+#include "host/talk_udp.h"
 
 #include <string.h>
 #include <unistd.h>
 
 struct listen_values {
     struct attach_values attach;
-    bool verbose;
+    bool verbose, udp;
 };
 
 static const struct opt listen_opts[] = {
     ATTACH_OPTS(struct listen_values),
+    OPT_HEADING("The protocol"),
+    {OPT_FLAG(struct listen_values, udp), .name = "udp", .letter = 'u',
+     .help = "UDP: the first who sends a datagram is the peer"},
     OPT_HEADING("Output"),
     {OPT_FLAG(struct listen_values, verbose), .name = "verbose", .letter = 'v',
      .help = "say on standard error when it listens, and who has come"},
@@ -73,6 +77,33 @@ static int talk(struct listening *l, uint16_t port)
                     strerror(-l->talk.err));
 }
 
+static bool udp_over(void *user) { return ((struct talk_udp *)user)->over; }
+
+static int talk_datagrams(struct attached *a, uint16_t port, bool verbose)
+{
+    static struct talk_udp t;
+    static const tern_addr nobody;
+    tern_udp_args args = {.local.port = port};
+    tern_sock sock;
+    int err = errno_of_tern(tern_udp_open(a->node.stack, &sock, &args));
+
+    if (err)
+        return cmd_fail("listen", "%s", strerror(-err));
+    err = talk_udp_start(&t, &a->node, sock, &nobody);
+    if (!err && verbose) {
+        fprintf(stderr, "tern listen: UDP port %u on ", port);
+        attach_describe(a, stderr);
+        fputc('\n', stderr);
+    }
+    int status =
+        err ? cmd_fail("listen", "%s", strerror(-err)) : attach_run(a, "listen", udp_over, &t);
+    attach_flush(a);
+    talk_udp_stop(&t);
+    if (status != CMD_OK || !t.err)
+        return status;
+    return cmd_fail("listen", "%s: %s", t.what ? t.what : "the peer", strerror(-t.err));
+}
+
 static int run(const void *values, int argc, char **argv)
 {
     const struct listen_values *v = values;
@@ -87,7 +118,8 @@ static int run(const void *values, int argc, char **argv)
     int status = attach_open(&l.attached, "listen", &v->attach);
     if (status != CMD_OK)
         return status;
-    status = talk(&l, (uint16_t)port);
+    status =
+        v->udp ? talk_datagrams(&l.attached, (uint16_t)port, v->verbose) : talk(&l, (uint16_t)port);
     attach_close(&l.attached);
     if (l.attached.signal)
         attach_die(l.attached.signal);
@@ -101,7 +133,11 @@ const struct command cmd_listen = {
         "Waits for a connection on PORT of tern's address on a TUN interface, takes the first one, "
         "refuses others, and carries standard input there and what comes from there to standard "
         "output. The end of the input is passed on as a half close, and it ends when both "
-        "directions have: as nc -l does.",
+        "directions have: as nc -l does.\n"
+        "\n"
+        "With --udp the first who sends a datagram is the peer, each read of standard input is a "
+        "datagram to it, and it ends when standard input has ended and nothing has come for a "
+        "second.",
     .status =
         "0 when both directions were closed in good order, else 1, with the error on standard "
         "error in the words of read(2).",
