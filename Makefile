@@ -7,6 +7,7 @@
 #   make docs            the documents that are made of tables and tests
 #   make bench           speed and size beside other stacks
 #   make paths           docs/PATHS.md: the sender over paths of many kinds, in virtual time
+#   make paths-linux     docs/PATHS-LINUX.md: the same beside Linux's, in real time
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
 #   make format          clang-format over the tree
 #   make programs        programs that people use, tried under tern run: docs/PROGRAMS.md
@@ -55,6 +56,9 @@ bench: all
 paths: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS) --target bench_paths
 	@build/release/bench/paths > build/PATHS.md && mv build/PATHS.md docs/PATHS.md
+
+paths-linux: build/release/.configured
+	@bench/paths-linux --doc
 
 check:
 	@scripts/deps test

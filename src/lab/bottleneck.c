@@ -24,13 +24,19 @@ static bool grow(struct bottleneck *b)
     return true;
 }
 
-bool bottleneck_pass(struct bottleneck *b, const struct lab_impair *conf, size_t len, uint64_t now,
-                     uint64_t *departs)
+uint32_t bottleneck_waiting(struct bottleneck *b, uint64_t now)
 {
     while (b->count > 0 && b->begins[b->head] <= now) {
         b->head = (b->head + 1) % b->size;
         b->count--;
     }
+    return b->count;
+}
+
+bool bottleneck_pass(struct bottleneck *b, const struct lab_impair *conf, size_t len, uint64_t now,
+                     uint64_t *departs)
+{
+    (void)bottleneck_waiting(b, now);
     uint64_t begin = max_u64(now, b->free_at);
     if (begin > now) {
         if (b->count >= (conf->queue != 0 ? conf->queue : QUEUE_DEFAULT) ||

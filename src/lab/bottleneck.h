@@ -20,6 +20,8 @@ struct bottleneck {
  * queue is full, or there is no memory to make it longer. */
 bool bottleneck_pass(struct bottleneck *b, const struct lab_impair *conf, size_t len, uint64_t now,
                      uint64_t *departs);
+/* How many wait. */
+uint32_t bottleneck_waiting(struct bottleneck *b, uint64_t now);
 void bottleneck_destroy(struct bottleneck *b);
 
 #endif

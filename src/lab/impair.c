@@ -13,11 +13,39 @@ void impair_init(struct impair *m, const struct lab_impair *conf, uint64_t seed,
         lab_random_seed(&m->stream[i], lab_random_derive(seed, i * 2 + (unsigned)dir));
 }
 
+/* Gilbert's model: a burst begins so seldom that the share of losses is `loss`. */
+static bool lost(struct impair *m)
+{
+    const struct lab_impair *conf = &m->conf;
+    struct lab_random *r = &m->stream[IMPAIR_LOSS];
+    if (conf->burst <= 1 || conf->loss >= 1)
+        return lab_random_chance(r, conf->loss);
+    double begins = conf->loss / (1 - conf->loss) / conf->burst;
+    m->losing = lab_random_chance(r, m->losing ? 1 - 1 / conf->burst : begins);
+    return m->losing;
+}
+
+bool impair_police(struct impair *m, size_t len, uint64_t now)
+{
+    const struct lab_impair *conf = &m->conf;
+    uint64_t full = conf->police_burst * UINT64_C(8000000000), need = len * UINT64_C(8000000000);
+    uint64_t since = now - m->filled;
+    if (m->filled == 0 || since >= 10000000000)
+        m->tokens = full;
+    else
+        m->tokens = min_u64(full, m->tokens + since * conf->police);
+    m->filled = now;
+    if (m->tokens < need)
+        return false;
+    m->tokens -= need;
+    return true;
+}
+
 void impair_decide(struct impair *m, size_t len, struct impair_verdict *v)
 {
     const struct lab_impair *conf = &m->conf;
     struct lab_random *r = m->stream;
-    *v = (struct impair_verdict){.lost = lab_random_chance(&r[IMPAIR_LOSS], conf->loss)};
+    *v = (struct impair_verdict){.lost = lost(m)};
     v->duplicate = lab_random_chance(&r[IMPAIR_DUPLICATE], conf->duplicate);
     v->corrupt = lab_random_chance(&r[IMPAIR_CORRUPT], conf->corrupt);
     if (v->corrupt)

@@ -25,6 +25,9 @@ enum impair_stream {
 struct impair {
     struct lab_impair conf;
     struct lab_random stream[IMPAIR_STREAMS];
+    bool losing;     /* in a burst of losses */
+    uint64_t tokens; /* of the policer: bits, in 1/10^9, */
+    uint64_t filled; /* at this time; 0: it is full */
 };
 
 struct impair_verdict {
@@ -44,6 +47,8 @@ enum { IMPAIR_WAIT_MAX = 3 };
 void impair_init(struct impair *m, const struct lab_impair *conf, uint64_t seed, int dir);
 /* Draws for a packet of `len` bytes. */
 void impair_decide(struct impair *m, size_t len, struct impair_verdict *v);
+/* Whether so many bytes are within what is policed; they count if they are. */
+bool impair_police(struct impair *m, size_t len, uint64_t now);
 /* How long a packet is held back at the most, ns. */
 uint64_t impair_hold(const struct lab_impair *conf);
 

@@ -45,7 +45,7 @@ void lab_link_change(struct lab_link *l, int dir, const struct lab_impair *impai
     d->impair.conf = *impair;
     d->whole = l->tap == NULL && !ruled(l, dir) && impair->loss <= 0 && impair->duplicate <= 0 &&
                impair->corrupt <= 0 && impair->reorder <= 0 && impair->jitter == 0 &&
-               impair->rate == 0 && impair->mtu == 0;
+               impair->rate == 0 && impair->mtu == 0 && impair->police == 0;
 }
 
 struct lab_link *lab_link_new(const struct lab_config *conf)
@@ -126,6 +126,8 @@ static void depart(struct lab_link *l, int dir, struct flying *f, const struct i
     struct direction *d = &l->dir[dir];
     const struct lab_impair *conf = &d->impair.conf;
     uint64_t departs = now;
+    if (conf->mark != 0 && bottleneck_waiting(&d->bottleneck, now) >= conf->mark)
+        d->counts.marked += segment_mark(f->data, f->len);
     if (l->pool.bytes > LAB_BYTES_MAX ||
         (conf->rate != 0 && !bottleneck_pass(&d->bottleneck, conf, f->len, now, &departs))) {
         stop(l, dir, f, LAB_OVERFLOW, now);
@@ -149,14 +151,18 @@ static struct flying *second_copy(struct lab_link *l, const struct flying *f)
 }
 
 /* A rule, the MTU or chance: why it gets no further. LAB_SENT: it does. */
-static enum lab_fate early_fate(struct lab_link *l, int dir, const struct flying *f, bool lost)
+static enum lab_fate early_fate(struct lab_link *l, int dir, const struct flying *f, bool lost,
+                                uint64_t now)
 {
-    uint32_t mtu = l->dir[dir].impair.conf.mtu;
+    struct impair *m = &l->dir[dir].impair;
+    uint32_t mtu = m->conf.mtu;
     if (impair_rules(l->rules, l->rule_count, dir, f->data, f->len))
         return LAB_DROPPED;
     if (mtu != 0 && f->len > mtu)
         return LAB_TOO_BIG;
-    return lost ? LAB_LOST : LAB_SENT;
+    if (lost)
+        return LAB_LOST;
+    return m->conf.police != 0 && !impair_police(m, f->len, now) ? LAB_OVERFLOW : LAB_SENT;
 }
 
 static void send_wire(struct lab_link *l, int dir, struct flying *f, uint64_t now)
@@ -167,7 +173,7 @@ static void send_wire(struct lab_link *l, int dir, struct flying *f, uint64_t no
     f->id = ++l->ids;
     f->sent = now;
     impair_decide(&d->impair, f->len, &v);
-    enum lab_fate fate = early_fate(l, dir, f, v.lost);
+    enum lab_fate fate = early_fate(l, dir, f, v.lost, now);
     if (fate == LAB_SENT)
         f->marks = (uint8_t)((v.corrupt ? LAB_CORRUPTED : 0) | (v.wait != 0 ? LAB_LATE : 0));
     tell(l, dir, f, LAB_SENT, now);

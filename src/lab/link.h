@@ -60,6 +60,11 @@ struct lab_impair {
     uint64_t rate;          /* bits per second, IP headers included; 0: no limit */
     uint32_t queue;         /* packets that may wait for the rate; 0: 1000 */
     uint32_t mtu;           /* larger packets are dropped; 0: no limit */
+    double burst;           /* losses come in bursts of so many packets on average (Gilbert's
+                               model); 0 or 1: each by itself */
+    uint64_t police; /* bits per second: what exceeds it is dropped, not queued; 0: nothing, */
+    uint32_t police_burst; /* but for so many bytes at once */
+    uint32_t mark;         /* ECN-capable packets that find so many waiting are marked; 0: none */
 };
 
 /* Drops packets by rule: numbers [first, first + count) of that kind (or of all kinds, LAB_KINDS),
@@ -111,7 +116,7 @@ uint64_t lab_link_next(const struct lab_link *l, int dir);
  * arrived nor been lost, dropped, overflowed or too big is under way. */
 struct lab_counts {
     uint64_t sent; /* second copies not counted */
-    uint64_t duplicated, lost, dropped, overflowed, too_big, corrupted, late;
+    uint64_t duplicated, lost, dropped, overflowed, too_big, corrupted, late, marked;
     uint64_t arrived, bytes; /* packets; their bytes */
 };
 const struct lab_counts *lab_link_counts(const struct lab_link *l, int dir);

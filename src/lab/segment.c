@@ -199,6 +199,29 @@ void segment_take(struct segmenter *s, uint8_t *to)
     s->left = 0;
 }
 
+bool segment_mark(uint8_t *packet, size_t len)
+{
+    enum { CE = 3 };
+    if (len < WIRE_IP4_HEADER)
+        return false;
+    if (packet[0] >> 4 == 6) {
+        bool capable = (packet[1] >> 4 & CE) != 0;
+        packet[1] |= capable ? CE << 4 : 0;
+        return capable;
+    }
+    uint8_t was = packet[1];
+    if ((was & CE) == 0)
+        return false;
+    packet[1] |= CE;
+    uint32_t sum = (uint32_t)packet[10] << 8 | packet[11]; /* RFC 1624: ~(~HC + ~m + m') */
+    sum = (0xffff - sum) + (0xffffu - was) + packet[1];
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = 0xffff - ((sum & 0xffff) + (sum >> 16));
+    packet[10] = (uint8_t)(sum >> 8);
+    packet[11] = (uint8_t)sum;
+    return true;
+}
+
 bool lab_segment(const tern_pkt *pkt, lab_emit_fn emit, void *user)
 {
     struct segmenter s;

@@ -33,6 +33,9 @@ size_t segment_len(const struct segmenter *s);
 /* Writes it. */
 void segment_take(struct segmenter *s, uint8_t *to);
 
+/* Marks an IP packet as having met congestion (RFC 3168 5). false: it is not ECN-capable. */
+bool segment_mark(uint8_t *packet, size_t len);
+
 /* A packet as it is, in one piece. */
 void segment_gather(const tern_pkt *pkt, uint8_t *to);
 

@@ -136,6 +136,7 @@ uint16_t ecn_answer(const struct tcp *t, struct conn *c, struct tcp_out *out,
         syn |= (uint8_t)(x->syn_received << ECN_SYN_SHIFT);
         ecn_synack_option(t, syn, again, o);
         answered(x, c->retries, again);
+        x->syn_sent = out->tos & ECN_MASK;
     }
     return ecn_synack_flags(syn, c->retries);
 }
@@ -214,6 +215,7 @@ static void accurate_synack(struct tcp *t, struct conn *c, const struct tcp_seg 
     if (!start(t, c, ECN_ACCURATE))
         return;
     struct accecn *x = c->accecn;
+    x->syn_sent = needed(t, c) ? ECN_ECT0 : ECN_NONE;
     x->syn_received = x->last = seg->tos & ECN_MASK;
     take_first_option(x, &seg->h.opt);
     x->demand = 2;

@@ -183,6 +183,30 @@ static void one_connection_asks(struct rig *r)
     }
 }
 
+/* Its SYN is ECN-capable, and that it arrives so is no meddling of the path. */
+static void accurate_too(struct rig *r)
+{
+    r->cfg.cc = &tern_cc_dctcp;
+    r->cfg.ecn = 3;
+    struct peer *p = peer_new(r);
+    tern_addr to = rig_addr(r->remote, p->port);
+    p->accecn = true;
+    p->lport = 0;
+    assert_int_equal(tern_connect(r->s, &p->k, NULL, &to, p), 0);
+    assert_int_equal(ecn(hear_syn(p, S | ECE | CWR | AE)), ECT0);
+    say(p, S | A | AE, 0, 1, 0); /* it came with ECT(0) */
+    rig_turn(r);
+    rig_forget(r);
+    assert_int_equal(peer_write(p, 0, 100), 100);
+    rig_turn(r);
+    const struct seg *g = rig_next(r);
+    assert_int_equal(g->len, 100);
+    assert_int_equal(ecn(g), ECT0);
+    rig_forget(r);
+    p->extra.flags = 0;
+    say(p, A | AE | ECE, 1, 101, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +216,7 @@ int main(void)
         cmocka_unit_test(alpha_is_the_share_of_marks),
         RIG(a_loss_halves),
         RIG(one_connection_asks),
+        RIG(accurate_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
