@@ -11,7 +11,14 @@ function(tern_libtern)
         target_include_directories(libtern INTERFACE "${CMAKE_SOURCE_DIR}/include")
         return()
     endif()
-    add_library(libtern STATIC ${sources})
+    if(TERN_SHARED)
+        set(kind SHARED)
+        set(visibility default)
+    else()
+        set(kind STATIC)
+        set(visibility hidden)
+    endif()
+    add_library(libtern ${kind} ${sources})
     set_target_properties(libtern PROPERTIES OUTPUT_NAME tern)
     target_include_directories(libtern PUBLIC "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>")
     tern_flags(libtern)
@@ -19,7 +26,7 @@ function(tern_libtern)
     # some distributions' compilers add. Hidden, so that a shared library that contains libtern
     # does not export it. A section per function lets an embedder's linker drop what is not used.
     target_compile_options(libtern PRIVATE -fno-stack-protector -U_FORTIFY_SOURCE
-                           -fvisibility=hidden -ffunction-sections -fdata-sections ${TERN_FAST})
+                           -fvisibility=${visibility} -ffunction-sections -fdata-sections ${TERN_FAST})
 endfunction()
 
 # tern_room(NAME LIBRARY...): src/NAME as tern_NAME, on top of the libraries given.

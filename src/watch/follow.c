@@ -7,6 +7,7 @@
 #include "base/seq.h"
 #include "base/siphash.h"
 #include "watch/judge.h"
+#include "watch/states.h"
 
 enum { BUCKETS_MIN = 64, CONNS_MAX = 1 << 20, SAME_PAIR_MAX = 8 };
 #define TIME_WAIT_USUAL (60 * (uint64_t)1000000000)
@@ -218,10 +219,29 @@ static void enter_middle(const struct at *at, int end, uint16_t flags)
     enter(at, end, TERN_ESTABLISHED);
 }
 
+enum how { SHOWS, CAUSES };
+enum sign { SYN, SYN_ACK, ACK_SYN, ACK_UNSEEN, ACK_FIN, FIN };
+
+static void follow_sign(const struct at *at, int end, enum how how, enum sign sign)
+{
+#define KEY(how, from, sign) ((uint32_t)(how) << 16 | (uint32_t)(from) << 8 | (uint32_t)(sign))
+    switch (KEY(how, at->k->end[end].state, sign)) {
+#define X(how, from, sign, to)                                                                     \
+    case KEY(how, TERN_##from, sign):                                                              \
+        enter(at, end, TERN_##to);                                                                 \
+        break;
+        WATCH_TRANSITIONS(X)
+#undef X
+    default:
+        break;
+    }
+#undef KEY
+}
+
 /* What the segment shows of its sender. */
 static void sender_shows(const struct at *at, int from, const struct packet *p)
 {
-    const struct follow_end *e = &at->k->end[from], *o = &at->k->end[!from];
+    const struct follow_end *o = &at->k->end[!from];
     uint16_t flags = p->tcp.flags;
     bool acks_fin = flags & TCP_ACK && o->fin_sent && seq_gt(p->tcp.ack, o->fin);
     /* of the other end, if none of it is in the capture, it is believed */
@@ -229,31 +249,18 @@ static void sender_shows(const struct at *at, int from, const struct packet *p)
     if (flags & TCP_RST)
         return;
     if (flags & TCP_SYN) {
-        if (!(flags & TCP_ACK) && (e->state == TERN_CLOSED || e->state == TERN_LISTEN))
-            enter(at, from, TERN_SYN_SENT);
-        else if (flags & TCP_ACK &&
-                 (e->state == TERN_CLOSED || e->state == TERN_LISTEN || e->state == TERN_SYN_SENT))
-            enter(at, from, TERN_SYN_RECEIVED);
+        follow_sign(at, from, SHOWS, flags & TCP_ACK ? SYN_ACK : SYN);
     } else {
         enter_middle(at, from, flags);
-        if (acks_syn &&
-            (e->state == TERN_SYN_SENT || (e->state == TERN_SYN_RECEIVED && o->segments == 0)))
-            enter(at, from, TERN_ESTABLISHED);
+        if (acks_syn)
+            follow_sign(at, from, SHOWS, ACK_SYN);
+        if (acks_syn && o->segments == 0)
+            follow_sign(at, from, SHOWS, ACK_UNSEEN);
     }
-    if (acks_fin) {
-        if (e->state == TERN_ESTABLISHED || e->state == TERN_SYN_RECEIVED)
-            enter(at, from, TERN_CLOSE_WAIT);
-        else if (e->state == TERN_FIN_WAIT_1)
-            enter(at, from, TERN_CLOSING);
-        else if (e->state == TERN_FIN_WAIT_2)
-            enter(at, from, TERN_TIME_WAIT);
-    }
-    if (flags & TCP_FIN) {
-        if (e->state == TERN_ESTABLISHED || e->state == TERN_SYN_RECEIVED)
-            enter(at, from, TERN_FIN_WAIT_1);
-        else if (e->state == TERN_CLOSE_WAIT)
-            enter(at, from, TERN_LAST_ACK);
-    }
+    if (acks_fin)
+        follow_sign(at, from, SHOWS, ACK_FIN);
+    if (flags & TCP_FIN)
+        follow_sign(at, from, SHOWS, FIN);
 }
 
 /* What it will do at the other end, nothing of which will be shown. */
@@ -269,16 +276,10 @@ static void receiver_takes(const struct at *at, int from, const struct packet *p
     }
     if (!(flags & TCP_ACK))
         return;
-    if (r->state == TERN_SYN_RECEIVED && seq_gt(p->tcp.ack, r->isn))
-        enter(at, !from, TERN_ESTABLISHED);
-    if (!r->fin_sent || !seq_gt(p->tcp.ack, r->fin))
-        return;
-    if (r->state == TERN_FIN_WAIT_1)
-        enter(at, !from, TERN_FIN_WAIT_2);
-    else if (r->state == TERN_CLOSING)
-        enter(at, !from, TERN_TIME_WAIT);
-    else if (r->state == TERN_LAST_ACK)
-        enter(at, !from, TERN_CLOSED);
+    if (seq_gt(p->tcp.ack, r->isn))
+        follow_sign(at, !from, CAUSES, ACK_SYN);
+    if (r->fin_sent && seq_gt(p->tcp.ack, r->fin))
+        follow_sign(at, !from, CAUSES, ACK_FIN);
 }
 
 /* ---- books ----------------------------------------------------------------------------------- */
