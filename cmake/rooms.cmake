@@ -26,7 +26,8 @@ function(tern_libtern)
     # some distributions' compilers add. Hidden, so that a shared library that contains libtern
     # does not export it. A section per function lets an embedder's linker drop what is not used.
     target_compile_options(libtern PRIVATE -fno-stack-protector -U_FORTIFY_SOURCE
-                           -fvisibility=${visibility} -ffunction-sections -fdata-sections ${TERN_FAST})
+                           -fvisibility=${visibility} -ffunction-sections -fdata-sections
+                           ${TERN_FAST})
 endfunction()
 
 # tern_room(NAME LIBRARY...): src/NAME as tern_NAME, on top of the libraries given.
