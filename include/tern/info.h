@@ -62,6 +62,7 @@ enum tern_state {
     X(TCP_LISTEN, "a listener takes only SYN")                                                     \
     X(TCP_SEQUENCE, "sequence number outside the window; answered with ACK")                       \
     X(TCP_PAWS, "an old timestamp; answered with ACK")                                             \
+    X(TCP_NO_TIMESTAMP, "no timestamp, though both ends have agreed on them")                      \
     X(TCP_RST, "an RST that does not fit; challenged or ignored")                                  \
     X(TCP_SYN, "a SYN in a synchronized state; challenged")                                        \
     X(TCP_NO_ACK, "no ACK bit")                                                                    \

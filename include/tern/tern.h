@@ -150,6 +150,8 @@ enum tern_style {
     TERN_STYLE_LINUX,
     TERN_STYLE_BSD, /* FreeBSD's: order of options on SYN, windows to the byte, a delayed
                      * acknowledgement from the first segment on, timeouts, close() */
+    TERN_STYLE_RFC, /* the letter: without a timestamp that was agreed upon a segment is dropped,
+                     * and soft ICMP errors end no connection, not even in SYN-SENT */
 };
 
 /* When a SYN is answered with a cookie, by which nothing is remembered of it (RFC 4987 3.6). MSS
@@ -254,6 +256,15 @@ typedef struct tern_config {
 
 /* Fills `cfg` with the defaults of docs/WIRE.md. Next: seed, alloc, free, then tern_new(). */
 void tern_config_default(tern_config *cfg);
+
+enum tern_profile {
+    TERN_PROFILE_LINUX, /* tern_config_default() */
+    TERN_PROFILE_RFC,   /* the letter of RFC 9293, 6298 and 7323 */
+    TERN_PROFILE_FREEBSD,
+};
+/* Sets what the wire sees of a shard (style, features, buffers, durations, retries) to what
+ * docs/WIRE.md says of the profile; between tern_config_default() and tern_new(). TERN_EINVAL. */
+int tern_config_profile(tern_config *cfg, enum tern_profile profile);
 
 /* Makes a shard in memory from cfg->alloc. `now` starts its clock; time never runs backwards.
  * TERN_EINVAL: no alloc or free, an all-zero seed, a limit of zero or too large; TERN_ENOMEM. */

@@ -70,7 +70,8 @@ static bool config_ok(const tern_config *cfg)
     static const uint8_t zero[32];
     return cfg->size == sizeof(*cfg) && cfg->alloc != NULL && cfg->free != NULL &&
            memcmp(cfg->seed, zero, sizeof(zero)) != 0 && cfg->cc != NULL &&
-           cfg->cc->state_size <= TERN_CC_STATE_MAX && cfg->conns_max != 0 &&
+           cfg->cc->state_size <= TERN_CC_STATE_MAX && cfg->style <= TERN_STYLE_RFC &&
+           cfg->conns_max != 0 &&
            cfg->conns_max + (uint64_t)cfg->halfopen_max + cfg->listeners_max + cfg->udp_max <
                1u << 24 &&
            cfg->udp_max != 0 && cfg->udp_rcvbuf != 0 && cfg->udp_sndbuf != 0 &&

@@ -242,6 +242,12 @@ static bool old_timestamp(const struct tcp *t, const struct conn *c, const struc
     return age_s < 24u * 24 * 3600;
 }
 
+/* RFC 7323 3.2: such a segment should be dropped. RSTs need none (5.2). */
+static bool lacks_timestamp(const struct conn *c, const struct wire_tcp *h)
+{
+    return c->flags & CONN_TS && !(h->opt.have & WIRE_OPT_TS) && !(h->flags & TCP_RST);
+}
+
 /* A SYN-ACK that comes again has not seen our answer, which said how it came (RFC 9768 3.2.2.1). */
 static void challenge(struct arrival *in)
 {
@@ -290,6 +296,8 @@ static enum step check_sequence(struct arrival *in)
         h->flags &= (uint16_t)~TCP_SYN;
         h->seq++;
     }
+    if (letter(t) && lacks_timestamp(c, h))
+        return drop(in, TERN_DROP_TCP_NO_TIMESTAMP);
     bool old = old_timestamp(t, c, h);
     if (!old && acceptable(c, h->seq, wire_tcp_span(h, in->seg->len)))
         return STEP_ON;
@@ -868,7 +876,6 @@ static void long_disruption(struct tcp *t, struct conn *c, uint32_t seq)
 bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
               bool hard, uint32_t mtu)
 {
-    (void)hard; /* in synchronized states every error is soft: RFC 5461, RFC 5927 5 */
     uint32_t ref = flow_find(t, tuple, tcp_flow_hash(t, tuple));
     if (ref == 0 || ref_kind(ref) != REF_CONN)
         return false;
@@ -877,10 +884,11 @@ bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum t
         return false; /* quotes nothing that is in flight: RFC 5927 4.1 */
     if (mtu != 0)
         too_big(t, c, mtu);
-    else if (c->state == TERN_SYN_SENT || (fastopen_child(c) && c->flags & CONN_QUEUED)) {
+    else if ((c->state == TERN_SYN_SENT && (hard || !letter(t))) ||
+             (fastopen_child(c) && c->flags & CONN_QUEUED)) {
         count(t, TERN_COUNT_ATTEMPT_FAILS);
         conn_end(t, c, err);
-    } else {
+    } else { /* in synchronized states every error is soft: RFC 5461, RFC 5927 5 */
         if (c->stats != NULL)
             conn_soft_error(t, c, err);
         if (err == TERN_EUNREACH || err == TERN_ENETUNREACH)

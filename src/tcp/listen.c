@@ -747,6 +747,8 @@ enum tern_drop halfopen_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     }
     if (!(w->flags & TCP_ACK))
         return TERN_DROP_TCP_NO_ACK;
+    if (letter(t) && h->flags & HALFOPEN_TS && !(w->opt.have & WIRE_OPT_TS))
+        return TERN_DROP_TCP_NO_TIMESTAMP;
     if (w->ack != h->iss + 1) {
         input_refuse(t, seg);
         return TERN_DROP_TCP_ACK;

@@ -458,6 +458,7 @@ static inline uint32_t cwnd_initial(const struct tcp *t, const struct conn *c)
 }
 /* Whether to do as BSD does (tern_config.style). */
 static inline bool bsd(const struct tcp *t) { return UNLIKELY(t->cfg->style == TERN_STYLE_BSD); }
+static inline bool letter(const struct tcp *t) { return UNLIKELY(t->cfg->style == TERN_STYLE_RFC); }
 enum { BSD_RTO_MIN_MS = 30, BSD_SLOP_MS = 200 };
 static inline bool may(const struct tcp *t, uint32_t feature)
 {

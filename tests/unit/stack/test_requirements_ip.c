@@ -385,6 +385,37 @@ static void errors_when_opening(struct rig *r)
     }
 }
 
+/* MUST-56: with the letter of the RFC soft ones do not; the open goes on, and if it fails, they are
+ * why. */
+static void errors_when_opening_by_the_letter(struct rig *r)
+{
+    for (unsigned i = 0; i < ERRORS; i++) {
+        const struct error *e = r->ip6 ? &six[i] : &four[i];
+        rig_renew(r);
+        assert_int_equal(tern_config_profile(&r->cfg, TERN_PROFILE_RFC), 0);
+        struct peer *p = peer_new(r);
+        int err;
+        p->lport = 0;
+        peer_syn_sent(p);
+        icmp(p, e->type, e->code, 0);
+        rig_hush(r);
+        assert_int_equal(peer_state(p), e->hard ? TERN_CLOSED : TERN_SYN_SENT);
+        if (e->hard)
+            continue;
+        assert_int_equal(soft_error(p), e->err);
+        if (i % 2 == 0) {
+            say(p, S | A, 0, 1, 0);
+            hear(p, A, 1, 1, 0);
+            assert_int_equal(peer_state(p), TERN_ESTABLISHED);
+            continue;
+        }
+        rig_step(r, SEC(300));
+        rig_forget(r);
+        assert_true(rig_events(r, p->k, &err) & TERN_EV_ERROR);
+        assert_int_equal(err, e->err);
+    }
+}
+
 /* MUST-54: only the connection of that tuple, and only with a number that is in flight. */
 static void errors_find_their_connection(struct rig *r)
 {
@@ -452,6 +483,7 @@ int main(void)
         RIG(trouble_is_reported),
         RIG_ISNS(errors_when_closing),
         RIG_ISNS(errors_when_opening),
+        RIG(errors_when_opening_by_the_letter),
         RIG_ISNS(errors_find_their_connection),
         RIG(source_quench),
     };
