@@ -118,13 +118,15 @@ static void diffserv_received(struct rig *r)
         assert_int_equal(g->tos, 0);
 }
 
+enum { ROUTING = 43, DESTINATION = 60 }; /* extension headers */
+
 /* ---- options of IP --------------------------------------------------------------------------- */
 
 static uint8_t packet[65536 + 256];
 
-/* The segment with `len` bytes of IP options (IPv6: of a destination options header). */
-static void input_with_options(struct rig *r, const struct seg *g, const uint8_t *options,
-                               size_t len)
+/* The segment with `len` bytes of IP options, or of an extension header of that kind. */
+static void input_with(struct rig *r, const struct seg *g, uint8_t kind, const uint8_t *options,
+                       size_t len)
 {
     static uint8_t plain[65536 + 128];
     size_t total = seg_build(g, plain), ip = r->ip6 ? 40 : 20;
@@ -136,7 +138,7 @@ static void input_with_options(struct rig *r, const struct seg *g, const uint8_t
     packet[r->ip6 ? 4 : 2] = (uint8_t)(field >> 8);
     packet[r->ip6 ? 5 : 3] = (uint8_t)field;
     if (r->ip6) {
-        packet[6] = 60;
+        packet[6] = kind;
     } else {
         packet[0] = (uint8_t)(0x40 | (20 + len) / 4);
         packet[10] = packet[11] = 0;
@@ -154,13 +156,13 @@ static void with_options(struct rig *r, const uint8_t *options, size_t len)
     if (r->listener.id == 0)
         r->listener = rig_listen(r, p->lport, 16, 0);
     struct seg g = peer_seg(p, S, 0, 0, 0);
-    input_with_options(r, &g, options, len);
+    input_with(r, &g, DESTINATION, options, len);
     hear_syn(p, S | A);
     say(p, A, 1, 1, 0);
     rig_hush(r);
     assert_int_equal(tern_accept(r->s, r->listener, &p->k, NULL, NULL), 0);
     g = peer_seg(p, A, 1, 1, 10);
-    input_with_options(r, &g, options, len);
+    input_with(r, &g, DESTINATION, options, len);
     hear(p, A, 1, 11, 0);
     peer_read(p, 0, 10);
 }
@@ -197,22 +199,18 @@ static void options_that_mean_nothing(struct rig *r)
 static void source_routes(struct rig *r)
 {
     static const uint8_t four[2][8] = {{131, 7, 8, 192, 0, 2, 9, 0}, {137, 7, 4, 192, 0, 2, 9, 1}};
-    static const uint8_t six[24] = {6, 2, 0, 1, [8] = 0x20, 1, 0x0d, 0xb8, [23] = 9};
+    static const uint8_t six[24] = {6, 2, 4, 1, [8] = 0x20, 1, 0x0d, 0xb8, [23] = 9};
     struct peer *p = peer_passive(r), *q = peer_new(r);
     for (unsigned i = 0; i < 2; i++) {
         struct seg g = peer_seg(q, S, 0, 0, 0);
+        const uint8_t *route = r->ip6 ? six : four[i];
+        size_t len = r->ip6 ? sizeof(six) : sizeof(four[i]);
         uint64_t routes = rig_drops(r, TERN_DROP_IP_SOURCE_ROUTE);
-        if (r->ip6) {
-            input_with_options(r, &g, six, sizeof(six));
-            packet[6] = 43; /* it was a routing header */
-            rig_input(r, packet, 40 + 24 + 40);
-        } else {
-            input_with_options(r, &g, four[i], 8);
-            assert_int_equal(rig_drops(r, TERN_DROP_IP_SOURCE_ROUTE), routes + 1);
-            g = peer_seg(p, A, 1, 1, 10);
-            input_with_options(r, &g, four[i], 8);
-            assert_int_equal(rig_drops(r, TERN_DROP_IP_SOURCE_ROUTE), routes + 2);
-        }
+        input_with(r, &g, ROUTING, route, len);
+        assert_int_equal(rig_drops(r, TERN_DROP_IP_SOURCE_ROUTE), routes + 1);
+        g = peer_seg(p, A, 1, 1, 10);
+        input_with(r, &g, ROUTING, route, len);
+        assert_int_equal(rig_drops(r, TERN_DROP_IP_SOURCE_ROUTE), routes + 2);
         rig_hush(r);
     }
     char byte;
