@@ -4,6 +4,12 @@
 
 #include "posix/pipe.h"
 
+/* A FIN that is not acknowledged counts as a byte. */
+static int fin_waits(int state)
+{
+    return STATE_IN(state, S(FIN_WAIT1) | S(CLOSING) | S(LAST_ACK)) != 0;
+}
+
 static int sock_ioctl(struct sock *sk, unsigned long request, int *out)
 {
     tern_tcp_info info;
@@ -26,11 +32,14 @@ static int sock_ioctl(struct sock *sk, unsigned long request, int *out)
         if (sk->listening)
             return -EINVAL;
         *out = state == LINUX_SYN_SENT || state == LINUX_SYN_RECV ? 0 : (int)info.tx_queued;
+        *out += fin_waits(state);
         return 0;
     case SIOCOUTQNSD:
         if (sk->listening)
             return -EINVAL;
         *out = state == LINUX_SYN_SENT || state == LINUX_SYN_RECV ? 0 : (int)info.tx_unsent;
+        if (info.snd_nxt - info.snd_una == info.tx_queued - info.tx_unsent)
+            *out += fin_waits(state); /* it has not been sent */
         return 0;
     default:
         return -ENOTTY;

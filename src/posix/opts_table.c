@@ -226,6 +226,10 @@ static void apply_tos(struct sock *sk)
     int tos = speaks_ip4(sk) ? sk->opts.tos : sk->opts.tclass;
     tell(sk, TERN_OPT_DSCP, (tos & 0xff) >> 2);
 }
+static void apply_recverr(struct sock *sk)
+{
+    tell(sk, TERN_OPT_REPORTS, speaks_ip4(sk) ? sk->opts.recverr : sk->opts.recverr6);
+}
 static void apply_ttl(struct sock *sk)
 {
     int ttl = speaks_ip4(sk) ? sk->opts.ttl : sk->opts.hops;
@@ -425,6 +429,8 @@ const struct posix_option posix_options[] = {
     {ROW(IP4, IP_TTL, "the hop limit; -1: the default"), .kind = OPT_INT, .offset = AT(ttl),
      .set = set_ttl, .odd = true, .get = get_ttl, .apply = apply_ttl},
     {NUMBER(IP4, IP_MTU_DISCOVER, mtu_discover, 0, 5, "kept; DF is always set")},
+    {FLAG(IP4, IP_RECVERR, recverr, "what ICMP says is an error at once, even where all goes on"),
+     .apply = apply_recverr},
     {FLAG(IP4, IP_FREEBIND, freebind, "bind() to an address that is not local (yet)"), .odd = true},
     {FLAG(IP4, IP_BIND_ADDRESS_NO_PORT, bind_no_port, "bind() leaves the port to connect()")},
     {READ(IP4, IP_MTU, opts_get_mtu, "the path MTU of a connection")},
@@ -441,6 +447,7 @@ const struct posix_option posix_options[] = {
      .get = get_hops, .apply = apply_ttl},
     {NUMBER(IP6, IPV6_MTU_DISCOVER, mtu6_discover, 0, 5, "kept; routers never fragment")},
     {READ(IP6, IPV6_MTU, opts_get_mtu, "the path MTU of a connection")},
+    {FLAG(IP6, IPV6_RECVERR, recverr6, "the same as IP_RECVERR"), .apply = apply_recverr},
     {FLAG(IP6, IPV6_RECVTCLASS, recvtclass, "kept; means nothing to a stream")},
     {FLAG(IP6, IPV6_RECVHOPLIMIT, recvhoplimit, "kept; means nothing to a stream")},
     {FLAG(IP6, IPV6_RECVPKTINFO, recvpktinfo, "kept; means nothing to a stream")},

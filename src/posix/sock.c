@@ -196,8 +196,24 @@ static void urgent_news(struct sock *sk)
         file_wake(&sk->file, WAKE_READ);
 }
 
+/* IP_RECVERR: what is soft for others is an error at once, yet the connection goes on. */
+static void soft_news(struct sock *sk)
+{
+    int64_t soft = 0;
+
+    if (tern_option_get(sk->p->conf.stack, sk->k, TERN_OPT_SOFT_ERROR, &soft) < 0 || soft == 0)
+        return;
+    (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_SOFT_ERROR, 0);
+    if (soft == TERN_ETIMEDOUT) /* of that Linux says nothing yet */
+        return;
+    sk->err = posix_errno((int)soft);
+    file_wake(&sk->file, EPOLLERR);
+}
+
 void sock_event(struct sock *sk, const tern_event *ev)
 {
+    if (ev->mask & TERN_EV_REPORT)
+        soft_news(sk);
     if (ev->mask & TERN_EV_URGENT)
         urgent_news(sk);
     if (ev->mask & TERN_EV_EOF)

@@ -715,7 +715,7 @@ static enum step check_fin(struct arrival *in)
         return STEP_ON;
     }
     if (a != NULL)
-        a->fin_ahead = false;
+        reasm_forget_holes(t, a); /* nothing can come after the end */
     c->rcv_nxt++;
     c->flags |= CONN_FIN_RCVD;
     c->flags &= ~(uint32_t)CONN_READ_ARMED;
