@@ -9,6 +9,7 @@
 #   make paths           docs/PATHS.md: the sender over paths of many kinds, in virtual time
 #   make paths-linux     docs/PATHS-LINUX.md: the same beside Linux's, in real time
 #   make mutants         hundreds of mistakes in libtern, one at a time: which test notices each
+#   make mutants-labels  one for each requirement: its own tests must notice
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
 #   make format          clang-format over the tree
 #   make programs        programs that people use, tried under tern run: docs/PROGRAMS.md
@@ -25,8 +26,8 @@ JOBS ?= $(shell nproc)
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test docs mutants bench paths check format programs amalgam install uninstall clean \
-        build-deps
+.PHONY: all run test docs mutants mutants-labels bench paths check format programs amalgam \
+        install uninstall clean build-deps
 
 all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
@@ -52,6 +53,10 @@ docs: all
 mutants:
 	@scripts/deps test
 	@tests/mutants/run --again
+
+mutants-labels:
+	@scripts/deps test
+	@tests/mutants/run --labels --again
 
 bench: all
 	@scripts/deps bench

@@ -194,6 +194,25 @@ static void fin_ahead_of_a_hole(struct rig *r)
     assert_int_equal(tern_recv(r->s, p->k, &byte, 1), 0);
 }
 
+/* U-17: what comes beyond a FIN that waits for its gap is not of this stream, before or after the
+ * gap is filled. */
+static void data_beyond_a_fin_that_waits(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    say(p, F | A, 101, 1, 100); /* the FIN is 201 */
+    hear(p, A, 1, 1, 0);
+    say(p, A, 202, 1, 50);
+    hear(p, A, 1, 1, 0);
+    say(p, A, 201, 1, 50);
+    hear(p, A, 1, 1, 0);
+    say(p, A, 1, 1, 100);
+    hear(p, A, 1, 202, 0);
+    assert_int_equal(peer_state(p), TERN_CLOSE_WAIT);
+    peer_read(p, 0, 200);
+    char byte;
+    assert_int_equal(tern_recv(r->s, p->k, &byte, 1), 0);
+}
+
 /* FIN-WAIT-2 of a closed socket ends; of one that was only shut down, never. */
 static void fin_wait_2_ends_only_without_an_owner(struct rig *r)
 {
@@ -248,6 +267,7 @@ int main(void)
         RIG_ISNS(close_with_unread_data),
         RIG_ISNS(data_after_close),
         RIG_ISNS(fin_ahead_of_a_hole),
+        RIG_ISNS(data_beyond_a_fin_that_waits),
         RIG(fin_wait_2_ends_only_without_an_owner),
         RIG(a_fin_nobody_acknowledges),
     };
