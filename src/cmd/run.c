@@ -37,7 +37,7 @@ struct run_values {
     uint64_t queue, mtu, seed, syn_retries, msl;
     uint64_t backlog;
     const char *pcapng, *timeline, *json;
-    unsigned pcapng_end;
+    unsigned pcapng_end, cc;
     bool quiet, wait;
     struct lab_drop drops[DROPS_MAX];
     size_t drop_count;
@@ -136,6 +136,10 @@ static const char *parse_publish(void *values, const char *text)
 
 static const char *const pcapng_ends[] = {"client", "server", "both", NULL};
 
+static const char *const algorithm_names[] = {"cubic", "reno", "bbr", "dctcp", NULL};
+static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno, &tern_cc_bbr,
+                                                &tern_cc_dctcp};
+
 static const struct opt run_opts[] = {
     OPT_HEADING("The link"),
     {OPT_PERCENT(struct run_values, loss), .name = "loss", .help = "lose that share of packets"},
@@ -173,6 +177,8 @@ static const struct opt run_opts[] = {
     {OPT_DURATION(struct run_values, msl), .name = "msl",
      .help = "maximum segment lifetime; TIME-WAIT lasts twice this", .min = VALUE_MS,
      .max = 10 * VALUE_MIN, .fallback = "30s"},
+    {OPT_CHOICE(struct run_values, cc, algorithm_names), .name = "cc",
+     .help = "congestion control of both ends", .fallback = "cubic"},
     {OPT_CALL(parse_isn), .name = "isn", .arg = "A,B",
      .help = "initial sequence numbers of the client and the server; for demonstration only, as "
              "anyone can guess what follows"},
@@ -262,6 +268,7 @@ static bool world_config(struct run_world_config *w, const struct run_values *v)
     w->drop_count = v->drop_count;
     w->msl = v->msl;
     w->syn_retries = (uint8_t)v->syn_retries;
+    w->cc = algorithms[v->cc];
     w->backlog = (uint32_t)v->backlog;
     w->isn_fixed = v->isn_given;
     w->isn[0] = v->isn[0];

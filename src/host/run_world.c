@@ -162,6 +162,8 @@ static int add_host(struct run_world *w, int host)
     tern_config_default(&conf.tern);
     conf.tern.msl = cfg->msl;
     conf.tern.syn_retries = cfg->syn_retries;
+    if (cfg->cc != NULL)
+        conf.tern.cc = cfg->cc;
     conf.tern.isn_fixed = cfg->isn_fixed;
     conf.tern.isn = cfg->isn[host];
     conf.tern.stats = true;

@@ -62,13 +62,14 @@ void opts_init(const tern_sockets *p, struct sock_opts *o, int domain)
         .mtu_discover = 1,
         .mtu6_discover = 1,
         .incoming_cpu = -1,
+        .max_pacing = UINT64_MAX,
         .v6only = domain == AF_INET6 && p->tune.bindv6only,
     };
     (void)snprintf(o->congestion, sizeof o->congestion, "%s", p->conf.congestion);
 }
 
 static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno, &tern_cc_dctcp,
-                                               &tern_cc_bbr};
+                                                &tern_cc_bbr};
 
 /* NULL: as if there were no such module. */
 static const tern_cc_ops *algorithm_of(const char *name)
@@ -87,6 +88,16 @@ static void apply_congestion(struct sock *sk)
         (void)tern_cc_set(sk->p->conf.stack, sk->k, ops); /* (or there is no memory) */
 }
 
+static void apply_pacing(struct sock *sk)
+{
+    uint64_t rate = sk->opts.max_pacing;
+
+    if (sk->k.id == 0 || sk->listening)
+        return;
+    rate = rate == UINT64_MAX ? 0 : rate == 0 ? 1 : rate > INT64_MAX ? INT64_MAX : rate;
+    (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_PACING_RATE, (int64_t)rate);
+}
+
 void opts_apply(struct sock *sk)
 {
     struct sock_opts untouched;
@@ -102,6 +113,8 @@ void opts_apply(struct sock *sk)
     }
     if (strcmp(sk->opts.congestion, untouched.congestion) != 0)
         apply_congestion(sk);
+    if (sk->opts.max_pacing != UINT64_MAX)
+        apply_pacing(sk);
     signature_apply(sk);
 }
 
@@ -273,6 +286,21 @@ static int set_congestion(struct sock *sk, const void *value, socklen_t len)
     return 0;
 }
 
+/* An int, of which all ones mean no limit, or a long. */
+static int set_pacing(struct sock *sk, const void *value, socklen_t len)
+{
+    uint32_t rate;
+
+    if (len < sizeof rate)
+        return -EINVAL;
+    memcpy(&rate, value, sizeof rate);
+    sk->opts.max_pacing = rate == UINT32_MAX ? UINT64_MAX : rate;
+    if (len == sizeof sk->opts.max_pacing)
+        memcpy(&sk->opts.max_pacing, value, len);
+    apply_pacing(sk);
+    return 0;
+}
+
 static int set_fastopen_key(struct sock *sk, const void *value, socklen_t len)
 {
     if (len != 16 && len != 32)
@@ -297,6 +325,8 @@ static int set_own(struct sock *sk, const struct posix_option *opt, const void *
         return set_timestamping(sk, value, len);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
         return set_congestion(sk, value, len);
+    if (opt->level == SOL_SOCKET && opt->name == SO_MAX_PACING_RATE)
+        return set_pacing(sk, value, len);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_FASTOPEN_KEY)
         return set_fastopen_key(sk, value, len);
     if (opt->level == IPPROTO_TCP && (opt->name == TCP_MD5SIG || opt->name == MD5SIG_EXT))
@@ -339,6 +369,12 @@ static int get_own(struct sock *sk, const struct posix_option *opt, void *to, so
         return get_timeout(sk->opts.rcvtimeo, to, len);
     if (is_sndtimeo(opt))
         return get_timeout(sk->opts.sndtimeo, to, len);
+    if (opt->level == SOL_SOCKET && opt->name == SO_MAX_PACING_RATE) {
+        uint64_t rate = sk->opts.max_pacing;
+        uint32_t number = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
+        return *len < sizeof rate ? give(to, len, &number, sizeof number)
+                                  : give(to, len, &rate, sizeof rate);
+    }
     if (opt->level == SOL_SOCKET && opt->name == SO_COOKIE)
         return *len < sizeof sk->k.id ? -EINVAL : give(to, len, &sk->k.id, sizeof sk->k.id);
     if (is_timestamping(opt))

@@ -22,7 +22,6 @@ const struct posix_refused posix_refused[] = {
     {SOL_SOCKET, 43, "SO_NOFCS", "there are no frame checksums"},
     {SOL_SOCKET, 44, "SO_LOCK_FILTER", "no packet filters"},
     {SOL_SOCKET, 45, "SO_SELECT_ERR_QUEUE", "select() looks at it as poll() does"},
-    {SOL_SOCKET, 47, "SO_MAX_PACING_RATE", "pacing is the congestion control's own"},
     {SOL_SOCKET, 48, "SO_BPF_EXTENSIONS", "no packet filters"},
     {SOL_SOCKET, 50, "SO_ATTACH_BPF", "no packet filters"},
     {SOL_SOCKET, 51, "SO_ATTACH_REUSEPORT_CBPF", "no packet filters"},

@@ -365,6 +365,7 @@ const struct posix_option posix_options[] = {
     {OWN(SOL, SO_SNDTIMEO, "how long a write or connect() waits")},
     {OWN(SOL, SO_RCVTIMEO_NEW, "the same with 64 bits")},
     {OWN(SOL, SO_SNDTIMEO_NEW, "the same with 64 bits")},
+    {OWN(SOL, SO_MAX_PACING_RATE, "bytes a second that are never exceeded, and pacing")},
     {OWN(SOL, SO_COOKIE, "the stack's number of the connection")},
     {FLAG(SOL, SO_KEEPALIVE, keepalive, "probes a silent peer"), .apply = apply_keepalive},
     {NUMBER(SOL, SO_ZEROCOPY, zerocopy, 0, 1, "MSG_ZEROCOPY is told when it is done (copied)")},

@@ -141,7 +141,6 @@ static void fill_conn(struct tern_linux_tcp_info *out, const tern_tcp_info *t)
     out->tcpi_rcv_ssthresh = t->rcvbuf;
     out->tcpi_rcv_space = t->rcvbuf;
     out->tcpi_pacing_rate = t->pacing_rate != 0 ? t->pacing_rate : UINT64_MAX;
-    out->tcpi_max_pacing_rate = UINT64_MAX;
     out->tcpi_delivery_rate = t->delivery_rate;
     out->tcpi_snd_wnd = t->snd_wnd;
     out->tcpi_rcv_wnd = t->rcv_wnd;
@@ -158,6 +157,7 @@ void tcpinfo_fill(const struct sock *sk, struct tern_linux_tcp_info *out)
         out->tcpi_sacked = t.tx_queued - 1;
     } else if (sk->k.id != 0) {
         fill_conn(out, &t);
+        out->tcpi_max_pacing_rate = sk->opts.max_pacing;
         fill_bytes(out, &t);
         fill_segments(out, &t);
         fill_times(out, &t, sk->p->now);
