@@ -163,6 +163,10 @@ enum tern_drop {
     X(FRAGMENTS_OUT, "IP fragments queued to be sent")                                             \
     X(DATAGRAMS_IN, "UDP datagrams received")                                                      \
     X(DATAGRAMS_OUT, "UDP datagrams queued to be sent")                                            \
+    X(MTU_PROBES, "segments sent to find out how large packets may be")                            \
+    X(MTU_PROBES_PASSED, "of these, acknowledged")                                                 \
+    X(MTU_PROBES_LOST, "of these, lost: too large")                                                \
+    X(MTU_BLACK_HOLES, "paths that seem to drop large packets")                                    \
     X(OUTPUT_LIMITED, "outputs put off: too many packets inside devices")
 
 enum tern_counter {

@@ -195,6 +195,8 @@ typedef struct tern_config {
     uint32_t features;
     uint8_t style;               /* enum tern_style */
     uint8_t iw;                  /* initial window, segments; 0: that of RFC 6928 */
+    uint8_t mtu_probing;         /* Linux's tcp_mtu_probing: 0 never; 1 when a path seems to drop
+                                  * large packets; 2 always (RFC 4821) */
     uint16_t reordering;         /* so many duplicates are no loss yet, at first */
     uint16_t mss_offer;          /* the largest segment to ask for; 0: by the MTU */
     uint32_t rcvbuf, rcvbuf_max; /* receive buffer at first, and the most autotuning gives */

@@ -101,6 +101,8 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->ttl = u8(s, "net.ipv4.ip_default_ttl");
     cfg->cc = algorithm(drill_settings_get(s, "net.ipv4.tcp_congestion_control"));
     cfg->ecn = u8(s, "net.ipv4.tcp_ecn");
+    cfg->mtu_probing =
+        u8(s, "net.ipv4.tcp_mtu_probing") < 2 ? u8(s, "net.ipv4.tcp_mtu_probing") : 2;
     cfg->ecn_option = u8(s, "net.ipv4.tcp_ecn_option");
     cfg->ecn_fallback = drill_settings_number(s, "net.ipv4.tcp_ecn_fallback", 0) != 0;
     cfg->tso_segs_min = u8(s, "net.ipv4.tcp_min_tso_segs");

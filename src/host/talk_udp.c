@@ -1,5 +1,5 @@
-/* talk_udp.c - see talk_udp.h. Standard input and output may be shared with other processes and stay
- * blocking: each read and write is preceded by a poll(). */
+/* talk_udp.c - see talk_udp.h. Standard input and output may be shared with other processes and
+ * stay blocking: each read and write is preceded by a poll(). */
 #include "host/talk_udp.h"
 
 #include "host/run_errno.h"

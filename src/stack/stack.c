@@ -88,11 +88,12 @@ static bool config_ok(const tern_config *cfg)
            cfg->rto_min != 0 && cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min &&
            cfg->delack < NS_PER_S / 2 && cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 &&
            cfg->fin_wait2 <= DURATION_MAX && cfg->hold <= DURATION_MAX &&
-           cfg->ecn <= ECN_CONFIG_MAX && cfg->ecn_option <= 3 && cfg->idle <= DURATION_MAX &&
-           cfg->tx_horizon <= DURATION_MAX && cfg->rto_max <= DURATION_MAX &&
-           cfg->rto_initial <= DURATION_MAX && cfg->cookies <= TERN_COOKIES_NEVER &&
-           cfg->sources_max != 0 && cfg->sources_max < 1u << 24 && cfg->rules_max != 0 &&
-           cfg->rules_max < UINT16_MAX && cfg->source_bits4 <= 32 && cfg->source_bits6 <= 128;
+           cfg->ecn <= ECN_CONFIG_MAX && cfg->mtu_probing <= 2 && cfg->ecn_option <= 3 &&
+           cfg->idle <= DURATION_MAX && cfg->tx_horizon <= DURATION_MAX &&
+           cfg->rto_max <= DURATION_MAX && cfg->rto_initial <= DURATION_MAX &&
+           cfg->cookies <= TERN_COOKIES_NEVER && cfg->sources_max != 0 &&
+           cfg->sources_max < 1u << 24 && cfg->rules_max != 0 && cfg->rules_max < UINT16_MAX &&
+           cfg->source_bits4 <= 32 && cfg->source_bits6 <= 128;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)

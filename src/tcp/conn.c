@@ -582,7 +582,7 @@ void conn_mss_update(const struct tcp *t, struct conn *c)
         uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
         mss = min_u32(mss, c->pmtu - headers);
     }
-    mss = min_u32(mss, max_u32(c->mss_peer, MSS_LEAST));
+    mss = mtu_mss(c, min_u32(mss, max_u32(c->mss_peer, MSS_LEAST)));
     if (md5_of(c) != NULL)
         mss -= WIRE_MD5_LEN;
     c->mss = (uint16_t)(c->flags & CONN_TS ? mss - 12 : mss);

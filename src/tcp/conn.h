@@ -380,6 +380,11 @@ struct conn_rare {
     uint32_t urgent_at;  /* ... of this number */
     uint64_t pace_max;   /* bytes per second; 0: no limit */
 
+    uint16_t mtu_low, mtu_high; /* sizes of packets: has passed (0: not searched for), may; */
+    uint16_t mtu_probe;         /* of the probe in flight; 0: none */
+    uint32_t mtu_lo, mtu_hi;    /* the sequence numbers [lo, hi) of the last one */
+    uint32_t mtu_since;         /* tick of the last change */
+
     uint8_t eors;           /* ends of records that are not sent yet, rising; */
     uint32_t eor[EORS_MAX]; /* of more than these the first are forgotten */
 };

@@ -163,6 +163,8 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
         if (a->sent_head != NULL) /* data that went before (RFC 7413) */
             rto_restart(t, c);
     }
+    if (UNLIKELY(t->cfg->mtu_probing > 1))
+        mtu_begin(t, c);
     fastopen_over(t, c, false);
     if (c->flags & CONN_FIN_QUEUED)
         conn_state(t, c, TERN_FIN_WAIT_1);

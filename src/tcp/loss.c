@@ -278,6 +278,8 @@ static void begin_or_stay_open(struct tcp *t, struct conn *c, struct ack_sample 
 {
     struct active *a = c->active;
     if (a->lost != 0) {
+        if (UNLIKELY(t->cfg->mtu_probing != 0) && mtu_probe_lost(t, c))
+            return;
         loss_enter_recovery(t, c, s->ece);
         return;
     }

@@ -644,11 +644,31 @@ static bool may_carry_data(enum tern_state state)
            state == TERN_CLOSING || state == TERN_LAST_ACK || state == TERN_SYN_RECEIVED;
 }
 
+/* New data in one segment that is larger than any before (mtu.c). */
+static bool send_larger(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len)
+{
+    struct active *a = c->active;
+    uint32_t small = a->snd_small;
+    if (!send_new(t, c, out, len))
+        return false;
+    a->snd_small = small;
+    if (out->len == len) { /* (not cut short, by many small chunks) */
+        out->gso_size = 0;
+        mtu_probe_sent(t, c, len);
+    }
+    return true;
+}
+
 static bool try_new(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
     if (c->snd_nxt == c->snd_end + ((c->flags & CONN_FIN_QUEUED) != 0))
         return false;
     const struct active *a = c->active;
+    if (UNLIKELY(t->cfg->mtu_probing != 0)) {
+        uint32_t larger = mtu_probe_len(t, c, payload_mss(t, c));
+        if (larger != 0)
+            return send_larger(t, c, out, larger);
+    }
     uint32_t len = new_data(t, c, a, payload_mss(t, c));
     if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0 && fin_may_go(c)))
         return false;

@@ -305,6 +305,20 @@ tern_sock sock_make(const struct tcp *t, enum ref_kind kind, uint32_t ix, uint32
 /* Takes up to `max` events. */
 size_t tcp_events(struct tcp *t, tern_event *ev, size_t max);
 
+/* ---- mtu.c: the size of packets, by probing -------------------------------------------------- */
+
+/* Segments begin small, and grow by probes. */
+void mtu_begin(struct tcp *t, struct conn *c);
+/* `mss`, or less. */
+uint32_t mtu_mss(const struct conn *c, uint32_t mss);
+/* A segment of data was not acknowledged in time. */
+void mtu_timeout(struct tcp *t, struct conn *c);
+/* The length of a probe that may go now instead of segments of `mss`; 0: none. It went. */
+uint32_t mtu_probe_len(struct tcp *t, struct conn *c, uint32_t mss);
+void mtu_probe_sent(struct tcp *t, struct conn *c, uint32_t len);
+/* Something is lost: whether that is the probe alone, which is no congestion. */
+bool mtu_probe_lost(struct tcp *t, struct conn *c);
+
 /* ---- input.c, ack.c, loss.c, sent.c ---------------------------------------------------------- */
 
 /* Takes a segment; returns why it was dropped, or TERN_DROP_NONE. */

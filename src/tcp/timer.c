@@ -140,8 +140,10 @@ static bool rto_fires(struct tcp *t, struct conn *c)
         c->flags |= CONN_SYN_DUE;
     else if (a->persist)
         c->flags |= CONN_PROBE_DUE;
-    else if (a->sent_head != NULL) /* (else there was no route, or no memory for a record) */
+    else if (a->sent_head != NULL) { /* (else there was no route, or no memory for a record) */
+        mtu_timeout(t, c);
         loss_on_rto(t, c);
+    }
     conn_ready(t, c);
     return false;
 }

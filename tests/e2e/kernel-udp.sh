@@ -1,7 +1,6 @@
 #!/bin/sh
-# UDP between tern and Linux, from either side: datagrams in one packet and in fragments, offloads on
-# and off, ICMP's refusal in both directions, what a smaller path does, and echo requests larger than
-# a packet.
+# UDP between tern and Linux, from either side: datagrams in one packet and in fragments, offloads
+# on and off, ICMP's refusal in both directions, and echo requests larger than a packet.
 #
 # run: background
 # limit: 100
