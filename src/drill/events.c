@@ -177,7 +177,11 @@ bool play_code(struct play *p, const struct drill_event *e)
     p->code.user = &looking;
     bool fine = drill_code_run(&p->code, e->text, &error);
     p->result->checks.assertions += p->code.asserted - before;
-    if (!fine) {
+    if (!fine && p->request->record) {
+        drill_print(&p->result->message, "%s:%u: %s\n", p->script->path, e->pos.line,
+                    drill_string(&error));
+        fine = true;
+    } else if (!fine) {
         size_t n = strcspn(e->text, "\n");
         play_fail(p, e, "error executing code: '%.*s': %s", (int)n, e->text, drill_string(&error));
     }

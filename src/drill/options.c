@@ -274,7 +274,8 @@ const char *config_read(struct drill_config *c, struct drill_script *s,
                         const struct drill_request *request, struct drill_pos *pos)
 {
     const char *why;
-    *c = (struct drill_config){.family = request->family};
+    /* a recording goes on, and says what was otherwise than written */
+    *c = (struct drill_config){.family = request->family, .non_fatal_call = request->record};
     for (const struct drill_option *o = s->options; o; o = o->next)
         if (strcmp(o->name, "ip_version") == 0) {
             *pos = o->pos;

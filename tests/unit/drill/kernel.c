@@ -244,6 +244,28 @@ static void put(const char *path, const char *value)
     close(fd);
 }
 
+/* `ip route`: the metrics that a script has set. */
+static void set_route(const struct kernel *k)
+{
+    static const char *const metrics[] = {"mtu",    "advmss", "initcwnd", "initrwnd",
+                                          "window", "cwnd",   "ssthresh", "reordering"};
+    const struct drill_settings *set = k->setup.settings;
+    bool v6 = k->setup.family == DRILL_IPV6;
+    char line[256], name[32];
+    int n = snprintf(line, sizeof(line), "ip %s route replace default dev drill0", v6 ? "-6" : "");
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        snprintf(name, sizeof(name), "route.%s", metrics[i]);
+        if (drill_settings_given(set, name))
+            n += snprintf(line + n, sizeof(line) - (size_t)n, " %s %s", metrics[i],
+                          drill_settings_get(set, name));
+    }
+    if (drill_settings_given(set, "route.rto_min_us"))
+        snprintf(line + n, sizeof(line) - (size_t)n, " rto_min %s us",
+                 drill_settings_get(set, "route.rto_min_us"));
+    if (system(line) != 0)
+        fprintf(stderr, "%s: it does not work\n", line);
+}
+
 static const char *changed(struct drill_sut *s)
 {
     enum drill_setting_use use;
@@ -263,13 +285,43 @@ static const char *changed(struct drill_sut *s)
         }
         put(path, drill_settings_get(of(s)->setup.settings, name));
     }
+    if (of(s)->start != 0)
+        set_route(of(s));
     return NULL;
+}
+
+/* The counters of the namespace: a line of names, a line of values, their group in front. */
+static bool counter_in(const char *path, const char *name, uint64_t *value)
+{
+    char *names = NULL, *values = NULL, *at, *number, *next, *end;
+    size_t room = 0, more = 0;
+    bool found = false;
+    FILE *in = fopen(path, "re");
+    while (in && !found && getline(&names, &room, in) > 0 && getline(&values, &more, in) > 0) {
+        size_t group = strcspn(names, ":");
+        if (strncmp(name, names, group) != 0)
+            continue;
+        at = strtok_r(names + group + 1, " \n", &next);
+        number = values + group + 1;
+        for (; at && !found; at = strtok_r(NULL, " \n", &next)) {
+            uint64_t n = strtoull(number, &end, 10);
+            number = end;
+            found = strcmp(at, name + group) == 0;
+            *value = found ? n : *value;
+        }
+    }
+    if (in)
+        fclose(in);
+    free(names);
+    free(values);
+    return found;
 }
 
 static bool counter(const struct drill_sut *s, const char *name, uint64_t *value)
 {
-    (void)s, (void)name, (void)value;
-    return false;
+    (void)s;
+    return counter_in("/proc/net/netstat", name, value) ||
+           counter_in("/proc/net/snmp", name, value);
 }
 
 static unsigned in_state(const struct drill_sut *s, const char *state)
@@ -353,11 +405,9 @@ struct drill_sut *kernel_sut(const struct drill_setup *setup, const char **why)
     inet_ntop(v6 ? AF_INET6 : AF_INET, v6 ? setup->local : setup->local + 12, text, sizeof(text));
     if (!run_ip(v6 ? "ip addr add %s/64 dev drill0 nodad && ip link set drill0 mtu %d up"
                    : "ip addr add %s/16 dev drill0 && ip link set drill0 mtu %d up",
-                text, (int)setup->mtu) ||
-        !run_ip(v6 ? "ip -6 route add default dev drill0 # %s %d"
-                   : "ip route add default dev drill0 # %s %d",
-                text, 0))
+                text, (int)setup->mtu))
         fprintf(stderr, "drill0 could not be configured\n");
+    set_route(k);
     usleep(v6 ? 20000 : 2000);
     pthread_create(&k->thread, NULL, process, k);
     read_packets(k);
