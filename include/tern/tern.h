@@ -147,10 +147,13 @@ enum {                              /* tern_config.features: what a connection m
 
 /* Where the RFCs leave room stacks have habits, which peers and tests know. */
 enum tern_style {
-    TERN_STYLE_LINUX,
-    TERN_STYLE_BSD, /* FreeBSD's: order of options on SYN, windows to the byte, a delayed
+    TERN_STYLE_OWN,   /* much as Linux, but the RFCs have the last word */
+    TERN_STYLE_LINUX, /* as Linux 6.18 does where that can be seen: a second segment is acknowledged
+                       * late while nobody reads, and so is a FIN that came with or after data;
+                       * data on a SYN-ACK are not taken; user timeouts, keep-alive, windows */
+    TERN_STYLE_BSD,   /* FreeBSD's: order of options on SYN, windows to the byte, a delayed
                      * acknowledgement from the first segment on, timeouts, close() */
-    TERN_STYLE_RFC, /* the letter: without a timestamp that was agreed upon a segment is dropped,
+    TERN_STYLE_RFC,   /* the letter: without a timestamp that was agreed upon a segment is dropped,
                      * and soft ICMP errors end no connection, not even in SYN-SENT */
 };
 
@@ -221,8 +224,6 @@ typedef struct tern_config {
     uint16_t pace_ss_ratio, pace_ca_ratio; /* the rate, in % of a window a round trip */
     bool pacing;        /* at that rate also where the algorithm does not pace (cc.h) */
     bool idle_restart;  /* a window that was not used lately shrinks (RFC 5681 4.1) */
-    bool lazy_acks;     /* as Linux does, a second segment is acknowledged late while nobody
-                               reads, and so is a FIN that came with or after data */
     bool stats;         /* keep the full tern_info counters: 192 bytes a connection */
     uint8_t ecn;        /* Linux's tcp_ecn, accepted and asked for: 0 neither; 1 classic
                              * (RFC 3168), classic; 2 classic, none; 3 accurate (RFC 9768),

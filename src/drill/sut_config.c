@@ -70,7 +70,6 @@ static void bsd_config(tern_config *cfg, const struct drill_settings *s)
     cfg->fin_wait2 = u32(s, "bsd.finwait2_timeout") * MS;
     cfg->syn_linear = 0;
     cfg->tso_segs_min = 0;
-    cfg->lazy_acks = false;
     cfg->syn_retries = 12;
     if (!drill_settings_given(s, "net.ipv4.tcp_synack_retries"))
         cfg->synack_retries = 3;
@@ -111,7 +110,7 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->pace_ss_ratio = (uint16_t)u32(s, "net.ipv4.tcp_pacing_ss_ratio");
     cfg->pace_ca_ratio = (uint16_t)u32(s, "net.ipv4.tcp_pacing_ca_ratio");
     cfg->idle_restart = u32(s, "net.ipv4.tcp_slow_start_after_idle") != 0;
-    cfg->lazy_acks = true;
+    cfg->style = TERN_STYLE_LINUX;
     cfg->md5 = tern_sockets_md5;
     cfg->stats = true;
     cfg->iw = u8(s, "route.initcwnd");

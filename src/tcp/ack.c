@@ -79,14 +79,27 @@ uint64_t rto_of(const struct tcp *t, const struct conn *c)
     return min_u64(rto << min_u32(c->backoff, 16), cfg->rto_max);
 }
 
+/* Since when its peer is silent; Linux counts from the first timeout, or window probe, on. */
+uint64_t user_timeout_since(const struct tcp *t, const struct conn *c)
+{
+    const struct active *a = c->active;
+    if (!like_linux(t) || c->state < TERN_ESTABLISHED || c->stats == NULL)
+        return a->stalled;
+    if (a->persist)
+        return a->stalled != 0 ? a->stalled : TERN_NEVER;
+    return c->retries != 0 ? c->stats->timeout_at : TERN_NEVER;
+}
+
 void rto_set(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
     uint64_t wait = rto_of(t, c);
     if (a->sent_head != NULL && UNLIKELY(a->sent_head->time > t->now))
         wait += a->sent_head->time - t->now; /* from its departure */
-    if (c->user_timeout_ms != 0 && a->stalled != 0) { /* not later than the user's limit */
-        uint64_t end = a->stalled + c->user_timeout_ms * NS_PER_MS;
+    uint64_t since = user_timeout_since(t, c);
+    if (c->user_timeout_ms != 0 && since != 0 && since != TERN_NEVER) {
+        /* not later than the user's limit */
+        uint64_t end = since + c->user_timeout_ms * NS_PER_MS;
         wait = min_u64(wait, end > t->now ? end - t->now : 0);
     }
     a->t_rto = tick_after(t, wait);

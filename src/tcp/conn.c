@@ -366,7 +366,8 @@ bool conn_freeze(struct tcp *t, struct conn *c)
     if (a->rxq_head != NULL || a->ooo.count != 0 || a->txq_head != NULL || a->sent_head != NULL ||
         a->rx_owed != 0 || a->t_delack != 0 || a->t_rto != 0 || a->fin_ahead ||
         c->snd_nxt != c->snd_una || fin_unsent(c) ||
-        (c->flags & (CONN_SYN_DUE | CONN_ACK_DUE | CONN_WINDOW_DUE | CONN_RESERVED)))
+        (c->flags &
+         (CONN_SYN_DUE | CONN_ACK_DUE | CONN_WINDOW_DUE | CONN_PROBE_DUE | CONN_RESERVED)))
         return false;
     const tern_cc_ops *ops = t->cc[c->cc];
     c->cwnd = a->cc.cwnd;
@@ -573,6 +574,23 @@ uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16
     return (uint16_t)min_u32(mss, UINT16_MAX);
 }
 
+/* Linux: never more than half of the largest window, so that a full one is two segments. */
+static uint32_t half_window(const struct conn *c, uint32_t mss)
+{
+    enum { MSS_DEFAULT = 536, LEAST = 68 - WIRE_TCP_HEADER };
+    uint32_t most = c->snd_wnd_max > MSS_DEFAULT ? c->snd_wnd_max / 2 : c->snd_wnd_max;
+    return most != 0 && mss > most ? max_u32(most, LEAST) : mss;
+}
+
+/* Linux counts its windows in segments. */
+static void keep_segments(struct active *a, uint16_t was, uint16_t mss)
+{
+    a->cc.cwnd = a->cc.cwnd / was * mss;
+    a->prior_cwnd = a->prior_cwnd / was * mss;
+    if (a->cc.ssthresh < UINT32_MAX / 2)
+        a->cc.ssthresh = a->cc.ssthresh / was * mss;
+}
+
 void conn_mss_update(const struct tcp *t, struct conn *c)
 {
     bool ip4 = wire_is_ip4(c->raddr);
@@ -585,5 +603,11 @@ void conn_mss_update(const struct tcp *t, struct conn *c)
     mss = mtu_mss(c, min_u32(mss, max_u32(c->mss_peer, MSS_LEAST)));
     if (md5_of(c) != NULL)
         mss -= WIRE_MD5_LEN;
-    c->mss = (uint16_t)(c->flags & CONN_TS ? mss - 12 : mss);
+    mss = c->flags & CONN_TS ? mss - 12 : mss;
+    if (like_linux(t))
+        mss = half_window(c, mss);
+    uint16_t was = c->mss;
+    c->mss = (uint16_t)mss;
+    if (like_linux(t) && c->active != NULL && was != 0 && was != mss)
+        keep_segments(c->active, was, (uint16_t)mss);
 }

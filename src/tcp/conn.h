@@ -184,6 +184,7 @@ struct active {
     uint8_t recent_count;
     bool fin_ahead;
     uint8_t quick;    /* segments still to be acknowledged at once */
+    uint8_t pushed;   /* small or PSH segments since the last ACK: 0, 1, 2 or more */
     bool interactive; /* the owner answers what it reads: ACKs ride on the answers */
 
     /* sending (output.c, sent.c, ack.c, loss.c) */
@@ -298,6 +299,7 @@ enum sent_flag {
     SENT_AGAIN = 32,        /* in flight as a retransmission */
     SENT_IN_DEVICE = 64,    /* a device still holds an output packet of it */
     SENT_APP_LIMITED = 128, /* sent when cwnd was not what limited */
+    SENT_PUSHED = 256,      /* had PSH */
 
     SENT_MARKS = SENT_SACKED | SENT_LOST | SENT_AGAIN,
 };

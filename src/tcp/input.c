@@ -11,6 +11,8 @@ enum step {
     STEP_DONE, /* processing ends here; seg->why says whether the segment was dropped */
 };
 
+enum { SYN_AGAIN_MS = 8 }; /* Linux: two jiffies */
+
 struct arrival {
     struct tcp *t;
     struct conn *c;
@@ -145,6 +147,7 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
     c->snd_una = a != NULL && a->sent_head != NULL ? c->iss + 1 : seg->h.ack;
     c->snd_wnd = (uint32_t)seg->h.wnd << (syn ? 0 : c->snd_wscale);
     c->snd_wnd_max = c->snd_wnd;
+    conn_mss_update(t, c);
     c->snd_wl1 = seg->h.seq;
     c->snd_wl2 = seg->h.ack;
     c->retries = c->backoff = 0;
@@ -173,6 +176,16 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
     timer_idle(t, c);
 }
 
+/* As Linux sees it, a SYN-ACK whose timestamp echoes none of our SYNs' is of another connection. */
+static bool echoes_nothing(const struct tcp *t, const struct conn *c, const struct active *a,
+                           const struct wire_tcp *h)
+{
+    uint32_t first = (uint32_t)(a->stalled / NS_PER_MS) + c->ts_offset;
+    return like_linux(t) && h->opt.have & WIRE_OPT_TS && h->opt.tsecr != 0 &&
+           t->cfg->features & TERN_FEATURE_TIMESTAMPS && !(h->flags & TCP_RST) &&
+           h->opt.tsecr - first > ts_clock(t) + c->ts_offset - first;
+}
+
 /* RFC 9293 3.10.7.3. */
 static enum step syn_sent(struct arrival *in)
 {
@@ -185,7 +198,11 @@ static enum step syn_sent(struct arrival *in)
         return drop(in, TERN_DROP_TCP_ACK); /* our SYN has not even left */
     if (h->flags & TCP_ACK) {               /* first: the ACK bit */
         ack_ok = seq_in(h->ack, c->iss + 1, c->snd_nxt - c->iss);
-        if (!ack_ok) {
+        if (!ack_ok || echoes_nothing(t, c, a, h)) {
+            if (like_linux(t) && !ack_ok && c->retries == 0) { /* what it answers is gone soon */
+                a->t_rto = tick_after(t, SYN_AGAIN_MS * NS_PER_MS);
+                timer_arm(t, c, a->t_rto);
+            }
             input_refuse(t, in->seg);
             return drop(in, TERN_DROP_TCP_ACK);
         }
@@ -216,7 +233,8 @@ static enum step syn_sent(struct arrival *in)
     fastopen_synack(t, c, in->seg);
     input_ack_now(t, c);
     in->seq = h->seq + 1;
-    return STEP_ON; /* with the sixth check: data or FIN on a SYN-ACK count */
+    /* with the sixth check: data or FIN on a SYN-ACK count; Linux lets them come again */
+    return like_linux(t) ? STEP_DONE : STEP_ON;
 }
 
 /* ---- first: sequence number ------------------------------------------------------------------ */
@@ -295,6 +313,11 @@ static enum step check_sequence(struct arrival *in)
             return drop(in, TERN_DROP_TCP_DUPLICATE);
         }
         in->syn = true; /* simultaneous open, figure 8: its SYN is known */
+        if (like_linux(t)) {
+            if (c->active != NULL)
+                reasm_duplicate(t, c->active, h->seq, h->seq + 1);
+            input_ack_now(t, c);
+        }
         h->flags &= (uint16_t)~TCP_SYN;
         h->seq++;
     }
@@ -351,6 +374,8 @@ static enum step check_rst(struct arrival *in)
     enum tern_err err = TERN_ERESET;
     if (c->state == TERN_SYN_RECEIVED) { /* MUST-11: refused, or nothing to tell */
         err = c->flags & CONN_PASSIVE && !(c->flags & CONN_HELD) ? 0 : TERN_EREFUSED;
+        if (err != 0 && like_linux(t))
+            err = TERN_ERESET;
         if (fastopen_child(c)) {
             fastopen_over(t, c, true);
             err = TERN_ERESET;
@@ -380,14 +405,23 @@ static enum step check_syn(struct arrival *in)
 /* 3.10.7.4: only segments in order (by sequence, then by acknowledgement) change the window; and
  * what acknowledges more than all before it, which can be a retransmission: its window is the
  * newest, and the one before it would now reach further than it was meant. */
-static bool update_window(struct conn *c, const struct wire_tcp *h)
+static bool update_window(const struct tcp *t, struct conn *c, const struct wire_tcp *h,
+                          bool advanced)
 {
-    if (!seq_lt(c->snd_wl1, h->seq) && !seq_lt(c->snd_wl2, h->ack) &&
+    uint32_t wnd = (uint32_t)h->wnd << c->snd_wscale;
+    if (like_linux(t) && !advanced && !seq_lt(c->snd_wl1, h->seq) &&
+        !(c->snd_wl1 == h->seq && (wnd > c->snd_wnd || wnd == 0)))
+        return false;
+    if (!like_linux(t) && !seq_lt(c->snd_wl1, h->seq) && !seq_lt(c->snd_wl2, h->ack) &&
         !(c->snd_wl1 == h->seq && c->snd_wl2 == h->ack))
         return false;
     uint32_t was = c->snd_wnd;
-    c->snd_wnd = (uint32_t)h->wnd << c->snd_wscale;
-    c->snd_wnd_max = max_u32(c->snd_wnd_max, c->snd_wnd);
+    c->snd_wnd = wnd;
+    if (wnd > c->snd_wnd_max) {
+        c->snd_wnd_max = wnd;
+        if (UNLIKELY(c->mss < c->mss_own))
+            conn_mss_update(t, c);
+    }
     c->snd_wl1 = h->seq;
     c->snd_wl2 = h->ack;
     return c->snd_wnd != was;
@@ -465,8 +499,12 @@ static enum step fin_acked(struct arrival *in)
 }
 
 /* RFC 9293 3.10.7.4 with RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. */
-static bool ack_in_range(const struct conn *c, uint32_t ack)
+static bool ack_in_range(const struct tcp *t, const struct conn *c, uint32_t ack)
 {
+    uint32_t acked = c->snd_una - c->iss - ((c->flags & CONN_PASSIVE) != 0);
+    bool few = c->stats != NULL && c->stats->bytes_sent < c->snd_wnd_max;
+    if (like_linux(t) && few && acked < c->snd_wnd_max) /* nor what was never sent */
+        return ack - (c->snd_una - acked) <= c->snd_nxt - (c->snd_una - acked);
     return ack - (c->snd_una - c->snd_wnd_max) <= c->snd_nxt - (c->snd_una - c->snd_wnd_max);
 }
 
@@ -498,10 +536,12 @@ static enum step check_ack(struct arrival *in)
         }
         syn_rtt(t, c, c->active, h->ack);
         input_established(t, c, in->seg, in->syn);
-        if (c->snd_una == h->ack)
+        if (c->snd_una == h->ack) {
+            note_timestamp(t, c, h);
             return STEP_ON;
+        }
     }
-    if (!ack_in_range(c, h->ack)) {
+    if (!ack_in_range(t, c, h->ack)) {
         input_challenge(t, c);
         return drop(in, TERN_DROP_TCP_ACK);
     }
@@ -519,9 +559,12 @@ static enum step check_ack(struct arrival *in)
         ecn_feedback(c, in->seg, &s, c->flags & CONN_TS && c->ts_recent != ts_before);
     if (c->stats != NULL)
         heard(t, c);
+    if (like_linux(t) && c->active != NULL && c->active->persist && c->snd_una == c->snd_nxt &&
+        h->wnd == 0)
+        rto_set(t, c); /* it answers: the next probe is a whole interval from now */
     s.duplicate = duplicate && !s.dsack;
     bool old = seq_lt(h->ack, c->snd_una); /* its SACKs may be news all the same, and its data */
-    bool window = !old && update_window(c, h);
+    bool window = !old && update_window(t, c, h, s.advanced);
     if (s.advanced || s.sacked || s.dsack || duplicate || window || s.ece)
         after_ack(in, &s, window);
     return old ? STEP_ON : fin_acked(in);
@@ -562,7 +605,7 @@ static void ack_later(struct tcp *t, struct conn *c, struct active *a)
 /* While the owner does not read, a second segment does not move the window: its ACK can wait. */
 static bool window_moves(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    return !t->cfg->lazy_acks || c->rcv_adv == c->rcv_nxt ||
+    return !like_linux(t) || c->rcv_adv == c->rcv_nxt ||
            reasm_window(t, c, a) >= c->rcv_adv - c->last_ack_sent;
 }
 
@@ -573,9 +616,14 @@ static void schedule_ack(struct arrival *in, bool at_once)
     struct conn *c = in->c;
     struct active *a = c->active;
     uint32_t wire_len = in->seg->pkt->gso_size != 0 ? in->seg->pkt->gso_size : in->seg->len;
+    if (a != NULL && a->pushed < 2 && (wire_len < c->rcv_mss || in->seg->h.flags & TCP_PSH))
+        a->pushed++;
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
-    if (a != NULL && in->fin && c->state == TERN_ESTABLISHED && t->cfg->lazy_acks)
+    if (a != NULL && in->fin && c->state == TERN_ESTABLISHED && like_linux(t))
         a->interactive = true; /* the owner's own FIN comes soon */
+    if (like_linux(t) && a != NULL && a->t_delack != 0 &&
+        tick_due(t, a->t_delack - ticks_of(t->cfg->delack / 4)))
+        at_once = true; /* it is almost time */
     bool second = bsd(t) && a != NULL && (a->t_delack != 0 || t->cfg->delack == 0);
     if (at_once || a == NULL || second || (a->quick != 0 && !a->interactive) ||
         (!bsd(t) && c->rcv_nxt - c->last_ack_sent > c->rcv_mss && window_moves(t, c, a)))
@@ -682,9 +730,9 @@ static void acknowledge_fin(struct arrival *in)
     struct conn *c = in->c;
     struct active *a = c->active;
     bool data = c->rcv_nxt - c->irs > 2 && a != NULL && !(c->flags & CONN_ACK_DUE);
-    if (a != NULL && c->state == TERN_ESTABLISHED && in->t->cfg->lazy_acks)
+    if (a != NULL && c->state == TERN_ESTABLISHED && like_linux(in->t))
         a->interactive = true;
-    if (in->t->cfg->lazy_acks && c->state == TERN_ESTABLISHED && data &&
+    if (like_linux(in->t) && c->state == TERN_ESTABLISHED && data &&
         c->rcv_nxt - c->last_ack_sent <= c->rcv_mss)
         ack_later(in->t, c, a);
     else
@@ -778,10 +826,10 @@ static enum tern_drop take_expected(struct arrival *in)
         struct ack_sample s;
         tcp_ack(t, c, in->seg, &s);
         in->seg->advanced = true;
-        after_ack(in, &s, update_window(c, h));
+        after_ack(in, &s, update_window(t, c, h, true));
     } else {
         ack_steps(c->active);
-        if (update_window(c, h))
+        if (update_window(t, c, h, false))
             after_ack(in, &(struct ack_sample){0}, true);
     }
     if (c->stats != NULL)
@@ -836,65 +884,4 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg)
         break;
     }
     return listen_input(t, seg, NULL);
-}
-
-/* ---- ICMP errors (3.9.2.2) ------------------------------------------------------------------- */
-
-/* The path takes no packets over `mtu`: smaller segments, and what is in flight again (1191). */
-static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
-{
-    struct active *a = c->active;
-    uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
-    uint32_t was = c->mss;
-    mtu = max_u32(mtu, least);
-    if (mtu >= t->path[c->iface].mtu || (c->pmtu != 0 && mtu >= c->pmtu))
-        return;
-    c->pmtu = (uint16_t)mtu;
-    conn_mss_update(t, c);
-    if (a == NULL || c->mss >= was)
-        return;
-    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
-        if (!(r->flags & (SENT_SACKED | SENT_LOST | SENT_IN_DEVICE)) && sent_len(r) > c->mss)
-            sent_mark(a, r, SENT_LOST);
-    }
-    a->force = true;
-    conn_ready(t, c);
-}
-
-/* RFC 6069: it was the path that failed, not congestion; the last back-off is taken back, and what
- * then is overdue goes at once. */
-static void long_disruption(struct tcp *t, struct conn *c, uint32_t seq)
-{
-    struct active *a = c->active;
-    if (a == NULL || seq != c->snd_una || c->retries == 0 || c->backoff == 0 || a->t_rto == 0 ||
-        a->sent_head == NULL)
-        return;
-    c->backoff--;
-    uint64_t due = a->sent_head->time + rto_of(t, c);
-    a->t_rto = due > t->now ? tick_after(t, due - t->now) : t->tick;
-    timer_arm(t, c, a->t_rto);
-}
-
-bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
-              bool hard, uint32_t mtu)
-{
-    uint32_t ref = flow_find(t, tuple, tcp_flow_hash(t, tuple));
-    if (ref == 0 || ref_kind(ref) != REF_CONN)
-        return false;
-    struct conn *c = conn_at(t, ref_ix(ref));
-    if (c->snd_nxt == c->snd_una || !seq_in(seq, c->snd_una, c->snd_nxt - c->snd_una))
-        return false; /* quotes nothing that is in flight: RFC 5927 4.1 */
-    if (mtu != 0)
-        too_big(t, c, mtu);
-    else if ((c->state == TERN_SYN_SENT && (hard || !letter(t))) ||
-             (fastopen_child(c) && c->flags & CONN_QUEUED)) {
-        count(t, TERN_COUNT_ATTEMPT_FAILS);
-        conn_end(t, c, err);
-    } else { /* in synchronized states every error is soft: RFC 5461, RFC 5927 5 */
-        if (c->stats != NULL)
-            conn_soft_error(t, c, err);
-        if (err == TERN_EUNREACH || err == TERN_ENETUNREACH)
-            long_disruption(t, c, seq);
-    }
-    return true;
 }

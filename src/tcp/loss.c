@@ -388,7 +388,7 @@ void loss_on_rto(struct tcp *t, struct conn *c)
     a->dupacks = a->dup_run = 0;
     mark_all(t, c);
     bool first = was <= LOSS_DISORDER || seq_leq(a->recover, c->snd_una) ||
-                 (was == LOSS_RTO && c->retries == 1);
+                 (was == LOSS_RTO && (c->retries == 1 || (like_linux(t) && c->snd_wnd == 0)));
     if (was <= LOSS_DISORDER && a->sacked_segs >= t->cfg->reordering)
         a->reordering = t->cfg->reordering; /* the path reorders less than was thought */
     if (!anything_again(a))

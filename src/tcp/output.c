@@ -29,6 +29,7 @@ static void acknowledged(struct conn *c, struct active *a)
     c->flags &= ~(uint32_t)(CONN_ACK_DUE | CONN_WINDOW_DUE);
     if (a != NULL) {
         a->t_delack = 0;
+        a->pushed = 0;
         if (a->quick != 0)
             a->quick--;
     }
@@ -93,7 +94,7 @@ static void write_header(struct tcp *t, struct conn *c, struct tcp_out *out, uin
     choose_extras(t, c, &x);
     if (UNLIKELY(x.counters || x.blocks != 0)) {
         struct wire_sack sack[WIRE_SACK_MAX];
-        x.blocks = x.blocks != 0 ? reasm_sacks(c, a, sack, x.blocks) : 0;
+        x.blocks = x.blocks != 0 ? reasm_sacks(t, c, a, sack, x.blocks) : 0;
         end = wire_tcp_put_accecn(end, x.counters ? &x.accecn : NULL, sack, x.blocks);
         if (x.counters)
             ecn_option_sent(t, c);
@@ -216,7 +217,9 @@ static void choose_iss(struct tcp *t, struct conn *c, struct active *a)
 static void syn_options(const struct tcp *t, const struct conn *c, struct wire_tcp_options *opt)
 {
     bool answer = c->state == TERN_SYN_RECEIVED;
-    uint32_t ours = t->cfg->features;
+    uint32_t ours = t->cfg->features, echo = answer && c->flags & CONN_TS ? c->ts_recent : 0;
+    if (answer && !(c->flags & CONN_PASSIVE) && like_linux(t))
+        answer = false;       /* a crossing SYN is answered with what ours had */
     opt->have = WIRE_OPT_MSS; /* MUST-14, and always: MAY-3 */
     opt->mss = c->mss_own;
 
@@ -224,12 +227,12 @@ static void syn_options(const struct tcp *t, const struct conn *c, struct wire_t
         opt->have |= WIRE_OPT_SACK_OK;
     if (answer ? (c->flags & CONN_WSCALE) != 0 : (ours & TERN_FEATURE_WSCALE) != 0) {
         opt->have |= WIRE_OPT_WSCALE;
-        opt->wscale = c->rcv_wscale;
+        opt->wscale = answer || c->state == TERN_SYN_SENT ? c->rcv_wscale : tcp_wscale(t, 0);
     }
     if (answer ? (c->flags & CONN_TS) != 0 : (ours & TERN_FEATURE_TIMESTAMPS) != 0) {
         opt->have |= WIRE_OPT_TS;
         opt->tsval = ts_clock(t) + c->ts_offset;
-        opt->tsecr = answer ? c->ts_recent : 0;
+        opt->tsecr = echo;
     }
     opt->plain = bsd(t);
     struct conn_rare *r = conn_rare_of(c);
@@ -273,6 +276,8 @@ static bool attach_to_syn(struct tcp *t, struct conn *c, struct tcp_out *out, ui
     sent_stamp(t, c, a, r);
     out->sent = r;
     out->departs = r->time;
+    if (r->hi == c->snd_end)
+        r->flags |= SENT_PUSHED;
     c->snd_nxt = r->hi;
     conn_rare_of(c)->fastopen |= FASTOPEN_DATA;
     info_sent(t, c, len, false);
@@ -355,6 +360,17 @@ static uint32_t queued_new(const struct conn *c)
     return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
 }
 
+/* Linux fills the window: behind whole segments also with a part of one, as far as Nagle's algorithm
+ * lets it. */
+static uint32_t to_window(const struct conn *c, const struct active *a, uint32_t wnd, uint32_t mss)
+{
+    uint32_t part = wnd % mss;
+    bool small = c->snd_una != c->snd_nxt && seq_gt(a->snd_small, c->snd_una);
+    if (wnd < mss)
+        return 0;
+    return c->flags & CONN_CORK || (!(c->flags & CONN_NODELAY) && small) ? wnd - part : wnd;
+}
+
 /* How many bytes of new data may go now as one output; 0: none (a FIN alone may still). */
 static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, uint32_t mss)
 {
@@ -373,6 +389,8 @@ static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, 
         return 0;
     }
     len = min_u32(len, tso_segs_new(t, c, a, mss) * mss);
+    if (like_linux(t) && len == wnd && len < queued)
+        return to_window(c, a, len, mss);
     if (len >= mss && len < queued)
         return len - len % mss;
     uint32_t tail = len % mss;
@@ -426,6 +444,8 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
             r->flags |= SENT_FIN;
         }
     }
+    if (flags & TCP_PSH)
+        r->flags |= SENT_PUSHED;
     if (len > mss)
         flags |= TCP_PSH; /* lets a receiver that joins segments hand them on at once */
     r->chunk = out->chunk;
@@ -475,7 +495,8 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
             flags = 0;
             len = got;
         }
-        if (r->lo + len == c->snd_end || len > mss)
+        bool end = like_linux(t) ? (r->flags & SENT_PUSHED) != 0 : r->lo + len == c->snd_end;
+        if (end || len > mss)
             flags |= TCP_PSH;
     }
     uint32_t segs = (sent_len(r) + mss - 1) / mss;
@@ -501,6 +522,17 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
 static bool inside_window(const struct conn *c, uint32_t seq)
 {
     return seq - c->snd_una < c->snd_wnd || seq == c->snd_una;
+}
+
+/* Linux: of one that reaches over its edge, only what is inside; at zero, a segment as a probe. */
+static uint32_t inside_shrunk(const struct conn *c, const struct sent *r, uint32_t len,
+                              uint32_t mss)
+{
+    uint32_t edge = c->snd_una + c->snd_wnd;
+    uint32_t room = seq_gt(edge, r->lo) ? edge - r->lo : mss;
+    if (len <= room)
+        return len;
+    return room >= mss ? room - room % mss : room;
 }
 
 static void trace_again(struct tcp *t, const struct conn *c, const struct sent *r,
@@ -534,6 +566,8 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
     if (!inside_window(c, r->lo))
         return false;
     uint32_t len = min_u32(tso_segs(t, c, a, mss) * mss, max_u32(room - room % mss, mss));
+    if (like_linux(t))
+        len = inside_shrunk(c, r, len, mss);
     if (!send_again(t, c, out, r, len))
         return false;
     a->force = false;
@@ -564,8 +598,14 @@ static bool send_tail_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     } else {
         uint32_t payload = sent_len(r) - ((r->flags & SENT_FIN) != 0);
         uint32_t last = r->lo + (payload > mss ? (payload - 1) / mss * mss : 0);
-        if (r->flags & (SENT_IN_DEVICE | SENT_SACKED | SENT_LOST) || !inside_window(c, last))
+        if (r->flags & (SENT_IN_DEVICE | SENT_SACKED | SENT_LOST) || !inside_window(c, last)) {
+            if (like_linux(t)) { /* the timer it came for is that of the first segment again */
+                uint64_t due = a->sent_head->time + rto_of(t, c);
+                a->t_rto = tick_after(t, due > t->now ? due - t->now : 0);
+                timer_arm(t, c, a->t_rto);
+            }
             return false;
+        }
         if (last != r->lo && (r = sent_split(t, c, a, r, last)) == NULL)
             return false;
         if (!send_again(t, c, out, r, mss))
@@ -611,6 +651,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     sent_stamp(t, c, a, r);
     out->sent = r;
     out->departs = r->time;
+    r->flags |= SENT_PUSHED;
     a->snd_small = r->hi;
     a->stalled = t->now;
     c->snd_nxt = r->hi;
@@ -631,7 +672,7 @@ static void persist_if_needed(struct tcp *t, struct conn *c)
     if (!waits)
         return;
     a->persist = true;
-    a->stalled = t->now;
+    a->stalled = like_linux(t) ? 0 : t->now; /* Linux: until it has probed */
     rto_set(t, c);
     timer_arm(t, c, a->t_rto);
 }

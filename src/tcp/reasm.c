@@ -218,12 +218,27 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
     return done == len;
 }
 
-static void note_recent(struct active *a, uint32_t seq)
+/* Where the range lies that holds `seq`; NULL: none does. */
+static const struct range *range_of(const struct active *a, uint32_t seq)
 {
-    memmove(a->recent + 1, a->recent, (SACK_RECENT - 1) * sizeof(a->recent[0]));
-    a->recent[0] = seq;
-    if (a->recent_count < SACK_RECENT)
-        a->recent_count++;
+    uint32_t at = ranges_find(&a->ooo, seq);
+    if (at == a->ooo.count || !ranges_has(&a->ooo, seq))
+        return NULL;
+    return &a->ooo.at[at + (a->ooo.at[at].hi == seq)];
+}
+
+/* Something comes to [seq, seq+len): its range is the newest, and those it will join are one. */
+static void note_recent(struct active *a, uint32_t seq, uint32_t len)
+{
+    uint8_t n = 1;
+    uint32_t kept[SACK_RECENT] = {seq};
+    for (uint8_t i = 0; i < a->recent_count && n < SACK_RECENT; i++) {
+        const struct range *r = range_of(a, a->recent[i]);
+        if (r != NULL && (seq_gt(r->lo, seq + len) || seq_lt(r->hi, seq)))
+            kept[n++] = a->recent[i];
+    }
+    memcpy(a->recent, kept, sizeof(kept));
+    a->recent_count = n;
 }
 
 void reasm_duplicate(const struct tcp *t, struct active *a, uint32_t lo, uint32_t hi)
@@ -250,7 +265,7 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
     if (a == NULL)
         return TERN_DROP_MEMORY;
     if (seq != c->rcv_nxt)
-        note_recent(a, seq);
+        note_recent(a, seq, len);
     while (len > 0) {
         uint32_t i = ranges_find(&a->ooo, seq);
         if (i < a->ooo.count && a->ooo.at[i].hi == seq)
@@ -373,7 +388,8 @@ static bool tell_range(struct wire_sack *out, uint32_t n, const struct range *r)
     return true;
 }
 
-uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max)
+uint32_t reasm_sacks(const struct tcp *t, const struct conn *c, struct active *a,
+                     struct wire_sack *out, uint32_t max)
 {
     uint32_t n = 0;
     if (!(c->flags & CONN_SACK))
@@ -386,14 +402,11 @@ uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *o
      * others, as far as there is room */
     uint32_t first = n;
     for (uint32_t i = 0; i < a->recent_count && n < max && a->ooo.count > 0; i++) {
-        uint32_t at = ranges_find(&a->ooo, a->recent[i]);
-        if (at == a->ooo.count || !ranges_has(&a->ooo, a->recent[i]))
-            continue;
-        if (a->ooo.at[at].hi == a->recent[i])
-            at++;
-        n += tell_range(out + first, n - first, &a->ooo.at[at]);
+        const struct range *r = range_of(a, a->recent[i]);
+        if (r != NULL)
+            n += tell_range(out + first, n - first, r);
     }
-    for (uint32_t i = a->ooo.count; i > 0 && n < max; i--)
+    for (uint32_t i = a->ooo.count; i > 0 && n < max && !like_linux(t); i--)
         n += tell_range(out + first, n - first, &a->ooo.at[i - 1]);
     return n;
 }

@@ -85,7 +85,7 @@ struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, s
     right->lo = seq;
     right->chunk = chunk_of(c, r->chunk, seq);
     r->hi = seq;
-    r->flags &= (uint16_t)~SENT_FIN;
+    r->flags &= (uint16_t) ~(SENT_FIN | SENT_PUSHED);
     r->next = right;
     if (right->next == NULL)
         a->sent_tail = right;
@@ -166,7 +166,7 @@ bool sent_join(struct tcp *t, struct active *a, struct sent *r)
         (r->flags | right->flags) & SENT_IN_DEVICE)
         return false;
     r->hi = right->hi;
-    r->flags |= right->flags & (SENT_FIN | SENT_RETRANS);
+    r->flags |= right->flags & (SENT_FIN | SENT_RETRANS | SENT_PUSHED);
     r->next = right->next;
     if (r->next == NULL)
         a->sent_tail = r;

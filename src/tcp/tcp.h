@@ -389,6 +389,8 @@ void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns);
 uint64_t rto_of(const struct tcp *t, const struct conn *c); /* ns, backed off */
 /* The next retransmission, from now. */
 void rto_set(struct tcp *t, struct conn *c);
+/* 0 or TERN_NEVER: it is not. */
+uint64_t user_timeout_since(const struct tcp *t, const struct conn *c);
 void rto_arm(struct tcp *t, struct conn *c);
 void rto_restart(struct tcp *t, struct conn *c);
 
@@ -470,7 +472,8 @@ static inline uint32_t cwnd_initial(const struct tcp *t, const struct conn *c)
         return (uint32_t)t->cfg->iw * c->mss;
     return min_u32(10u * c->mss, max_u32(2u * c->mss, 14600));
 }
-/* Whether to do as BSD does (tern_config.style). */
+/* Whether to do exactly as Linux does, or as BSD does (tern_config.style). */
+static inline bool like_linux(const struct tcp *t) { return t->cfg->style == TERN_STYLE_LINUX; }
 static inline bool bsd(const struct tcp *t) { return UNLIKELY(t->cfg->style == TERN_STYLE_BSD); }
 static inline bool letter(const struct tcp *t) { return UNLIKELY(t->cfg->style == TERN_STYLE_RFC); }
 enum { BSD_RTO_MIN_MS = 30, BSD_SLOP_MS = 200 };
@@ -638,7 +641,8 @@ void reasm_clear(struct tcp *t, struct active *a);
 /* What lies past the first hole, a FIN too: the peer will send it again. */
 void reasm_forget_holes(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */
-uint32_t reasm_sacks(const struct conn *c, struct active *a, struct wire_sack *out, uint32_t max);
+uint32_t reasm_sacks(const struct tcp *t, const struct conn *c, struct active *a,
+                     struct wire_sack *out, uint32_t max);
 /* Bytes of window to offer now; never takes back what was offered (SHLD-14). */
 uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct active *a);
 /* Grows the receive buffer with what the owner reads in a round trip. */

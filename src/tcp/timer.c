@@ -71,10 +71,13 @@ static bool close_fires(struct tcp *t, struct conn *c)
 }
 
 /* R2 is passed: by retries, or by the user's own limit (MUST-20, MUST-21). */
-static bool gave_up(const struct tcp *t, const struct conn *c, const struct active *a)
+static bool gave_up(const struct tcp *t, const struct conn *c)
 {
-    if (c->user_timeout_ms != 0 && a->stalled != 0)
-        return t->now - a->stalled >= c->user_timeout_ms * NS_PER_MS;
+    uint64_t since = user_timeout_since(t, c);
+    if (c->user_timeout_ms != 0 && since == TERN_NEVER)
+        return false;
+    if (c->user_timeout_ms != 0 && since != 0)
+        return t->now - since >= c->user_timeout_ms * NS_PER_MS;
     uint8_t limit = t->cfg->data_retries;
     if (c->state == TERN_SYN_SENT)
         limit = c->syn_retries;
@@ -127,7 +130,7 @@ static bool rto_fires(struct tcp *t, struct conn *c)
             return false;
         }
     }
-    if (gave_up(t, c, a)) {
+    if (gave_up(t, c)) {
         count(t, c->state == TERN_SYN_SENT ? TERN_COUNT_ATTEMPT_FAILS : TERN_COUNT_TIMEOUTS);
         bool known = c->stats != NULL && c->stats->soft_err != 0; /* why nothing came */
         conn_end(t, c, known ? (enum tern_err)c->stats->soft_err : TERN_ETIMEDOUT);

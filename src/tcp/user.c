@@ -293,6 +293,17 @@ bool window_news(const struct tcp *t, const struct conn *c, const struct active 
     return window > offered && window / 2 >= offered;
 }
 
+/* Linux acknowledges what waits for it when more than a segment has been read, or all of what a peer
+ * pushed, unless answers go out that can bring the acknowledgement. */
+static bool read_tells(const struct conn *c, const struct active *a)
+{
+    if (a->t_delack == 0)
+        return false;
+    if (c->rcv_nxt - c->last_ack_sent > c->rcv_mss)
+        return true;
+    return reasm_readable(c, a) == 0 && (a->pushed > 1 || (a->pushed != 0 && !a->interactive));
+}
+
 /* The owner has made room: grows the buffer, and tells the peer when that is news. */
 static void consumed(struct tcp *t, struct conn *c)
 {
@@ -305,6 +316,8 @@ static void consumed(struct tcp *t, struct conn *c)
         return;
     }
     reasm_tune(t, c, a);
+    if (like_linux(t) && read_tells(c, a))
+        input_ack_now(t, c);
     if (window_news(t, c, a)) {
         c->flags |= CONN_WINDOW_DUE;
         conn_ready(t, c);

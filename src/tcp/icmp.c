@@ -1,0 +1,73 @@
+/* icmp.c - ICMP errors (RFC 9293 3.9.2.2) about what a connection has sent: a smaller path MTU, an
+ * attempt to connect that fails, or a path that failed for a while. None ends a connection that is
+ * established (RFC 5461, RFC 5927 5).
+ */
+#include "tcp/tcp.h"
+
+/* The path takes no packets over `mtu`: smaller segments, and what is in flight again (1191). */
+static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
+{
+    struct active *a = c->active;
+    uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
+    uint32_t was = c->mss;
+    mtu = max_u32(mtu, least);
+    if (!may(t, TERN_FEATURE_PMTUD) || mtu >= t->path[c->iface].mtu ||
+        (c->pmtu != 0 && mtu >= c->pmtu))
+        return;
+    c->pmtu = (uint16_t)mtu;
+    conn_mss_update(t, c);
+    if (a == NULL || c->mss >= was)
+        return;
+    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
+        if (!(r->flags & (SENT_SACKED | SENT_LOST | SENT_IN_DEVICE)) && sent_len(r) > c->mss)
+            sent_mark(a, r, SENT_LOST);
+    }
+    a->force = true;
+    if (like_linux(t) && a->lost != 0 && a->phase != LOSS_RTO) {
+        a->cc.ssthresh = cwnd_ssthresh(a);
+        a->prior_ssthresh = 0;
+        a->undo = false;
+        a->recover = c->snd_nxt;
+        a->frto = FRTO_OFF;
+        a->phase = LOSS_RTO;
+    }
+    conn_ready(t, c);
+}
+
+/* RFC 6069: it was the path that failed, not congestion; the last back-off is taken back, and what
+ * then is overdue goes at once. */
+static void long_disruption(struct tcp *t, struct conn *c, uint32_t seq)
+{
+    struct active *a = c->active;
+    if (a == NULL || seq != c->snd_una || c->retries == 0 || c->backoff == 0 || a->t_rto == 0 ||
+        a->sent_head == NULL)
+        return;
+    c->backoff--;
+    uint64_t due = a->sent_head->time + rto_of(t, c);
+    a->t_rto = due > t->now ? tick_after(t, due - t->now) : t->tick;
+    timer_arm(t, c, a->t_rto);
+}
+
+bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
+              bool hard, uint32_t mtu)
+{
+    uint32_t ref = flow_find(t, tuple, tcp_flow_hash(t, tuple));
+    if (ref == 0 || ref_kind(ref) != REF_CONN)
+        return false;
+    struct conn *c = conn_at(t, ref_ix(ref));
+    if (c->snd_nxt == c->snd_una || !seq_in(seq, c->snd_una, c->snd_nxt - c->snd_una))
+        return false; /* quotes nothing that is in flight: RFC 5927 4.1 */
+    if (mtu != 0)
+        too_big(t, c, mtu);
+    else if ((c->state == TERN_SYN_SENT && (hard || !letter(t))) ||
+             (fastopen_child(c) && c->flags & CONN_QUEUED)) {
+        count(t, TERN_COUNT_ATTEMPT_FAILS);
+        conn_end(t, c, err);
+    } else { /* in synchronized states every error is soft: RFC 5461, RFC 5927 5 */
+        if (c->stats != NULL)
+            conn_soft_error(t, c, err);
+        if (err == TERN_EUNREACH || err == TERN_ENETUNREACH)
+            long_disruption(t, c, seq);
+    }
+    return true;
+}
