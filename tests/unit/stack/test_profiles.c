@@ -24,7 +24,7 @@ static void settings(struct rig *r)
     assert_memory_equal(&a, &b, sizeof(a));
     assert_int_equal(tern_config_profile(&b, (enum tern_profile)3), TERN_EINVAL);
     assert_memory_equal(&a, &b, sizeof(a));
-    r->cfg.style = 3;
+    r->cfg.style = TERN_STYLE_RFC + 1;
     tern *s;
     assert_int_equal(tern_new(&s, &r->cfg, r->now), TERN_EINVAL);
 }
