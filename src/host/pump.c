@@ -1,5 +1,10 @@
 /* pump.c - see pump.h.
  *
+ * A reset must not overtake what came before it. When the descriptor's other end is reset, or closes
+ * without having read everything, the pump reads what is left in the descriptor, lets the stack have
+ * a turn to send it, and only then aborts the connection, which drops what the windows have not let
+ * go: just so does a kernel's socket lose what it could not send.
+ *
  * The descriptor is watched edge-triggered. A short read or write says that it is empty or full,
  * and the next edge when it no longer is; so most turns cost one system call in each direction.
  *
@@ -89,6 +94,15 @@ void pump_stop(struct pump *p)
     loop_del(p->args.set->loop, &p->watch);
     close(p->watch.fd);
     p->watch.fd = -1;
+}
+
+/* The connection is to be reset, after what was written before. */
+static void reset_soon(struct pump *p)
+{
+    if (p->reset == PUMP_RESET_NONE)
+        p->reset = PUMP_RESET_DRAIN;
+    p->fd_readable = true;
+    list(p);
 }
 
 /* The other end of the descriptor has gone. */
@@ -192,6 +206,8 @@ static void up_end(struct pump *p)
 {
     p->up_eof = true;
     p->fd_readable = false;
+    if (p->reset != PUMP_RESET_NONE)
+        return; /* no FIN: RST follows */
     if (!p->hup || p->told_shut || p->args.kind == PUMP_TCP)
         (void)tern_shutdown(stack_of(p), p->args.sock);
 }
@@ -233,7 +249,7 @@ static size_t up_once(struct pump *p)
     else if (err == EAGAIN || err == EINTR)
         p->fd_readable = false;
     else
-        closed(p, true);
+        reset_soon(p), p->fd_readable = false;
     return 0;
 }
 
@@ -296,7 +312,7 @@ static size_t down_write(struct pump *p, tern_iov *iov, size_t n)
     if (errno == EAGAIN || errno == EINTR)
         p->fd_writable = false;
     else
-        closed(p, true);
+        reset_soon(p);
     return 0;
 }
 
@@ -352,15 +368,28 @@ static bool left_unread(struct pump *p)
     return !p->down_eof && tern_recv_peek(stack_of(p), p->args.sock, &iov, 1, 0) > 0;
 }
 
+/* The last two turns before a reset. */
+static bool work_reset(struct pump *p)
+{
+    if (p->reset == PUMP_RESET_SENT || p->err) {
+        closed(p, true);
+        return false;
+    }
+    while (up(p))
+        ;
+    p->reset = PUMP_RESET_SENT;
+    return p->active;
+}
+
 /* True: there is more to do at once. */
 static bool work(struct pump *p)
 {
     bool gone = p->hup && !p->told_shut && p->args.kind == PUMP_PAIR;
 
-    if (gone && (p->abortive || left_unread(p))) {
-        closed(p, true);
-        return false;
-    }
+    if (gone && (p->abortive || left_unread(p)))
+        reset_soon(p);
+    if (p->reset != PUMP_RESET_NONE)
+        return work_reset(p);
     bool more = up(p);
     if (p->active && !gone)
         more |= down(p);
@@ -374,7 +403,7 @@ static bool work(struct pump *p)
         ended(p, 0);
         return false;
     }
-    return more || p->starved;
+    return more || p->starved || p->reset != PUMP_RESET_NONE;
 }
 
 void pump_set_work(struct pump_set *set)
@@ -417,7 +446,7 @@ static void ready(void *user, uint32_t events)
     struct pump *p = user;
 
     if (events & EPOLLERR && pending_error(p->watch.fd)) {
-        closed(p, true);
+        reset_soon(p);
         return;
     }
     p->fd_readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0;

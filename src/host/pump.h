@@ -72,7 +72,14 @@ struct pump {
     bool told_shut; /* pump_shut(): a hang-up need not be a close */
     bool marked;    /* pump_shut(): the last byte is no data */
     bool abortive;  /* pump_abortive() */
-    int err;        /* the stack's connection is over: a negative errno */
+    /* The descriptor's other end was reset, or closed with something unread; what it has written
+     * before that goes first. */
+    enum pump_reset {
+        PUMP_RESET_NONE,
+        PUMP_RESET_DRAIN, /* what is in the descriptor is to be read */
+        PUMP_RESET_SENT,  /* the stack has had a turn to send it */
+    } reset;
+    int err; /* the stack's connection is over: a negative errno */
     /* Written to a pair and perhaps not read: sizes as written and as the kernel counts them. */
     struct {
         uint32_t bytes, truesize;
