@@ -96,8 +96,9 @@ foreach(source IN LISTS fuzzers)
     cmake_path(GET source STEM name)
     add_executable(${name} EXCLUDE_FROM_ALL "${source}")
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${TESTS}/fuzz")
-    target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tern_host> tern_drill tern_watch
-                          tern_lab libtern)
+    target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tern_cmd>
+                          $<TARGET_NAME_IF_EXISTS:tern_host> tern_drill tern_sim tern_watch tern_lab
+                          libtern)
     tern_flags(${name})
     tern_hosted(${name})
     if(TERN_FUZZ)

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../test.h"
 #include "base/chunk.h"
+#include "base/cksum.h"
 #include "base/poison.h"
 #include "base/seq.h"
 #include "base/util.h"
@@ -59,15 +59,15 @@ void net_tell(void)
         char flags[PACKET_FLAGS];
         if (!packet_read(p->data, p->len, &r))
             continue;
-        print_error("  %4u %6llu ms %s %-8s seq %d len %u ack %d wnd %u", i + 1,
-                    (unsigned long long)((history[i].time - NET_START) / NET_MS),
-                    history[i].dir == 0 ? "->" : "<-", packet_flags(flags, r.tcp.flags),
-                    (int)(r.tcp.seq - config.tern.isn), (unsigned)r.len,
-                    (int)(r.tcp.ack - config.tern.isn), r.tcp.wnd);
+        fprintf(stderr, "  %4u %6llu ms %s %-8s seq %d len %u ack %d wnd %u", i + 1,
+                (unsigned long long)((history[i].time - NET_START) / NET_MS),
+                history[i].dir == 0 ? "->" : "<-", packet_flags(flags, r.tcp.flags),
+                (int)(r.tcp.seq - config.tern.isn), (unsigned)r.len,
+                (int)(r.tcp.ack - config.tern.isn), r.tcp.wnd);
         for (uint32_t s = 0; s < r.tcp.opt.sack_count; s++)
-            print_error(" %d-%d", (int)(r.tcp.opt.sack[s].lo - config.tern.isn),
-                        (int)(r.tcp.opt.sack[s].hi - config.tern.isn));
-        print_error("\n");
+            fprintf(stderr, " %d-%d", (int)(r.tcp.opt.sack[s].lo - config.tern.isn),
+                    (int)(r.tcp.opt.sack[s].hi - config.tern.isn));
+        fprintf(stderr, "\n");
     }
 }
 
@@ -221,7 +221,7 @@ UNSEEN static void check_kept(void)
 {
     for (uint32_t i = 0; i < PLACES; i++)
         if (((volatile uint8_t *)place(i))[books.kept[i]] != 0)
-            fail_msg("more is in use than is kept");
+            TERN_ASSERT(!"more is in use than is kept");
 }
 
 void net_end(void)
@@ -367,6 +367,30 @@ void net_inject(int end, const uint8_t *data, size_t len)
     tern_input(net.end[end].s, &pkt, 1, net.now);
     free(copy);
     settle();
+}
+
+void net_segment(uint32_t from, const uint8_t *bytes, uint32_t len, bool fin)
+{
+    uint8_t p[NET_PACKET];
+    tern_addr a = net_addr(0), b = net_addr(1);
+    struct wire_ip ip = {.version = 4, .proto = WIRE_TCP, .ttl = 64};
+    struct wire_tcp tcp = {.sport = a.port,
+                           .dport = b.port,
+                           .seq = config.tern.isn + 1 + from,
+                           .ack = config.tern.isn + 1,
+                           .flags = TCP_ACK | TCP_PSH,
+                           .wnd = 2000};
+    tcp.flags |= fin ? TCP_FIN : 0;
+    memcpy(ip.src, a.ip, 16);
+    memcpy(ip.dst, b.ip, 16);
+    ip.payload_len = (uint16_t)(WIRE_TCP_HEADER + len);
+    uint8_t *at = p + wire_ip_write(p, &ip, 0), *data = at + wire_tcp_write(at, &tcp);
+    memcpy(data, bytes, len);
+    uint64_t sum = wire_pseudo_sum(ip.src, ip.dst, WIRE_TCP, ip.payload_len);
+    uint16_t check = cksum_finish(cksum_add(cksum_portable(at, ip.payload_len, 0), sum));
+    memcpy(at + 16, &check, 2);
+    net_inject(1, p, (size_t)(data - p) + len);
+    net.wire[1].count = 0;
 }
 
 void net_deliver(int dir, uint32_t i, bool keep)

@@ -93,6 +93,9 @@ void net_drop(int dir, uint32_t i);
 bool net_timer(void);
 /* A packet from nowhere. */
 void net_inject(int end, const uint8_t *data, size_t len);
+/* A segment of the client's that it has not sent: `len` bytes from offset `from` of its stream on,
+ * and perhaps its end. Nothing of what the server answers is heard. */
+void net_segment(uint32_t from, const uint8_t *bytes, uint32_t len, bool fin);
 void net_write(int end, uint32_t len);
 /* Reads all there is. */
 void net_read(int end);

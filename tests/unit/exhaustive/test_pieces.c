@@ -6,9 +6,7 @@
  * valgrind: is too slow for 100,000 connections; AddressSanitizer has watched over them */
 #include "unit.h"
 
-#include "base/cksum.h"
 #include "net.h"
-#include "wire/tcp.h"
 
 enum { STREAM = 12, CUTS = 1 << (STREAM - 1), ORDERED_MAX = 5 };
 
@@ -52,27 +50,10 @@ static void open_once(void)
 /* Bytes `from` to `to` of the stream, and its end if that is where they end. */
 static void segment(uint32_t from, uint32_t to)
 {
-    uint8_t p[WIRE_IP4_HEADER + WIRE_TCP_HEADER + STREAM];
-    tern_addr a = net_addr(0), b = net_addr(1);
-    struct wire_ip ip = {.version = 4, .proto = WIRE_TCP, .ttl = 64};
-    struct wire_tcp tcp = {.sport = a.port,
-                           .dport = b.port,
-                           .seq = conf.tern.isn + 1 + from,
-                           .ack = conf.tern.isn + 1,
-                           .flags = TCP_ACK | TCP_PSH,
-                           .wnd = 2000};
-    tcp.flags |= to == STREAM ? TCP_FIN : 0;
-    memcpy(ip.src, a.ip, 16);
-    memcpy(ip.dst, b.ip, 16);
-    ip.payload_len = (uint16_t)(WIRE_TCP_HEADER + to - from);
-    uint8_t *at = p + wire_ip_write(p, &ip, 0), *data = at + wire_tcp_write(at, &tcp);
+    uint8_t bytes[STREAM];
     for (uint32_t i = from; i < to; i++)
-        *data++ = net_byte(0, i);
-    uint64_t sum = wire_pseudo_sum(ip.src, ip.dst, WIRE_TCP, ip.payload_len);
-    uint16_t check = cksum_finish(cksum_add(cksum_portable(at, ip.payload_len, 0), sum));
-    memcpy(at + 16, &check, 2);
-    net_inject(1, p, (size_t)(data - p));
-    net.wire[1].count = 0;
+        bytes[i - from] = net_byte(0, i);
+    net_segment(from, bytes, to - from, to == STREAM);
 }
 
 /* The pieces in this order; each begins `before` bytes early and ends `after` bytes late. */
