@@ -37,6 +37,7 @@ static void open_once(void)
     memset(&conf, 0, sizeof(conf));
     net_config_default(&conf.tern);
     conf.tern.rcvbuf = conf.tern.rcvbuf_max = 65535; /* room for a page a piece */
+    conf.tern.buf_bytes_max = 1 << 20;
     net_begin(&conf);
     net_flow();
     net_read(1);
