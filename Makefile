@@ -8,6 +8,7 @@
 #   make bench           speed and size beside other stacks
 #   make paths           docs/PATHS.md: the sender over paths of many kinds, in virtual time
 #   make paths-linux     docs/PATHS-LINUX.md: the same beside Linux's, in real time
+#   make coverage        lines and branches of libtern that its tests reach
 #   make mutants         hundreds of mistakes in libtern, one at a time: which test notices each
 #   make mutants-labels  one for each requirement: its own tests must notice
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
@@ -26,7 +27,7 @@ JOBS ?= $(shell nproc)
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test docs mutants mutants-labels bench paths check format programs amalgam \
+.PHONY: all run test docs coverage mutants mutants-labels bench paths check format programs amalgam \
         install uninstall clean build-deps
 
 all: build/release/.configured
@@ -49,6 +50,10 @@ test:
 
 docs: all
 	@scripts/docs
+
+coverage:
+	@scripts/deps test
+	@scripts/coverage
 
 mutants:
 	@scripts/deps test

@@ -1,6 +1,6 @@
 /* fuzz_decisions.c - two stacks face to face, and a decision at each step: what arrives, is lost,
- * comes twice or late, which timer is due, what the programs do. The oracle judges all that is sent;
- * whatever was decided, everything must come to a good end.
+ * comes twice or late, which timer is due, what the programs do. The oracle judges all that is
+ * sent; whatever was decided, everything must come to a good end.
  *
  * Input: a byte of options, then one for each decision: which, at which end, and how much.
  */

@@ -1,5 +1,5 @@
-/* fuzz_reasm.c - pieces of a stream in any order, overlapping, of several versions, beside an array:
- * of each byte the version that came first is read, once and in order.
+/* fuzz_reasm.c - pieces of a stream in any order, overlapping, of several versions, beside an
+ * array: of each byte the version that came first is read, once and in order.
  *
  * Input: three bytes a piece: where, how long, and which version; or that it is time to read.
  */
