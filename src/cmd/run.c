@@ -34,7 +34,7 @@ struct run_values {
     uint32_t loss, loss_up, loss_down, reorder, duplicate, corrupt; /* ppm */
     uint64_t delay, jitter;                                         /* ns */
     uint64_t rate;                                                  /* bit/s; 0: no limit */
-    uint64_t queue, mtu, seed, syn_retries, msl;
+    uint64_t queue, mark, mtu, seed, syn_retries, msl;
     uint64_t backlog;
     const char *pcapng, *timeline, *json;
     unsigned pcapng_end, cc;
@@ -165,6 +165,9 @@ static const struct opt run_opts[] = {
      .min = 1000},
     {OPT_UINT(struct run_values, queue), .name = "queue",
      .help = "packets that may wait for the rate", .min = 1, .max = 1000000, .fallback = "1000"},
+    {OPT_UINT(struct run_values, mark), .name = "mark",
+     .help = "mark ECN-capable packets that find so many waiting", .max = 1000000,
+     .fallback = "0"},
     {OPT_UINT(struct run_values, mtu), .name = "mtu",
      .help = "largest packet; below 1280 there is no IPv6", .min = 576, .max = 65535,
      .fallback = "1500"},
@@ -249,7 +252,8 @@ static struct lab_impair impair(const struct run_values *v, uint32_t loss)
                                .delay = v->delay,
                                .jitter = v->jitter,
                                .rate = v->rate,
-                               .queue = (uint32_t)v->queue};
+                               .queue = (uint32_t)v->queue,
+                               .mark = (uint32_t)v->mark};
 }
 
 static bool world_config(struct run_world_config *w, const struct run_values *v)
