@@ -234,6 +234,7 @@ struct active {
     bool rack_news;       /* RACK.xmit_ts has moved, and RACK has not looked since */
     bool retrans_any;     /* retrans_ts is valid */
     bool paced;           /* pacing is asked for, whatever the algorithm does (pace.c) */
+    bool pace_late;       /* what is behind pace_at waited for a late caller */
     bool persist;         /* t_rto is the persist timer */
     bool force;           /* one retransmission goes whatever cwnd says */
     bool undo;            /* undo_una and undo_segs are valid: a reduction may be undone */

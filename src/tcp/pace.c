@@ -8,13 +8,15 @@
  * their time. Round trips and loss detection count from the departure.
  *
  * Bursts: a caller without a horizon would have to be called for each segment, so half a
- * millisecond's worth may go early, and then nothing until all of it would have left. Who is called
- * late makes up for a millisecond, not for more. The first ten segments of a connection are not
+ * millisecond's worth may go early, and then nothing until all of it would have left. What did not
+ * go in its time is made up for: a millisecond's worth when there was nothing to send, four when it
+ * is the caller who comes late, but not more than 64 KB. The first ten segments of a connection are not
  * paced, unless sent again: the initial window goes at once.
  */
 #include "tcp/tcp.h"
 
-enum { EARLY_NS = 500000, CREDIT_NS = 1000000, FREE_SEGS = 10 };
+enum { EARLY_NS = 500000, CREDIT_NS = 1000000, LATE_NS = 4000000, LATE_BYTES = 65536 };
+enum { FREE_SEGS = 10 };
 
 uint64_t pace_by_window(const struct tcp *t, const struct conn *c, const struct active *a)
 {
@@ -71,6 +73,10 @@ void pace_sent(const struct tcp *t, const struct conn *c, struct active *a, uint
         a->pace_at = 0;
         return;
     }
-    uint64_t least = t->now - min_u64(t->now, CREDIT_NS);
+    uint64_t credit = CREDIT_NS;
+    if (a->pace_late)
+        credit = max_u64(credit, min_u64(LATE_NS, LATE_BYTES * NS_PER_S / rate));
+    uint64_t least = t->now - min_u64(t->now, credit);
     a->pace_at = max_u64(a->pace_at, least) + len * NS_PER_S / rate;
+    a->pace_late &= a->pace_at < t->now;
 }

@@ -182,6 +182,7 @@ static void pace_fires(struct tcp *t, struct conn *c)
     if (a == NULL || !tick_due(t, a->t_pace))
         return;
     a->t_pace = 0;
+    a->pace_late = true; /* if it is */
     conn_ready(t, c);
 }
 
