@@ -10,8 +10,8 @@
  * Bursts: a caller without a horizon would have to be called for each segment, so half a
  * millisecond's worth may go early, and then nothing until all of it would have left. What did not
  * go in its time is made up for: a millisecond's worth when there was nothing to send, four when it
- * is the caller who comes late, but not more than 64 KB. The first ten segments of a connection are not
- * paced, unless sent again: the initial window goes at once.
+ * is the caller who comes late, but not more than 64 KB. The first ten segments of a connection are
+ * not paced, unless sent again: the initial window goes at once.
  */
 #include "tcp/tcp.h"
 
