@@ -360,8 +360,8 @@ static uint32_t queued_new(const struct conn *c)
     return c->flags & CONN_FIN_QUEUED && c->snd_nxt == c->snd_end + 1 ? 0 : c->snd_end - c->snd_nxt;
 }
 
-/* Linux fills the window: behind whole segments also with a part of one, as far as Nagle's algorithm
- * lets it. */
+/* Linux fills the window: behind whole segments also with a part of one, as far as Nagle's
+ * algorithm lets it. */
 static uint32_t to_window(const struct conn *c, const struct active *a, uint32_t wnd, uint32_t mss)
 {
     uint32_t part = wnd % mss;

@@ -293,8 +293,8 @@ bool window_news(const struct tcp *t, const struct conn *c, const struct active 
     return window > offered && window / 2 >= offered;
 }
 
-/* Linux acknowledges what waits for it when more than a segment has been read, or all of what a peer
- * pushed, unless answers go out that can bring the acknowledgement. */
+/* Linux acknowledges what waits for it when more than a segment has been read, or all of what a
+ * peer pushed, unless answers go out that can bring the acknowledgement. */
 static bool read_tells(const struct conn *c, const struct active *a)
 {
     if (a->t_delack == 0)

@@ -1,6 +1,6 @@
-/* test_bad_input.c - packets that no peer should send, as they arrive at a shard: whatever it is, it
- * is counted by exactly one reason, or processed, and nothing else happens. Packets lie in memory of
- * just their size, so that a read beyond them is found by the sanitizers. */
+/* test_bad_input.c - packets that no peer should send, as they arrive at a shard: whatever it is,
+ * it is counted by exactly one reason, or processed, and nothing else happens. Packets lie in memory
+ * of just their size, so that a read beyond them is found by the sanitizers. */
 #include <stdlib.h>
 
 #include "rig.h"
@@ -25,8 +25,8 @@ static uint64_t all_drops(const struct rig *r)
     return sum;
 }
 
-/* A RST to where nobody is: dropped with TCP_CLOSED if nothing is wrong with it, and never answered.
- * The options are zeros. Returns the length. */
+/* A RST to where nobody is: dropped with TCP_CLOSED if nothing is wrong with it, and never
+ * answered. The options are zeros. Returns the length. */
 static size_t stray_rst(struct rig *r, unsigned options)
 {
     static const uint8_t zeros[40];
