@@ -207,16 +207,17 @@ void tern_cookie_clock(tern *s, uint64_t shared) { s->tcp.cookie_offset = shared
 
 /* ---- active open ----------------------------------------------------------------------------- */
 
-/* A free local port for the tuple: RFC 6056 3.3.3, a keyed hash of the destination plus a counter,
- * stepping on from there. 0: none found in a bounded number of tries. */
+/* A free local port for the tuple: a keyed hash of the destination and of a counter, so that each
+ * is drawn anew and none tells how many others there were (RFC 6056 3.3.1; with a counter that is
+ * added, as in 3.3.3, who is connected to twice would know). From there on in steps. 0: none found
+ * in a bounded number of tries. */
 static uint16_t choose_port(struct tcp *t, struct tcp_tuple *tuple)
 {
     uint32_t range = PORT_LAST - PORT_FIRST + 1;
     tuple->lport = 0;
-    uint64_t offset = keyed_port(t, tuple);
-    t->port_step += 1 + (uint32_t)(offset >> 60); /* others' opens do not tell ours */
+    uint64_t drawn = keyed_port(t, tuple, ++t->port_step) & UINT32_MAX;
     for (uint32_t i = 0; i < PORT_TRIES; i++) {
-        uint64_t at = (offset & 0xffffffff) + t->port_step + i;
+        uint64_t at = drawn + i;
         tuple->lport = (uint16_t)(PORT_FIRST + at % range);
         if (flow_find(t, tuple, tcp_flow_hash(t, tuple)) == 0)
             return tuple->lport;

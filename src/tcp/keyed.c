@@ -45,9 +45,10 @@ uint32_t keyed_ts_offset(const struct tcp *t, const struct tcp_tuple *tuple)
     return (uint32_t)siphash24(&t->key_ts, w, len);
 }
 
-uint64_t keyed_port(const struct tcp *t, const struct tcp_tuple *tuple)
+uint64_t keyed_port(const struct tcp *t, const struct tcp_tuple *tuple, uint32_t count)
 {
     uint64_t w[5];
     size_t len = words_of(tuple, w);
+    w[4] |= (uint64_t)count << 32;
     return siphash24(&t->key_port, w, len);
 }

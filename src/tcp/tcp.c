@@ -57,7 +57,6 @@ int tcp_init(struct tcp *t, const tern_config *cfg, struct mem *mem, struct chun
     t->key_cookie = t->cookie_shared ? siphash_key(cfg->cookie_key) : derive(cfg->seed, 5);
     t->fo_key[0] = derive(cfg->seed, 6);
     t->fo_keys = 1;
-    t->port_step = (uint32_t)keyed_port(t, &(struct tcp_tuple){.rport = 1});
     tcp_now(t, now);
     if (!init_slabs(t) || !flowtab_init(&t->flows, mem, FLOWS_FIRST) ||
         !flowtab_init(&t->listens, mem, LISTENS_FIRST) || !admit_init(t))

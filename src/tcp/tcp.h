@@ -142,7 +142,7 @@ struct tcp {
     bool predict;      /* take expected segments without asking what cannot be; tests turn it off */
     uint32_t last_ref; /* the connection of the last segment, 0: none, ... */
     struct tcp_tuple last_tuple; /* ... and its tuple */
-    uint32_t port_step;          /* RFC 6056: counts active opens */
+    uint32_t port_step;          /* counts active opens */
     uint32_t route_generation;
     uint64_t rcvbufs;  /* all receive buffers together, bytes; memory.c */
     uint32_t prune_at; /* the connection whose holes are looked at next */
@@ -241,7 +241,8 @@ static inline void tcp_wheel_set(struct tcp *t, struct wheel *w, uint32_t ix, ui
 uint32_t tcp_flow_hash(const struct tcp *t, const struct tcp_tuple *tuple);
 uint32_t keyed_isn(const struct tcp *t, const struct tcp_tuple *tuple); /* RFC 6528, at t->now */
 uint32_t keyed_ts_offset(const struct tcp *t, const struct tcp_tuple *tuple);
-uint64_t keyed_port(const struct tcp *t, const struct tcp_tuple *tuple); /* RFC 6056 3.3.3 */
+/* The `count`th draw of a port for that destination. */
+uint64_t keyed_port(const struct tcp *t, const struct tcp_tuple *tuple, uint32_t count);
 /* The millisecond clock of RFC 7323's TSval. */
 static inline uint32_t ts_clock(const struct tcp *t) { return (uint32_t)(t->now / NS_PER_MS); }
 

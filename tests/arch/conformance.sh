@@ -1,6 +1,7 @@
 #!/bin/sh
-# docs/CONFORMANCE.md is what its tables and the labels in the tests make it, and every row has a
-# test. The requirements that are about applications are held against ours here.
+# docs/CONFORMANCE.md and docs/ATTACKS.md are what their tables and the labels in the tests make
+# them, and every row has a test.
+# The requirements that are about applications are held against ours here.
 # labels: SHLD-13 SHLD-23
 set -u
 cd "$TERN_ROOT" || exit 2
@@ -18,6 +19,9 @@ verdict() { # NAME PROBLEMS
 verdict "every requirement has a row and a test" "$(tests/conformance/page --check)"
 verdict "docs/CONFORMANCE.md is up to date" "$(
     tests/conformance/page | cmp -s - docs/CONFORMANCE.md || echo "make docs writes it"
+)"
+verdict "docs/ATTACKS.md is up to date" "$(
+    tests/conformance/page --attacks | cmp -s - docs/ATTACKS.md || echo "make docs writes it"
 )"
 verdict "SHLD-13: the command sends no urgent data" "$(
     grep -rnE 'send.*MSG_OOB|TERN_OPT_URGENT' src/cmd src/host | grep -v '^src/host/run'

@@ -78,6 +78,7 @@ static void goes_with_its_last_reference(void **state)
     unit_mem_done(&m);
 }
 
+/* */
 static void is_hashed_under_its_key(void **state)
 {
     (void)state;

@@ -180,7 +180,8 @@ static void marks(void **state)
 
 /* ---- what must not --------------------------------------------------------------------------- */
 
-/* Every second fragment [lo, hi) beside a first one of [16, 48), and one that changes a byte. */
+/* Every second fragment [lo, hi) beside a first one of [16, 48), and one that changes a byte.
+ * (A-32) */
 static void overlaps(void **state)
 {
     struct frag *whole;
@@ -225,6 +226,7 @@ static void ends_disagree(void **state)
     end();
 }
 
+/* */
 static void malformed(void **state)
 {
     struct frag *whole;
@@ -258,7 +260,7 @@ static void holes(void **state)
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
-/* Over the number of datagrams the oldest goes; so over their bytes. */
+/* Over the number of datagrams the oldest goes; so over their bytes. */
 static void oldest_goes(void **state)
 {
     struct frag *whole;
@@ -294,6 +296,7 @@ static void one_too_large(void **state)
     end();
 }
 
+/* */
 static void times(void **state)
 {
     struct frag *whole;

@@ -379,6 +379,7 @@ static void unasked(struct net *t)
     assert_true(hear(t));
     is_question(t, t->peer, NULL);
 }
+/* */
 static void unasked_answers_are_ignored(void **state) { (void)state, for_both(unasked); }
 
 static void frames_of_others(void **state)
@@ -402,7 +403,7 @@ static void frames_of_others(void **state)
     tern_free(t.s);
 }
 
-/* RFC 4861 7.1: what is not valid is as if it had not come. */
+/* RFC 4861 7.1: what is not valid is as if it had not come. */
 static void invalid_solicitations(void **state)
 {
     (void)state;

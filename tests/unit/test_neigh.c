@@ -83,6 +83,7 @@ static enum neigh_state expected(enum neigh_state old, bool has_mac, bool other,
     return other ? NEIGH_STALE : old;
 }
 
+/* */
 static void every_state_and_advertisement(void **state)
 {
     (void)state;
@@ -182,6 +183,7 @@ static void progress_confirms(void **state)
     }
 }
 
+/* */
 static void the_one_unused_for_longest_goes(void **state)
 {
     (void)state;
@@ -209,7 +211,7 @@ static void the_one_unused_for_longest_goes(void **state)
     end(&t);
 }
 
-/* Entries that packets wait for are not taken away from them. */
+/* Entries that packets wait for are not taken away from them. */
 static void no_room_while_packets_wait(void **state)
 {
     (void)state;

@@ -141,6 +141,7 @@ static void reads_the_quote(void **state)
     }
 }
 
+/* */
 static void a_quote_cut_at_each_byte(void **state)
 {
     (void)state;

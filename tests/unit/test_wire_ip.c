@@ -85,6 +85,7 @@ static void reads_an_ip4_header(void **state)
     }
 }
 
+/* */
 static void what_follows_the_packet_is_not_looked_at(void **state)
 {
     (void)state;
@@ -100,6 +101,7 @@ static void what_follows_the_packet_is_not_looked_at(void **state)
                          total >= 40 ? TERN_DROP_NONE : TERN_DROP_SHORT);
 }
 
+/* T-12. */
 static void only_versions_4_and_6(void **state)
 {
     (void)state;
@@ -116,7 +118,7 @@ static void only_versions_4_and_6(void **state)
     }
 }
 
-/* IHL, total length, bytes in the packet, and bytes at hand: all combinations. */
+/* IHL, total length, bytes in the packet, and bytes at hand: all combinations. (T-09) */
 static void ip4_lengths_must_fit_together(void **state)
 {
     (void)state;
@@ -367,6 +369,7 @@ static void refuses_routes_still_to_be_travelled(void **state)
     }
 }
 
+/* */
 static void tells_ip6_fragments(void **state)
 {
     (void)state;
@@ -386,6 +389,7 @@ static void tells_ip6_fragments(void **state)
     }
 }
 
+/* */
 static void extension_headers_are_limited(void **state)
 {
     (void)state;

@@ -175,7 +175,7 @@ static void reads_every_field(void **state)
     }
 }
 
-/* Data offset, bytes of the segment, bytes at hand: all combinations. */
+/* Data offset, bytes of the segment, bytes at hand: all combinations. */
 static void lengths_must_fit_together(void **state)
 {
     (void)state;
@@ -215,7 +215,8 @@ static void counts_syn_and_fin_in_sequence_space(void **state)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-/* MUST-7, MUST-68: no length, or one that cannot be; MUST-6: kinds that are not known. */
+/* MUST-7, MUST-68: no length, or one that cannot be; MUST-6: kinds that are not known.
+ * (A-48, T-01) */
 static void one_option_of_any_kind_and_length_anywhere(void **state)
 {
     (void)state;
@@ -314,6 +315,7 @@ static void a_timestamp_is_read_wherever_it_stands(void **state)
     }
 }
 
+/* */
 static void the_first_of_two_counts(void **state)
 {
     (void)state;

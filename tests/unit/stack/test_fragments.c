@@ -84,7 +84,7 @@ static void time_exceeded(struct rig *r)
     assert_int_equal(rig_drops(r, TERN_DROP_FRAGMENT_TIMEOUT), 2);
 }
 
-/* Six errors at once to one destination, then one a second, however many there would be. */
+/* Six errors at once to one destination, then one a second, however many there would be. */
 static void errors_are_limited(struct rig *r)
 {
     uint8_t packet[PACKET_MAX];

@@ -64,7 +64,7 @@ static void halfopen_max(struct rig *r)
     hear_syn(p[3], S | A);
 }
 
-/* Over it the entry nearest to its end goes. */
+/* Over it the entry nearest to its end goes. */
 static void timewait_max(struct rig *r)
 {
     r->cfg.timewait_max = 2;
@@ -289,6 +289,7 @@ static void each_call_says(struct rig *r, tern_sock k, int err)
     assert_int_equal(tern_info(r->s, k, &info, sizeof(info)), err);
 }
 
+/* */
 static void stale_connections(struct rig *r)
 {
     struct peer *p = peer_active(r), *q;
@@ -379,7 +380,8 @@ static void handles_of_another_kind(struct rig *r)
     assert_int_equal(tern_backlog(r->s, l, 1), TERN_ESTALE);
 }
 
-/* What a closed listener leaves half-open is listed until it ends, but is nobody's any more. */
+/* What a closed listener leaves half-open is listed until it ends, but is nobody's any more.
+ * (A-82, T-09) */
 static void halfopen_of_a_closed_listener(struct rig *r)
 {
     tern_sock l = rig_listen(r, 80, 4, TERN_LISTEN_HOLD);

@@ -282,7 +282,7 @@ static int64_t soft_error(const struct peer *p)
 
 /* MUST-47, MUST-56, SHLD-25, SHLD-26: in an established connection each error, hard or soft, can be
  * asked for and ends nothing; the next answer of the peer wipes it off. SHLD-20: nothing is told
- * unasked. */
+ * unasked. (A-36) */
 static void errors_when_established(struct rig *r)
 {
     struct peer *p = peer_active(r);
@@ -443,7 +443,7 @@ static void errors_find_their_connection(struct rig *r)
     assert_int_equal(soft_error(q), 0);
 }
 
-/* MUST-55: source quench changes nothing, in any state. */
+/* MUST-55: source quench changes nothing, in any state. */
 static void source_quench(struct rig *r)
 {
     if (r->ip6)

@@ -200,7 +200,7 @@ static void events_are_joined(struct rig *r)
     assert_int_equal(tern_events(r->s, ev, 4), 0);
 }
 
-/* An event that is still to be told when its socket goes is not told. */
+/* An event that is still to be told when its socket goes is not told. */
 static void no_events_of_a_closed_socket(struct rig *r)
 {
     struct peer *p = peer_active(r);

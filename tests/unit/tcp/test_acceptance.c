@@ -237,7 +237,8 @@ static void U_10_no_ack_bit(struct rig *r)
     rig_hush(r);
 }
 
-/* U-11: an ACK of what was never sent is answered, and the rest of the segment is nothing. */
+/* U-11: an ACK of what was never sent is answered, and the rest of the segment is nothing.
+ * (A-03, T-04) */
 static void U_11_ack_beyond_snd_nxt(struct rig *r)
 {
     static const uint32_t beyond[] = {1, 2, 1000, 0x10000000, 0x7fff0000};
@@ -260,7 +261,7 @@ static void U_11_ack_beyond_snd_nxt(struct rig *r)
 }
 
 /* U-11, MAY-12: an old ACK changes nothing, but its data is news, as far back as the largest window
- * the peer has offered; beyond that it cannot be from this peer. */
+ * the peer has offered; beyond that it cannot be from this peer. (A-03, T-04) */
 static void U_11_MAY_12_old_acks(struct rig *r)
 {
     struct peer *p = peer_passive(r);
@@ -290,7 +291,8 @@ static void U_11_MAY_12_old_acks(struct rig *r)
     peer_read(p, 0, 20);
 }
 
-/* U-12: of two segments that overtook each other, the older does not set the window. */
+/* U-12: of two segments that overtook each other, the older does not set the window.
+ * (A-89, A-90) */
 static void U_12_window_of_the_newest_segment(struct rig *r)
 {
     struct peer *p = peer_passive(r);

@@ -40,7 +40,7 @@ static bool fin_is_in(enum tern_state s)
 }
 
 /* U-19: SEND is queued until the stream is closed; RECEIVE waits until the peer's is;
- * STATUS tells. */
+ * STATUS tells. (T-03) */
 static void send_and_receive_in_each_state(struct rig *r)
 {
     for (unsigned i = 0; i < STATES; i++) {
@@ -298,7 +298,7 @@ static void what_is_owed_has_a_timer(struct rig *r)
 }
 
 /* U-23: much more than a window, each way at once; in the middle they pass what ISNs are
- * elsewhere. */
+ * elsewhere. (A-84) */
 static void streams_over_the_wrap(struct rig *r)
 {
     r->isn -= 300000;

@@ -114,7 +114,7 @@ static void fin_after_the_data(struct rig *r)
     assert_int_equal(timewaits(r), 1);
 }
 
-/* U-15: a FIN again is acknowledged again, in each state after the first. */
+/* U-15: a FIN again is acknowledged again, in each state after the first. (T-14) */
 static void fin_again(struct rig *r)
 {
     static const enum tern_state states[] = {TERN_CLOSE_WAIT, TERN_CLOSING, TERN_LAST_ACK,
@@ -132,7 +132,7 @@ static void fin_again(struct rig *r)
     }
 }
 
-/* U-17, U-18: nothing is delivered past the FIN. */
+/* U-17, U-18: nothing is delivered past the FIN. (T-07) */
 static void data_after_the_fin(struct rig *r)
 {
     struct peer *p = peer_passive(r);
@@ -177,7 +177,7 @@ static void data_after_close(struct rig *r)
     assert_int_equal(rig_drops(r, TERN_DROP_TCP_AFTER_CLOSE), 1);
 }
 
-/* U-16: a FIN ahead of a hole waits until the hole is filled. */
+/* U-16: a FIN ahead of a hole waits until the hole is filled. (T-14) */
 static void fin_ahead_of_a_hole(struct rig *r)
 {
     struct peer *p = peer_passive(r);

@@ -76,7 +76,8 @@ static void clock_of_passive_opens(struct rig *r)
 /* How many of 32 bits differ. */
 static unsigned differing(uint32_t a, uint32_t b) { return (unsigned)__builtin_popcount(a ^ b); }
 
-/* MUST-9: neighbouring tuples have nothing in common; the same ones with another key neither. */
+/* MUST-9: neighbouring tuples have nothing in common; the same ones with another key neither.
+ * (A-06) */
 static void offsets_tell_nothing(struct rig *r)
 {
     enum { MANY = 500 };
@@ -106,7 +107,7 @@ static void offsets_tell_nothing(struct rig *r)
     assert_in_range(sum, MANY * 15, MANY * 17);
 }
 
-/* SHLD-1: either address and either port count. */
+/* SHLD-1: either address and either port count. */
 static void each_part_of_the_tuple_counts(struct rig *r)
 {
     free_isns(r);

@@ -30,7 +30,8 @@ static void active_open(struct rig *r)
     hear(p, A, 5001, 101, 0);
 }
 
-/* MUST-10, figure 8: SYNs cross; the same ISS comes again, with ACK; one connection results. */
+/* MUST-10, figure 8: SYNs cross; the same ISS comes again, with ACK; one connection results.
+ * (A-70) */
 static void simultaneous_open(struct rig *r)
 {
     struct peer *p = peer_new(r);
@@ -116,7 +117,7 @@ static void syn_sent_and_rst(struct rig *r)
     assert_int_equal(tern_close(r->s, p->k), 0);
 }
 
-/* U-16: neither SYN nor RST nor ACK: nothing happens. */
+/* U-16: neither SYN nor RST nor ACK: nothing happens. */
 static void syn_sent_ignores_the_rest(struct rig *r)
 {
     struct peer *p = peer_new(r);
@@ -132,7 +133,7 @@ static void syn_sent_ignores_the_rest(struct rig *r)
     assert_int_equal(peer_state(p), TERN_SYN_SENT);
 }
 
-/* U-4: data and FIN on a SYN-ACK are delivered once established. */
+/* U-4: data and FIN on a SYN-ACK are delivered once established. (T-17) */
 static void data_and_fin_on_syn_ack(struct rig *r)
 {
     for (int fin = 0; fin < 2; fin++) {

@@ -32,7 +32,7 @@ static void MUST_36_SHLD_29_first_probe(struct rig *r)
     assert_int_equal(rig_count(r, TERN_COUNT_PROBES), 1);
 }
 
-/* MUST-36: a lost update is found by it. */
+/* MUST-36: a lost update is found by it. */
 static void MUST_36_lost_update(struct rig *r)
 {
     struct peer *p = peer_passive(r);

@@ -130,7 +130,7 @@ static void dsacks_widen_the_window(struct rig *r)
 }
 
 /* 7.2, 7.3: the last of a flight again after two round trips; it draws the SACK that shows what is
- * lost before it. */
+ * lost before it. (A-65) */
 static void a_tail_is_probed(struct rig *r)
 {
     struct peer *p = sender_new(r, (struct sender_opt){0});

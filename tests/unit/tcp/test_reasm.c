@@ -91,7 +91,7 @@ static void dsack(struct rig *r)
     peer_read(p, 0, 710);
 }
 
-/* Of two versions of a byte the first stays, whichever side of a hole it was on. */
+/* Of two versions of a byte the first stays, whichever side of a hole it was on. (T-05) */
 static void the_first_version_stays(struct rig *r)
 {
     static uint8_t other[1000];
@@ -145,7 +145,7 @@ static void check_sacks(const struct seg *g, struct peer *p, const bool *have, u
                  seg_text(g, p->iss, p->irs));
 }
 
-/* Any order, any overlap, against the model. */
+/* Any order, any overlap, against the model. (T-05, T-06) */
 static void any_order_any_overlap(struct rig *r)
 {
     static bool have[SPAN];
@@ -186,7 +186,7 @@ static void any_order_any_overlap(struct rig *r)
 }
 
 /* Every other byte: what that costs is bounded, what does not fit is counted, and the stream
- * completes when the peer fills the holes. */
+ * completes when the peer fills the holes. (A-30) */
 static void every_other_byte(struct rig *r)
 {
     struct peer *p = peer_passive(r);
@@ -209,7 +209,7 @@ static void every_other_byte(struct rig *r)
     peer_read(p, 0, end - 1);
 }
 
-/* A hole that is filled leaves nothing that counts. */
+/* A hole that is filled leaves nothing that counts. */
 static void holes_come_and_go(struct rig *r)
 {
     struct peer *p = peer_passive(r);

@@ -42,7 +42,7 @@ static void rst_at_rcv_nxt(struct rig *r)
     }
 }
 
-/* U-8, A-01: elsewhere inside the window it is challenged, outside of it ignored. */
+/* U-8, A-01: elsewhere inside the window it is challenged, outside of it ignored. (T-15) */
 static void rst_elsewhere(struct rig *r)
 {
     for (unsigned i = 0; i < STATES; i++) {
@@ -96,7 +96,7 @@ static void syn_is_challenged(struct rig *r)
     }
 }
 
-/* RFC 5961 7, A-66: two a second at most, for each connection by itself. */
+/* RFC 5961 7, A-66: two a second at most, for each connection by itself. */
 static void challenges_are_limited_by_connection(struct rig *r)
 {
     struct peer *p, *q;

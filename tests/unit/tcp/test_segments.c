@@ -73,7 +73,7 @@ static void every_kind(struct rig *r, bool ts)
 }
 
 /* MUST-2: the checksum; MUST-65: MSS on SYN only; MUST-68: each option has a length; MUST-69: what
- * follows EOL is zero; U-27: reserved bits are zero; MAY-4: identification 0, DF. */
+ * follows EOL is zero; U-27: reserved bits are zero; MAY-4: identification 0, DF. (A-33, A-41) */
 static void every_kind_of_segment(struct rig *r)
 {
     every_kind(r, true);
@@ -151,7 +151,7 @@ static uint32_t full_segment(struct peer *p)
     return len;
 }
 
-/* MUST-15: without the option 536 and 1220, less what options take. */
+/* MUST-15: without the option 536 and 1220, less what options take. (A-49, T-18) */
 static void mss_that_is_not_told(struct rig *r)
 {
     for (unsigned i = 0; i < 4; i++) {
@@ -165,7 +165,7 @@ static void mss_that_is_not_told(struct rig *r)
 }
 
 /* MUST-4: MSS alone, with NOPs before and behind, ended by EOL, and by EOL with more behind it;
- * MUST-6: behind options of unknown kinds. */
+ * MUST-6: behind options of unknown kinds. (A-49) */
 static void mss_among_other_options(struct rig *r)
 {
     static const struct {
@@ -265,7 +265,7 @@ static uint64_t all_drops(const struct rig *r)
 }
 
 /* MUST-3: each bit of SYN, data, FIN and RST flipped, one by one: nothing is answered, nothing
- * changes, everything is counted. */
+ * changes, everything is counted. (A-88) */
 static void one_wrong_bit(struct rig *r)
 {
     static const unsigned kinds[] = {S, A | P, F | A, R};
@@ -339,7 +339,7 @@ static void reserved_bits_in(struct rig *r)
 }
 
 /* U-28: each data offset with each length: below five words, or beyond the segment, it is dropped
- * and counted; else it counts. The rest of the options is NOPs. */
+ * and counted; else it counts. The rest of the options is NOPs. (A-47, T-13) */
 static void data_offsets(struct rig *r)
 {
     uint8_t nops[40];

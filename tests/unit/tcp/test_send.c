@@ -108,7 +108,7 @@ static void MAY_16_cork(struct rig *r)
     hear(p, F | A | P, 108 + full, 1, 7);
 }
 
-/* MUST-61: PSH on the segment that empties the queue. */
+/* MUST-61: PSH on the segment that empties the queue. (T-10) */
 static void MUST_61_psh_at_the_end(struct rig *r)
 {
     struct peer *p = peer_passive(r);

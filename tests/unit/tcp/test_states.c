@@ -203,7 +203,7 @@ static void other_changes(struct rig *r)
     rig_forget(r);
 }
 
-/* After all tests above: each row has happened, and nothing that is in none. */
+/* After all tests above: each row has happened, and nothing that is in none. */
 static void every_change_is_in_the_table(struct rig *r)
 {
     other_changes(r);

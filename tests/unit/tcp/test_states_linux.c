@@ -685,6 +685,7 @@ static unsigned play_family(bool ip6)
     return wrong;
 }
 
+/* */
 static void linux_and_the_grid(void **state)
 {
     (void)state;

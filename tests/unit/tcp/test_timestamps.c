@@ -22,7 +22,7 @@ static struct peer *opened(struct rig *r, uint32_t tsval)
     return p;
 }
 
-/* 2.2, 3.2: in force only if both SYNs have it; then on every segment (the rig looks). */
+/* 2.2, 3.2: in force only if both SYNs have it; then on every segment (the rig looks). (T-02) */
 static void only_if_both_offer(struct rig *r)
 {
     for (int theirs = 0; theirs < 2; theirs++) {
@@ -87,7 +87,7 @@ static void clock_of_milliseconds(struct rig *r)
 }
 
 /* 4.3 (2): echoed is the latest value of a segment at the left edge; one past a hole does not
- * count, and of those acknowledged together the first does. */
+ * count, and of those acknowledged together the first does. (T-16) */
 static void which_value_is_echoed(struct rig *r)
 {
     struct peer *p = opened(r, 1000);
@@ -139,7 +139,7 @@ static void paws_does_not_stop_rst(struct rig *r)
     assert_int_equal(peer_state(p), TERN_CLOSED);
 }
 
-/* 5.5: a value that is older than 24 days does not judge; one of 23 days does. */
+/* 5.5: a value that is older than 24 days does not judge; one of 23 days does. */
 static void paws_after_days(struct rig *r)
 {
     for (unsigned days = 23; days < 26; days += 2) {
@@ -154,7 +154,7 @@ static void paws_after_days(struct rig *r)
     }
 }
 
-/* 5.3 R3 does not let a segment outside of the window set it. */
+/* 5.3 R3 does not let a segment outside of the window set it. */
 static void outside_of_the_window_sets_nothing(struct rig *r)
 {
     struct peer *p = opened(r, 1000);
@@ -172,7 +172,7 @@ static void outside_of_the_window_sets_nothing(struct rig *r)
     hear(p, A, 1, 21, 0);
 }
 
-/* 3.2 as Linux has it: a segment without the option is taken, not dropped. */
+/* 3.2 as Linux has it: a segment without the option is taken, not dropped. */
 static void segments_without_it_are_taken(struct rig *r)
 {
     struct peer *p = opened(r, 1000);
@@ -201,7 +201,8 @@ static void paws_in_syn_received(struct rig *r)
     assert_int_equal(tern_accept(r->s, l, &p->k, NULL, NULL), 0);
 }
 
-/* 5.4, 7.1: each connection has a clock of its own, and its next incarnation the same. */
+/* 5.4, 7.1: each connection has a clock of its own, and its next incarnation the same.
+ * (A-12, A-13) */
 static void clocks_of_connections_differ(struct rig *r)
 {
     uint32_t first[4];

@@ -74,7 +74,7 @@ static enum outcome syn_again(struct rig *r, struct peer *p, uint32_t seq, uint3
 }
 
 /* SHLD-4, MAY-2: with timestamps a greater one is new, an equal one with a number beyond, and
- * nothing else; what is old is acknowledged, and the wait goes on. */
+ * nothing else; what is old is acknowledged, and the wait goes on. (A-08) */
 static void syn_with_timestamp(struct rig *r)
 {
     static const struct {
@@ -101,7 +101,8 @@ static void syn_with_timestamp(struct rig *r)
     }
 }
 
-/* MAY-2: without timestamps the number alone tells, and the ISN is above the last one used. */
+/* MAY-2: without timestamps the number alone tells, and the ISN is above the last one used.
+ * (A-08, A-69) */
 static void syn_without_timestamp(struct rig *r)
 {
     static const struct {
@@ -119,7 +120,7 @@ static void syn_without_timestamp(struct rig *r)
     }
 }
 
-/* RFC 1337: a RST does not end it. */
+/* RFC 1337: a RST does not end it. */
 static void rst_does_not_end_it(struct rig *r)
 {
     for (unsigned closed = 0; closed < 2; closed++) {

@@ -140,7 +140,7 @@ static void MUST_32_MUST_33_told(struct rig *r)
     assert_int_equal(urgent_of(p).at, 8);
 }
 
-/* What is behind the one that is known, or behind what has come, is no news. */
+/* What is behind the one that is known, or behind what has come, is no news. (A-45, A-46, T-20) */
 static void old_pointers(struct rig *r)
 {
     struct peer *p = peer_passive(r);
@@ -155,7 +155,8 @@ static void old_pointers(struct rig *r)
     assert_false(urgent_of(p).pending);
 }
 
-/* It can be had before what is missing in front of it; and comes in order all the same. */
+/* It can be had before what is missing in front of it; and comes in order all the same.
+ * (A-45, T-20) */
 static void out_of_order(struct rig *r)
 {
     struct peer *p = peer_passive(r);
