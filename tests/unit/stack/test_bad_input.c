@@ -1,6 +1,6 @@
 /* test_bad_input.c - packets that no peer should send, as they arrive at a shard: whatever it is,
- * it is counted by exactly one reason, or processed, and nothing else happens. Packets lie in memory
- * of just their size, so that a read beyond them is found by the sanitizers. */
+ * it is counted by exactly one reason, or processed, and nothing else happens. Packets lie in
+ * memory of just their size, so that a read beyond them is found by the sanitizers. */
 #include <stdlib.h>
 
 #include "rig.h"
