@@ -1,9 +1,9 @@
 /* pump.c - see pump.h.
  *
- * A reset must not overtake what came before it. When the descriptor's other end is reset, or closes
- * without having read everything, the pump reads what is left in the descriptor, lets the stack have
- * a turn to send it, and only then aborts the connection, which drops what the windows have not let
- * go: just so does a kernel's socket lose what it could not send.
+ * A reset must not overtake what came before it. When the descriptor's other end is reset, or
+ * closes without having read everything, the pump reads what is left in the descriptor, lets the
+ * stack have a turn to send it, and only then aborts the connection, which drops what the windows
+ * have not let go: just so does a kernel's socket lose what it could not send.
  *
  * The descriptor is watched edge-triggered. A short read or write says that it is empty or full,
  * and the next edge when it no longer is; so most turns cost one system call in each direction.

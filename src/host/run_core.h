@@ -317,8 +317,4 @@ void run_group_incoming(void *group);
 void run_opts_init(struct run_opts *o);
 void run_opts_apply(struct run_sock *s); /* to a new connection */
 
-/* run_info.c */
-struct tcp_info;
-void run_tcp_info(struct run_sock *s, struct tcp_info *out);
-
 #endif

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "posix/tcpinfo.h"
+
 struct option {
     int level, name;
     size_t offset; /* in struct run_opts */
@@ -406,8 +408,14 @@ int64_t run_call_getsockopt(struct run_call *c)
     if (level == SOL_SOCKET)
         return get_socket(c, name);
     if (level == IPPROTO_TCP && name == TCP_INFO) {
-        struct tcp_info info;
-        run_tcp_info(c->sock, &info);
+        tern_tcp_info t = {0};
+        struct tern_linux_tcp_info info;
+        bool known = c->sock->conn && c->run->net->info(c->sock->conn, &t) == 0;
+        if (c->sock->state == SOCK_LISTENING) {
+            t = (tern_tcp_info){.state = TERN_LISTEN, .tx_queued = 1};
+            known = true;
+        }
+        tcpinfo_of(known ? &t : NULL, loop_now(c->run->loop), &info);
         return give(c, &info, sizeof info);
     }
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)

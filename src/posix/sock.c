@@ -7,6 +7,7 @@
 
 #include "posix/errq.h"
 #include "posix/signature.h"
+#include "posix/tcpinfo.h"
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
@@ -105,21 +106,6 @@ tern_sock tern_sockets_handle(const tern_sockets *p, int fd)
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
-/* A connection in TIME-WAIT is closed for its owner: Linux keeps the wait apart from the socket. */
-static const uint8_t linux_state[TERN_STATE_COUNT] = {
-    [TERN_CLOSED] = LINUX_CLOSE,
-    [TERN_LISTEN] = LINUX_LISTEN,
-    [TERN_SYN_SENT] = LINUX_SYN_SENT,
-    [TERN_SYN_RECEIVED] = LINUX_SYN_RECV,
-    [TERN_ESTABLISHED] = LINUX_ESTABLISHED,
-    [TERN_FIN_WAIT_1] = LINUX_FIN_WAIT1,
-    [TERN_FIN_WAIT_2] = LINUX_FIN_WAIT2,
-    [TERN_CLOSE_WAIT] = LINUX_CLOSE_WAIT,
-    [TERN_CLOSING] = LINUX_CLOSING,
-    [TERN_LAST_ACK] = LINUX_LAST_ACK,
-    [TERN_TIME_WAIT] = LINUX_CLOSE,
-};
-
 int sock_state(const struct sock *sk, tern_tcp_info *info)
 {
     tern_tcp_info own;
@@ -130,7 +116,7 @@ int sock_state(const struct sock *sk, tern_tcp_info *info)
         memset(info, 0, sizeof *info);
         return LINUX_CLOSE;
     }
-    return linux_state[info->state];
+    return tcpinfo_state(info->state);
 }
 
 uint8_t sock_shut(const struct sock *sk, int state)

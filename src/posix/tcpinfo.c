@@ -2,6 +2,8 @@
  * milliseconds ago). What the stack does not have is 0, as on a Linux built without it. */
 #include "posix/tcpinfo.h"
 
+#include "posix/posix.h"
+
 #include <string.h>
 
 enum { OPT_TIMESTAMPS = 1, OPT_SACK = 2, OPT_WSCALE = 4, OPT_ECN = 8, OPT_ECN_SEEN = 16 };
@@ -146,21 +148,47 @@ static void fill_conn(struct tern_linux_tcp_info *out, const tern_tcp_info *t)
     out->tcpi_rcv_wnd = t->rcv_wnd;
 }
 
+/* A connection in TIME-WAIT is closed for its owner: Linux keeps the wait apart from the socket. */
+uint8_t tcpinfo_state(unsigned state)
+{
+    static const uint8_t linux_state[TERN_STATE_COUNT] = {
+        [TERN_CLOSED] = LINUX_CLOSE,
+        [TERN_LISTEN] = LINUX_LISTEN,
+        [TERN_SYN_SENT] = LINUX_SYN_SENT,
+        [TERN_SYN_RECEIVED] = LINUX_SYN_RECV,
+        [TERN_ESTABLISHED] = LINUX_ESTABLISHED,
+        [TERN_FIN_WAIT_1] = LINUX_FIN_WAIT1,
+        [TERN_FIN_WAIT_2] = LINUX_FIN_WAIT2,
+        [TERN_CLOSE_WAIT] = LINUX_CLOSE_WAIT,
+        [TERN_CLOSING] = LINUX_CLOSING,
+        [TERN_LAST_ACK] = LINUX_LAST_ACK,
+        [TERN_TIME_WAIT] = LINUX_CLOSE,
+    };
+    return state < TERN_STATE_COUNT ? linux_state[state] : LINUX_CLOSE;
+}
+
+void tcpinfo_of(const tern_tcp_info *t, uint64_t now, struct tern_linux_tcp_info *out)
+{
+    memset(out, 0, sizeof *out);
+    out->tcpi_state = t != NULL ? tcpinfo_state(t->state) : LINUX_CLOSE;
+    if (t != NULL && t->state == TERN_LISTEN) { /* as Linux has it: the queue, and its limit */
+        out->tcpi_unacked = t->rx_queued;
+        out->tcpi_sacked = t->tx_queued - 1;
+    } else if (t != NULL) {
+        fill_conn(out, t);
+        fill_bytes(out, t);
+        fill_segments(out, t);
+        fill_times(out, t, now);
+        fill_ecn(out, t);
+    }
+}
+
 void tcpinfo_fill(const struct sock *sk, struct tern_linux_tcp_info *out)
 {
     tern_tcp_info t;
 
-    memset(out, 0, sizeof *out);
-    out->tcpi_state = (uint8_t)sock_state(sk, &t);
-    if (sk->listening) { /* as Linux has it: the queue, and its limit */
-        out->tcpi_unacked = t.rx_queued;
-        out->tcpi_sacked = t.tx_queued - 1;
-    } else if (sk->k.id != 0) {
-        fill_conn(out, &t);
+    sock_state(sk, &t);
+    tcpinfo_of(sk->k.id != 0 ? &t : NULL, sk->p->now, out);
+    if (sk->k.id != 0 && !sk->listening)
         out->tcpi_max_pacing_rate = sk->opts.max_pacing;
-        fill_bytes(out, &t);
-        fill_segments(out, &t);
-        fill_times(out, &t, sk->p->now);
-        fill_ecn(out, &t);
-    }
 }

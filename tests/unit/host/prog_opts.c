@@ -162,6 +162,8 @@ static void info(void)
     len = sizeof t;
     note_result("connected", getsockopt(p[0], IPPROTO_TCP, TCP_INFO, &t, &len));
     note("state %d, whole %d, mss %d", t.tcpi_state, len >= 104, t.tcpi_snd_mss > 0);
+    note("ca %d, lost %u, again %u, backoff %d, probes %d", t.tcpi_ca_state, t.tcpi_lost,
+         t.tcpi_retrans, t.tcpi_backoff, t.tcpi_probes);
     len = 8;
     note_result("short", getsockopt(p[0], IPPROTO_TCP, TCP_INFO, &t, &len));
     note("len %d", (int)len);
