@@ -170,6 +170,52 @@ static void reneging_is_soon_believed(struct rig *r)
     r->unclean = true;
 }
 
+/* What lies past a hole, data or a FIN, keeps a quiet connection awake. */
+static void no_sleep_with_a_hole(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    say(p, A, 11, 1, 10);
+    hear(p, A, 1, 1, 0);
+    rig_step(r, SEC(10));
+    rig_hush(r);
+    say(p, A, 1, 1, 10);
+    hear(p, A, 1, 21, 0);
+    peer_read(p, 0, 20);
+    rig_step(r, SEC(10));
+    rig_forget(r);
+    say(p, F | A, 31, 1, 0);
+    hear(p, A, 1, 21, 0);
+    rig_step(r, SEC(10));
+    rig_hush(r);
+    say(p, A, 21, 1, 10);
+    hear(p, A, 1, 32, 0); /* the FIN was not forgotten */
+    peer_read(p, 20, 10);
+}
+
+/* Local addresses are remembered while something uses them, and no longer. */
+static void addresses_come_back(struct rig *r)
+{
+    r->cfg.addrs_max = 4;
+    r->cfg.msl = SEC(1);
+    rig_start(r);
+    assert_int_equal(tern_iface_promiscuous(r->s, r->iface, true), 0);
+    tern_listen_args args = {.local.port = 80, .backlog = 16};
+    tern_sock listener;
+    assert_int_equal(tern_listen(r->s, &listener, &args), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        r->local[15] = (uint8_t)(100 + i);
+        struct peer *p = peer_new(r);
+        p->lport = 80;
+        peer_connects(p, listener);
+        assert_int_equal(tern_close(r->s, p->k), 0);
+        hear(p, F | A, 1, 1, 0);
+        say(p, F | A, 1, 2, 0);
+        hear(p, A, 2, 2, 0);
+        rig_step(r, SEC(4));
+    }
+    r->unclean = true;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +228,8 @@ int main(void)
         RIG(time_wait_after_sleep),
         RIG(delayed_ack_behind_an_old_timer),
         RIG(reneging_is_soon_believed),
+        RIG(no_sleep_with_a_hole),
+        RIG(addresses_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
