@@ -217,6 +217,19 @@ static void addresses_come_back(struct rig *r)
     r->unclean = true;
 }
 
+/* An algorithm whose state has a block of its own gives that back. */
+static void congestion_control_gives_back(struct rig *r)
+{
+    struct peer *p = sender_new(r, (struct sender_opt){.cc = &tern_cc_bbr});
+    queue(p, 4);
+    rig_turn(r);
+    rig_forget(r);
+    rig_step(r, MS(RTT_MS));
+    ack(p, 4);
+    rig_forget(r);
+    rig_step(r, SEC(10)); /* it sleeps; at the end nothing may be left */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +244,7 @@ int main(void)
         RIG(reneging_is_soon_believed),
         RIG(no_sleep_with_a_hole),
         RIG(addresses_come_back),
+        RIG(congestion_control_gives_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
