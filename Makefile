@@ -11,6 +11,7 @@
 #   make coverage        lines and branches of libtern that its tests reach
 #   make mutants         hundreds of mistakes in libtern, one at a time: which test notices each
 #   make mutants-labels  one for each requirement: its own tests must notice
+#   make cross           unit tests of libtern on arm64 and on big-endian s390x, by qemu-user
 #   make check           clang-tidy, cppcheck, gcc -fanalyzer, shellcheck, format
 #   make format          clang-format over the tree
 #   make programs        programs that people use, tried under tern run: docs/PROGRAMS.md
@@ -27,8 +28,8 @@ JOBS ?= $(shell nproc)
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test docs coverage mutants mutants-labels bench paths check format programs amalgam \
-        install uninstall clean build-deps
+.PHONY: all run test docs coverage mutants mutants-labels bench paths check cross format programs \
+        amalgam install uninstall clean build-deps
 
 all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
@@ -75,6 +76,10 @@ paths: build/release/.configured
 
 paths-linux: build/release/.configured
 	@bench/paths-linux --doc
+
+cross:
+	@scripts/deps cross
+	@nice tests/cross/run
 
 check:
 	@scripts/deps test
