@@ -1,5 +1,5 @@
-/* test_grammar.c - scripts made by the grammar at random: each can be read, and is played to an end;
- * none passes in which nothing was checked, and with one piece of nonsense none is read. */
+/* test_grammar.c - scripts made by the grammar at random: each can be read, and is played to its
+ * end; none passes in which nothing was checked, and with one piece of nonsense none is read. */
 #include "test.h"
 
 #include "drill/drill.h"

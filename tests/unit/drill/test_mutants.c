@@ -1,7 +1,7 @@
 /* test_mutants.c - mistakes in the scripts of the tree, one at a time: each must be noticed.
  *
- * Of every kind of check there is a kind of mistake: a number, a flag, an option, a mark, a window, a
- * time, a result, an errno, what a call stores, an assertion. Each is made in many lines of many
+ * Of every kind of check there is a kind of mistake: a number, a flag, an option, a mark, a window,
+ * a time, a result, an errno, what a call stores, an assertion. Each is made in many lines of many
  * scripts; a script that still passes is a check that does not check. */
 #include "test.h"
 
