@@ -52,7 +52,7 @@ static void prune_some(struct tcp *t)
         if (ix == 0)
             return;
         struct active *a = conn_at(t, ix)->active;
-        if (a == NULL || a->ooo.count == 0 || moves(t, a) ||
+        if (a == NULL || a->ooo.count == 0 || a->ooo_growing || moves(t, a) ||
             t->tick - a->tune_tick <= ticks_of(STILL_S * NS_PER_S)) /* (it has hardly begun) */
             continue;
         count(t, TERN_COUNT_PRUNED);

@@ -205,7 +205,9 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
     if (after)
         run = (struct run){.first = a->ooo.at[i].first, .last = a->ooo.at[i].last};
     uint32_t made = 0;
+    a->ooo_growing = true; /* its ranges are not to be forgotten for the sake of this page */
     uint32_t done = append(t, c, &run, seg, seq, off, len, &made);
+    a->ooo_growing = false;
     a->ooo_pages += made;
     if (done == 0)
         return false;
