@@ -42,6 +42,13 @@ __attribute__((unused)) static void mock_assert(int result, const char *what, co
     cross_fail(what, file, line);
 }
 
+/* (an argument may be a call, and is one only once) */
+__attribute__((unused)) static int cross_in_range(unsigned long long x, unsigned long long low,
+                                                  unsigned long long high)
+{
+    return x >= low && x <= high;
+}
+
 #define cross_check(ok, what) ((ok) ? (void)0 : cross_fail((what), __FILE__, __LINE__))
 #define assert_true(x) cross_check(!!(x), #x)
 #define assert_false(x) cross_check(!(x), "not " #x)
@@ -56,8 +63,8 @@ __attribute__((unused)) static void mock_assert(int result, const char *what, co
 #define assert_memory_not_equal(a, b, n) cross_check(memcmp((a), (b), (n)) != 0, #a " is not " #b)
 #define assert_string_equal(a, b) cross_check(strcmp((a), (b)) == 0, #a " equals " #b)
 #define assert_in_range(x, low, high)                                                              \
-    cross_check((unsigned long long)(x) >= (unsigned long long)(low) &&                            \
-                    (unsigned long long)(x) <= (unsigned long long)(high),                         \
+    cross_check(cross_in_range((unsigned long long)(x), (unsigned long long)(low),                 \
+                               (unsigned long long)(high)),                                        \
                 #x " in " #low ".." #high)
 #define fail() cross_fail("fail()", __FILE__, __LINE__)
 #define fail_msg(...) (printf("  " __VA_ARGS__), putchar('\n'), fail())
