@@ -183,7 +183,6 @@ struct active {
     uint32_t t_delack;
     uint8_t recent_count;
     bool fin_ahead;
-    bool ooo_growing; /* a range is being written to, and must not go */
     uint8_t quick;    /* segments still to be acknowledged at once */
     uint8_t pushed;   /* small or PSH segments since the last ACK: 0, 1, 2 or more */
     bool interactive; /* the owner answers what it reads: ACKs ride on the answers */

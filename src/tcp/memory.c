@@ -43,8 +43,15 @@ static uint64_t held(const struct conn *c, const struct active *a)
     return (uint64_t)reasm_readable(c, a) + (uint64_t)a->ooo_pages * PAGE_SIZE + bytes_queued(c);
 }
 
-/* Forgets what lies past holes, in those of the next few connections that stand still. */
-static void prune_some(struct tcp *t)
+bool memory_forgets(const struct tcp *t, const struct active *a)
+{
+    return a->ooo.count != 0 && memory_tight(t) && !moves(t, a) &&
+           t->tick - a->tune_tick > ticks_of(STILL_S * NS_PER_S); /* (else it has hardly begun) */
+}
+
+/* Forgets what lies past holes, in those of the next few connections that stand still; but not
+ * of the one that asks, whose queues are being worked on. */
+static void prune_some(struct tcp *t, const struct conn *asking)
 {
     uint32_t budget = LOOKS;
     while (budget > 0) {
@@ -52,8 +59,7 @@ static void prune_some(struct tcp *t)
         if (ix == 0)
             return;
         struct active *a = conn_at(t, ix)->active;
-        if (a == NULL || a->ooo.count == 0 || a->ooo_growing || moves(t, a) ||
-            t->tick - a->tune_tick <= ticks_of(STILL_S * NS_PER_S)) /* (it has hardly begun) */
+        if (ix == asking->self || a == NULL || !memory_forgets(t, a))
             continue;
         count(t, TERN_COUNT_PRUNED);
         reasm_forget_holes(t, a);
@@ -65,7 +71,7 @@ bool memory_grants(struct tcp *t, const struct conn *c)
     const struct active *a = c->active;
     if (LIKELY(!memory_tight(t)))
         return true;
-    prune_some(t);
+    prune_some(t, c);
     uint32_t used = pages_used(t), max = t->chunks->pages_max;
     if (used >= max)
         return false;

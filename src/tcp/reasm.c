@@ -205,9 +205,7 @@ static bool take_past_hole(struct tcp *t, struct conn *c, struct active *a, stru
     if (after)
         run = (struct run){.first = a->ooo.at[i].first, .last = a->ooo.at[i].last};
     uint32_t made = 0;
-    a->ooo_growing = true; /* its ranges are not to be forgotten for the sake of this page */
     uint32_t done = append(t, c, &run, seg, seq, off, len, &made);
-    a->ooo_growing = false;
     a->ooo_pages += made;
     if (done == 0)
         return false;
@@ -266,6 +264,8 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
     struct active *a = conn_thaw(t, c);
     if (a == NULL)
         return TERN_DROP_MEMORY;
+    if (seq == c->rcv_nxt && UNLIKELY(memory_forgets(t, a)))
+        reasm_forget_holes(t, a); /* what is next has more right to the memory */
     if (seq != c->rcv_nxt)
         note_recent(a, seq, len);
     while (len > 0) {

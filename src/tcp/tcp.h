@@ -526,6 +526,8 @@ static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 bool memory_tight(const struct tcp *t);
 /* Whether the connection may take one page more. */
 bool memory_grants(struct tcp *t, const struct conn *c);
+/* Whether what the connection has past holes is to be given up now. */
+bool memory_forgets(const struct tcp *t, const struct active *a);
 /* Something was read or acknowledged: what the connection holds does not stand still. */
 static inline void memory_moves(const struct tcp *t, struct active *a) { a->moved_tick = t->tick; }
 /* The receive buffer of a new connection; whether one may grow by so much; sets one. */

@@ -305,6 +305,8 @@ static void ten_thousand_hostile_connections(struct rig *r)
         assert_true(w->good[i].open);
     assert_true(rig_count(r, TERN_COUNT_PRUNED) > 0);
     assert_true(rig_drops(r, TERN_DROP_MEMORY) + rig_drops(r, TERN_DROP_TCP_REASSEMBLY) > 0);
+    for (unsigned i = KINDS + CLOSED; i < w->hostiles / 4; i += KINDS) /* some owners give up */
+        assert_int_equal(tern_abort(r->s, w->hostile[i].k), 0);
     comes_to_reason(w, &w->hostile[HOLES]);
     comes_to_reason(w, &w->hostile[UNREAD]);
     comes_to_reason(w, &w->hostile[w->hostiles - KINDS + UNREAD]);
