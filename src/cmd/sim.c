@@ -62,14 +62,17 @@ struct worker {
 };
 
 /* In the order of enum sim_sabotage. */
-static const char *const sabotages[] = {"none", "byte", "segment", "dead", "crash", "chance", NULL};
+static const char *const sabotages[] = {
+    "none", "byte",  "segment", "dead", "crash", "chance", "back",    "cwnd",  "small", "rto",
+    "rtt",  "size",  "other",   "ack",  "sack",  "loop",   "strayed", "early", "event", "leak",
+    "work", "noise", "still",   "starve", NULL};
 static const char *const profiles[] = {"mixed", "calm", "storm", NULL};
 
 static struct sim_config config_of(const struct sim_values *v, uint64_t seed)
 {
     return (struct sim_config){.seed = seed,
                                .profile = (enum sim_profile)v->profile,
-                               .without = (uint32_t)v->without,
+                               .without = v->without,
                                .sabotage = (enum sim_sabotage)v->sabotage,
                                .flows_max = (uint32_t)v->flows};
 }
@@ -317,7 +320,7 @@ static bool fails(const struct sim_values *v, uint64_t seed, uint64_t without, u
     if (pid == 0) {
         struct sim_config conf = config_of(v, seed);
         struct sim_result r;
-        conf.without = (uint32_t)without;
+        conf.without = without;
         conf.flows_max = (uint32_t)flows;
         alarm(HANG_S);
         sim_run(&conf, &r);

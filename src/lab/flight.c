@@ -27,6 +27,8 @@ struct flying *flight_new(struct flight_pool *p, size_t len)
     return f;
 }
 
+size_t flight_room(const struct flying *f) { return sizes[f->size]; }
+
 void flight_free(struct flight_pool *p, struct flying *f)
 {
     p->bytes -= sizes[f->size];

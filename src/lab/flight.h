@@ -35,6 +35,8 @@ struct flight_pool {
 
 /* NULL: no memory. Everything but next, size, len and data is 0. */
 struct flying *flight_new(struct flight_pool *p, size_t len);
+/* The longest packet that its buffer could hold. */
+size_t flight_room(const struct flying *f);
 void flight_free(struct flight_pool *p, struct flying *f);
 /* Frees the unused ones. */
 void flight_pool_destroy(struct flight_pool *p);

@@ -18,6 +18,7 @@ enum impair_stream {
     IMPAIR_REORDER,
     IMPAIR_REORDER_BY, /* only for packets chosen */
     IMPAIR_JITTER,
+    IMPAIR_BOX, /* link.c: what the middlebox does */
     IMPAIR_STREAMS
 };
 

@@ -15,6 +15,8 @@ struct direction {
     struct flight flight;
     struct flight_list received; /* given to the other end, not yet processed */
     struct lab_counts counts;
+    struct lab_box box;
+    bool boxed;
     bool whole; /* super-segments are not split */
 };
 
@@ -45,7 +47,17 @@ void lab_link_change(struct lab_link *l, int dir, const struct lab_impair *impai
     d->impair.conf = *impair;
     d->whole = l->tap == NULL && !ruled(l, dir) && impair->loss <= 0 && impair->duplicate <= 0 &&
                impair->corrupt <= 0 && impair->reorder <= 0 && impair->jitter == 0 &&
-               impair->rate == 0 && impair->mtu == 0 && impair->police == 0;
+               impair->rate == 0 && impair->mtu == 0 && impair->police == 0 && !d->boxed;
+}
+
+void lab_link_box(struct lab_link *l, int dir, const struct lab_box *box)
+{
+    static const struct lab_box none;
+    struct direction *d = &l->dir[dir];
+    d->box = box != NULL ? *box : none;
+    d->boxed = !lab_box_none(&d->box);
+    struct lab_impair same = d->impair.conf;
+    lab_link_change(l, dir, &same);
 }
 
 struct lab_link *lab_link_new(const struct lab_config *conf)
@@ -119,6 +131,23 @@ static void stop(struct lab_link *l, int dir, struct flying *f, enum lab_fate fa
     flight_free(&l->pool, f);
 }
 
+/* Into the packet ahead of it, if a middlebox joins the two. */
+static bool join_ahead(struct direction *d, const struct flying *f, const struct impair_verdict *v,
+                 uint64_t now)
+{
+    struct flying *ahead = d->flight.queue.tail;
+    if (!d->boxed || ahead == NULL || ahead->arrives <= now || d->flight.held.head != NULL ||
+        v->wait != 0 || (ahead->marks | f->marks) & (LAB_CORRUPTED | LAB_DUPLICATE))
+        return false;
+    size_t len = box_join(&d->box, ahead->data, ahead->len, f->data, f->len, flight_room(ahead));
+    if (len == 0)
+        return false;
+    ahead->len = (uint32_t)len;
+    ahead->arrives = d->flight.last = max_u64(d->flight.last, f->arrives); /* as the later one */
+    d->counts.joined++;
+    return true;
+}
+
 /* Puts it on its way. */
 static void depart(struct lab_link *l, int dir, struct flying *f, const struct impair_verdict *v,
                    uint64_t now)
@@ -134,6 +163,10 @@ static void depart(struct lab_link *l, int dir, struct flying *f, const struct i
         return;
     }
     f->arrives = departs + conf->delay + v->jitter;
+    if (join_ahead(d, f, v, now)) {
+        stop(l, dir, f, LAB_DROPPED, now);
+        return;
+    }
     f->wait = v->wait;
     d->counts.late += v->wait != 0;
     flight_add(&d->flight, f, impair_hold(conf));
@@ -148,6 +181,48 @@ static struct flying *second_copy(struct lab_link *l, const struct flying *f)
     g->marks = (uint8_t)((f->marks & LAB_LATE) | LAB_DUPLICATE);
     memcpy(g->data, f->data, f->len);
     return g;
+}
+
+/* Instead of it the segments go on that a middlebox makes of it. false: it stays whole. */
+static bool split_up(struct lab_link *l, int dir, struct flying *f, const struct impair_verdict *v,
+                  uint64_t now)
+{
+    struct direction *d = &l->dir[dir];
+    size_t pieces = box_pieces(&d->box, f->data, f->len);
+    if (pieces == 1)
+        return false;
+    for (size_t i = 0; i < pieces; i++) {
+        struct flying *piece = flight_new(&l->pool, f->len);
+        if (piece == NULL)
+            break;
+        piece->id = ++l->ids;
+        piece->sent = now;
+        piece->marks = (uint8_t)(f->marks | LAB_PIECE);
+        piece->len = (uint32_t)box_piece(&d->box, f->data, f->len, i, piece->data);
+        d->counts.split++;
+        tell(l, dir, piece, LAB_SENT, now);
+        depart(l, dir, piece, v, now);
+    }
+    stop(l, dir, f, LAB_DROPPED, now);
+    return true;
+}
+
+/* What a middlebox does to it. false: it goes no further. */
+static bool pass_box(struct lab_link *l, int dir, struct flying *f, uint64_t now)
+{
+    struct direction *d = &l->dir[dir];
+    struct lab_random *r = &d->impair.stream[IMPAIR_BOX];
+    if (!box_pass(&d->box, r, dir, f->data, f->len)) {
+        stop(l, dir, f, LAB_LOST, now);
+        return false;
+    }
+    size_t len = box_cut(&d->box, r, f->data, f->len, flight_room(f));
+    if (len != f->len) {
+        f->marks |= LAB_CORRUPTED;
+        d->counts.corrupted++;
+        f->len = (uint32_t)len;
+    }
+    return true;
 }
 
 /* A rule, the MTU or chance: why it gets no further. LAB_SENT: it does. */
@@ -181,10 +256,15 @@ static void send_wire(struct lab_link *l, int dir, struct flying *f, uint64_t no
         stop(l, dir, f, fate, now);
         return;
     }
+    if (d->boxed && !pass_box(l, dir, f, now))
+        return;
+    if (d->boxed && !(f->marks & LAB_CORRUPTED) && split_up(l, dir, f, &v, now))
+        return;
     struct flying *copy = v.duplicate ? second_copy(l, f) : NULL;
     if (copy != NULL)
         copy->id = ++l->ids;
     if (v.corrupt) {
+        v.bit %= (uint64_t)f->len * 8;
         d->counts.corrupted++;
         f->data[v.bit / 8] ^= (uint8_t)(0x80u >> v.bit % 8);
     }

@@ -8,13 +8,15 @@
  * What befalls a packet is decided when it leaves, in this order: a rule drops it; it is larger
  * than the MTU; it is lost by chance; a bit of it is flipped; it is duplicated (the copy is intact
  * and follows directly); each copy waits for the rate, if the queue has room; delay and jitter; it
- * is held back so that later packets overtake it.
+ * is held back so that later packets overtake it. A middlebox (box.h), where there is one, changes
+ * what is not lost by then, before it is corrupted or duplicated.
  *
  * The link has no clock: whoever calls says what time it is, in virtual or in real time.
  */
 #ifndef TERN_LAB_LINK_H
 #define TERN_LAB_LINK_H
 
+#include "lab/box.h"
 #include "tern/tern.h"
 
 /* Kinds of TCP packets, for dropping the first ones of a kind. */
@@ -37,6 +39,7 @@ enum {                    /* lab_event.marks: what else befalls it; known from L
        LAB_DUPLICATE = 1, /* the second copy */
        LAB_CORRUPTED = 2, /* a bit is flipped; at LAB_SENT the data is still as it was */
        LAB_LATE = 4,      /* held back so that others overtake it */
+       LAB_PIECE = 8,     /* a middlebox has made it of another packet */
 };
 
 struct lab_event {
@@ -97,6 +100,8 @@ struct lab_link *lab_link_new(const struct lab_config *conf);
 void lab_link_free(struct lab_link *l);
 /* Changes one direction from now on; what is under way, and the random numbers, go on. */
 void lab_link_change(struct lab_link *l, int dir, const struct lab_impair *impair);
+/* Puts a middlebox into one direction, or (NULL) takes it away. */
+void lab_link_box(struct lab_link *l, int dir, const struct lab_box *box);
 
 /* Whether packets may be handed to the other end as they are. */
 bool lab_link_transparent(const struct lab_link *l, int dir);
@@ -117,6 +122,7 @@ uint64_t lab_link_next(const struct lab_link *l, int dir);
 struct lab_counts {
     uint64_t sent; /* second copies not counted */
     uint64_t duplicated, lost, dropped, overflowed, too_big, corrupted, late, marked;
+    uint64_t joined, split;  /* by a middlebox: into others; pieces of others */
     uint64_t arrived, bytes; /* packets; their bytes */
 };
 const struct lab_counts *lab_link_counts(const struct lab_link *l, int dir);

@@ -16,6 +16,26 @@ const uint8_t lab_client_ip6[16] = IP6(1), lab_server_ip6[16] = IP6(2);
 
 enum { IP6_MTU_MIN = 1280 };
 
+static int add_iface(tern *s, const tern_iface *iface, const uint8_t *const ip[2])
+{
+    int err = tern_iface_add(s, iface);
+    if (err >= 0)
+        err = tern_iface_addr(s, 0, ip[0], 96 + 24);
+    if (err >= 0 && iface->mtu >= IP6_MTU_MIN)
+        err = tern_iface_addr(s, 0, ip[1], 64);
+    return err < 0 ? err : 0;
+}
+
+int lab_pair_restart(struct lab_world *w, int host, const tern_iface *iface)
+{
+    const uint8_t *client_ip[2] = {lab_client_ip4, lab_client_ip6};
+    const uint8_t *server_ip[2] = {lab_server_ip4, lab_server_ip6};
+    int err = lab_world_restart(w, host);
+    if (err < 0)
+        return err;
+    return add_iface(lab_world_tern(w, host), iface, host == 0 ? client_ip : server_ip);
+}
+
 static int add_host(struct lab_world *w, const struct lab_host_config *conf, const char *name,
                     const tern_iface *iface, const uint8_t *const ip[2])
 {
@@ -25,13 +45,7 @@ static int add_host(struct lab_world *w, const struct lab_host_config *conf, con
     int host = lab_world_host(w, &named);
     if (host < 0)
         return host;
-    tern *s = lab_world_tern(w, host);
-    int err = tern_iface_add(s, iface);
-    if (err >= 0)
-        err = tern_iface_addr(s, 0, ip[0], 96 + 24);
-    if (err >= 0 && iface->mtu >= IP6_MTU_MIN)
-        err = tern_iface_addr(s, 0, ip[1], 64);
-    return err < 0 ? err : 0;
+    return add_iface(lab_world_tern(w, host), iface, ip);
 }
 
 static int build(struct lab_pair *p, const struct lab_host_config *client,

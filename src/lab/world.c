@@ -27,12 +27,28 @@ struct port {
     uint16_t peer_iface;
 };
 
+/* A packet whose memory a device has not given back. */
+struct kept {
+    void *cookie;
+    uint64_t until;
+};
+
 struct host {
     struct lab_host_config conf;
     int number;
+    uint32_t lives; /* stacks it has had before this one */
     tern *s;
     struct lab_alloc mem;
-    int ports; /* all joined ones are below this */
+    int64_t ahead; /* of its clock before the world's, */
+    uint64_t tick; /* and its steps; ns */
+    uint64_t paused;
+    struct lab_device device;
+    struct lab_random random; /* of the device */
+    uint64_t busy, refused;   /* until when; how often */
+    struct kept *kept;
+    uint32_t kept_count, kept_room;
+    uint64_t kept_next; /* no memory comes back before */
+    int ports;          /* all joined ones are below this */
     struct port port[PORTS_MAX];
 };
 
@@ -42,7 +58,8 @@ struct lab_world {
     struct lab_link **link;
     int host_count, link_count;
     bool turning;             /* a turn is on the stack of calls */
-    bool stuck;               /* a stack wanted a turn and nothing came of it */
+    bool stuck;               /* a stack wanted a turn and nothing came of it, */
+    uint64_t stuck_count;     /* so often */
     tern_pkt pkts[LAB_BATCH]; /* on their way through the world's hands */
 };
 
@@ -93,18 +110,100 @@ static uint64_t seed_of(const struct lab_world *w, int number, bool link)
 static void config_of(const struct lab_world *w, struct host *h, tern_config *out)
 {
     struct lab_random r;
-    lab_random_seed(&r, seed_of(w, h->number, false));
+    uint64_t seed = seed_of(w, h->number, false);
+    lab_random_seed(&r, h->lives == 0 ? seed : lab_random_derive(seed, h->lives));
+    lab_random_seed(&h->random, lab_random_derive(seed, UINT64_MAX));
     *out = h->conf.tern;
     for (size_t i = 0; i < sizeof(out->seed); i += 8) {
         uint64_t x = lab_random_u64(&r);
         memcpy(out->seed + i, &x, 8);
     }
+    out->isn += h->lives << 20;
     out->tx_horizon = 0;
     out->alloc = host_alloc;
     out->free = host_free;
     out->release = h->conf.release != NULL ? host_release : NULL;
     out->trace = h->conf.trace != NULL ? host_trace : NULL;
     out->user = h;
+}
+
+/* ---- what a host has to bear ----------------------------------------------------------------- */
+
+static uint64_t clock_of(const struct lab_world *w, const struct host *h)
+{
+    uint64_t at = w->now + (uint64_t)h->ahead;
+    return h->tick == 1 ? at : at / h->tick * h->tick;
+}
+
+/* When its stack wants to be called, by the world's clock. */
+static uint64_t due(const struct host *h)
+{
+    uint64_t at = tern_next_timeout(h->s);
+    if (at != 0 && at != TERN_NEVER) {
+        uint64_t shown = h->tick == 1 ? at : (at + h->tick - 1) / h->tick * h->tick;
+        int64_t there = (int64_t)shown - h->ahead;
+        at = there < 0 ? 0 : (uint64_t)there;
+    }
+    if (h->busy != 0)
+        at = min_u64(at, h->busy);
+    return max_u64(min_u64(at, h->kept_next), h->paused);
+}
+
+/* A device is done with what it was to keep until `now`. */
+static void give_back(struct host *h, uint64_t now)
+{
+    uint32_t left = 0;
+    h->kept_next = TERN_NEVER;
+    for (uint32_t i = 0; i < h->kept_count; i++) {
+        struct kept k = h->kept[i];
+        if (k.until > now) {
+            h->kept[left++] = k;
+            h->kept_next = min_u64(h->kept_next, k.until);
+            continue;
+        }
+        tern_pkt pkt = {.cookie = k.cookie};
+        tern_output_done(h->s, &pkt, 1);
+    }
+    h->kept_count = left;
+}
+
+/* false: there is no memory to remember it. */
+static bool keep(struct host *h, void *cookie, uint64_t until)
+{
+    if (h->kept_count == h->kept_room) {
+        uint32_t room = h->kept_room == 0 ? LAB_BATCH : 2 * h->kept_room;
+        struct kept *kept = realloc(h->kept, room * sizeof(*kept));
+        if (kept == NULL)
+            return false;
+        h->kept = kept;
+        h->kept_room = room;
+    }
+    h->kept[h->kept_count++] = (struct kept){cookie, until};
+    h->kept_next = min_u64(h->kept_next, until);
+    return true;
+}
+
+/* The device takes `n` packets; how many it has taken. */
+static size_t device_takes(struct lab_world *w, struct host *h, size_t n)
+{
+    if (h->device.refuse <= 0 || !lab_random_chance(&h->random, h->device.refuse))
+        return n;
+    h->refused++;
+    h->busy = w->now + 1 + lab_random_below(&h->random, h->device.busy);
+    return (size_t)lab_random_below(&h->random, n);
+}
+
+static void device_done(struct lab_world *w, struct host *h, size_t n)
+{
+    if (h->device.keep <= 0) {
+        tern_output_done(h->s, w->pkts, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t until = w->now + 1 + lab_random_below(&h->random, h->device.keep_for);
+        if (!lab_random_chance(&h->random, h->device.keep) || !keep(h, w->pkts[i].cookie, until))
+            tern_output_done(h->s, &w->pkts[i], 1);
+    }
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -126,6 +225,8 @@ void lab_world_free(struct lab_world *w)
     for (int i = 0; i < w->link_count; i++)
         lab_link_free(w->link[i]);
     for (int i = 0; i < w->host_count; i++) {
+        give_back(w->host[i], TERN_NEVER);
+        free(w->host[i]->kept);
         tern_free(w->host[i]->s);
         TERN_ASSERT(w->host[i]->mem.live == 0 && w->host[i]->mem.bytes == 0);
         free(w->host[i]);
@@ -146,6 +247,8 @@ int lab_world_host(struct lab_world *w, const struct lab_host_config *conf)
         return TERN_ENOMEM;
     h->conf = *conf;
     h->number = w->host_count;
+    h->tick = 1;
+    h->kept_next = TERN_NEVER;
     tern_config tern_conf;
     config_of(w, h, &tern_conf);
     int err = tern_new(&h->s, &tern_conf, w->now);
@@ -180,6 +283,57 @@ const struct lab_alloc *lab_world_alloc(const struct lab_world *w, int host)
     TERN_ASSERT(host_valid(w, host));
     return &w->host[host]->mem;
 }
+
+int lab_world_restart(struct lab_world *w, int host)
+{
+    TERN_ASSERT(host_valid(w, host) && !w->turning);
+    struct host *h = w->host[host];
+    tern_config conf;
+    give_back(h, TERN_NEVER);
+    tern_free(h->s);
+    TERN_ASSERT(h->mem.live == 0 && h->mem.bytes == 0);
+    h->busy = 0;
+    h->lives++;
+    config_of(w, h, &conf);
+    uint64_t failing = h->conf.fail_count;
+    h->conf.fail_count = 0;
+    int err = tern_new(&h->s, &conf, clock_of(w, h));
+    h->conf.fail_count = failing;
+    return err;
+}
+
+void lab_world_clock(struct lab_world *w, int host, int64_t ahead, uint64_t tick)
+{
+    TERN_ASSERT(host_valid(w, host) && (int64_t)w->now + ahead >= 0);
+    w->host[host]->ahead = ahead;
+    w->host[host]->tick = max_u64(tick, 1);
+}
+
+uint64_t lab_world_clock_of(const struct lab_world *w, int host)
+{
+    TERN_ASSERT(host_valid(w, host));
+    return clock_of(w, w->host[host]);
+}
+
+void lab_world_pause(struct lab_world *w, int host, uint64_t until)
+{
+    TERN_ASSERT(host_valid(w, host));
+    w->host[host]->paused = until;
+}
+
+void lab_world_device(struct lab_world *w, int host, const struct lab_device *device)
+{
+    TERN_ASSERT(host_valid(w, host));
+    w->host[host]->device = *device;
+}
+
+uint64_t lab_world_refused(const struct lab_world *w, int host)
+{
+    TERN_ASSERT(host_valid(w, host));
+    return w->host[host]->refused;
+}
+
+uint64_t lab_world_stuck(const struct lab_world *w) { return w->stuck_count; }
 
 static void join(struct host *h, int iface, struct host *peer, int peer_iface,
                  struct lab_link *link, int dir)
@@ -237,7 +391,7 @@ static bool receive(struct lab_world *w, struct host *h)
                (n = lab_link_receive(p->link, dir, w->pkts, LAB_BATCH - sum, w->now)) != 0) {
             for (size_t k = 0; k < n; k++)
                 w->pkts[k].iface = (uint16_t)i;
-            tern_input(h->s, w->pkts, n, w->now);
+            tern_input(h->s, w->pkts, n, clock_of(w, h));
             lab_link_received(p->link, dir, w->now);
             sum += n;
         }
@@ -269,20 +423,24 @@ static void carry(struct lab_world *w, const struct port *p, size_t n)
     for (size_t i = 0; i < n; i++)
         w->pkts[i].iface = p->peer_iface;
     lab_link_passed(p->link, p->dir, w->pkts, n);
-    tern_input(p->peer->s, w->pkts, n, w->now);
+    tern_input(p->peer->s, w->pkts, n, clock_of(w, p->peer));
 }
 
 static bool output(struct lab_world *w, struct host *h)
 {
     bool any = false;
     for (int i = 0; i < h->ports; i++) {
-        if (h->port[i].link == NULL)
+        if (h->port[i].link == NULL || h->busy > w->now)
             continue;
-        size_t n = tern_output(h->s, i, w->pkts, LAB_BATCH, w->now);
+        h->busy = 0;
+        size_t n = tern_output(h->s, i, w->pkts, LAB_BATCH, clock_of(w, h));
         if (n == 0)
             continue;
-        carry(w, &h->port[i], n);
-        tern_output_done(h->s, w->pkts, n);
+        size_t taken = device_takes(w, h, n);
+        if (taken < n)
+            tern_output_refused(h->s, w->pkts + taken, n - taken);
+        carry(w, &h->port[i], taken);
+        device_done(w, h, taken);
         any = true;
     }
     return any;
@@ -295,7 +453,7 @@ static bool output_unjoined(struct lab_world *w, struct host *h)
     for (int i = 0; i < (int)h->conf.tern.ifaces_max; i++) {
         if (h->port[i].link != NULL)
             continue;
-        size_t n = tern_output(h->s, i, w->pkts, LAB_BATCH, w->now);
+        size_t n = tern_output(h->s, i, w->pkts, LAB_BATCH, clock_of(w, h));
         tern_output_done(h->s, w->pkts, n);
         any |= n != 0;
     }
@@ -304,10 +462,16 @@ static bool output_unjoined(struct lab_world *w, struct host *h)
 
 static bool host_round(struct lab_world *w, struct host *h)
 {
-    bool any = receive(w, h);
-    if (!any && tern_next_timeout(h->s) > w->now)
+    if (h->paused > w->now)
         return false;
-    tern_advance(h->s, w->now);
+    bool any = receive(w, h);
+    if (!any && due(h) > w->now)
+        return false;
+    if (h->kept_next <= w->now) {
+        give_back(h, w->now);
+        any = true;
+    }
+    tern_advance(h->s, clock_of(w, h));
     any |= events(h);
     any |= output(w, h);
     if (!any && tern_next_timeout(h->s) == 0)
@@ -315,14 +479,21 @@ static bool host_round(struct lab_world *w, struct host *h)
     return any;
 }
 
+/* When something next arrives that it can take in. */
+static uint64_t arrival(const struct host *h)
+{
+    uint64_t next = TERN_NEVER;
+    for (int i = 0; i < h->ports; i++)
+        if (h->port[i].link != NULL)
+            next = min_u64(next, lab_link_next(h->port[i].link, !h->port[i].dir));
+    return next == TERN_NEVER ? next : max_u64(next, h->paused);
+}
+
 /* Whether nothing is due any more. */
 static bool quiet(const struct lab_world *w)
 {
     for (int i = 0; i < w->host_count; i++)
-        if (tern_next_timeout(w->host[i]->s) <= w->now)
-            return false;
-    for (int i = 0; i < w->link_count; i++)
-        if (lab_link_next(w->link[i], 0) <= w->now || lab_link_next(w->link[i], 1) <= w->now)
+        if (due(w->host[i]) <= w->now || arrival(w->host[i]) <= w->now)
             return false;
     return true;
 }
@@ -341,6 +512,7 @@ bool lab_world_turn(struct lab_world *w, uint64_t now)
         finished = !moved && quiet(w);
     }
     w->stuck = !finished && !any;
+    w->stuck_count += w->stuck;
     w->turning = false;
     return finished;
 }
@@ -351,14 +523,11 @@ uint64_t lab_world_next(const struct lab_world *w)
 {
     uint64_t next = TERN_NEVER;
     for (int i = 0; i < w->host_count; i++) {
-        uint64_t at = tern_next_timeout(w->host[i]->s);
+        uint64_t at = due(w->host[i]);
         if (w->stuck && at <= w->now)
             at = w->now + STUCK_NS;
-        next = min_u64(next, at);
+        next = min_u64(next, min_u64(at, arrival(w->host[i])));
     }
-    for (int i = 0; i < w->link_count; i++)
-        for (int dir = 0; dir < 2; dir++)
-            next = min_u64(next, lab_link_next(w->link[i], dir));
     return next;
 }
 

@@ -51,6 +51,35 @@ int lab_world_link(struct lab_world *w, int a, int iface_a, int b, int iface_b,
                    const struct lab_config *conf);
 struct lab_link *lab_world_get_link(struct lab_world *w, int link);
 
+/* What a host has to bear besides its links. */
+
+/* Its clock shows `ahead` ns more than the world's (less if negative), and moves in steps of `tick`
+ * ns (0: 1). It may be set back: stacks must bear that. */
+void lab_world_clock(struct lab_world *w, int host, int64_t ahead, uint64_t tick);
+/* What its clock shows. */
+uint64_t lab_world_clock_of(const struct lab_world *w, int host);
+/* It is not called before `until`; what arrives for it waits. */
+void lab_world_pause(struct lab_world *w, int host, uint64_t until);
+
+/* How its devices behave; all zero: they take everything, and are done with it at once. */
+struct lab_device {
+    double refuse;     /* chance, at each output, that they take only a part, */
+    uint64_t busy;     /* and nothing for up to so long, ns */
+    double keep;       /* chance that a packet's memory is given back late, */
+    uint64_t keep_for; /* by up to so long, in no order, ns */
+};
+void lab_world_device(struct lab_world *w, int host, const struct lab_device *device);
+/* How often they refused. */
+uint64_t lab_world_refused(const struct lab_world *w, int host);
+
+/* Its stack ends without a word, and a new one begins, with other secrets and without interfaces:
+ * links stay joined to their numbers. Allocations do not fail meanwhile. 0 or TERN_ENOMEM (the host
+ * is of no use then). */
+int lab_world_restart(struct lab_world *w, int host);
+
+/* How often a stack wanted a turn and did nothing in it. */
+uint64_t lab_world_stuck(const struct lab_world *w);
+
 /* One turn. false: it stopped at its bound with work left (call again soon). */
 bool lab_world_turn(struct lab_world *w, uint64_t now);
 /* When the next turn is due; 0: now; TERN_NEVER. */
@@ -82,6 +111,8 @@ struct lab_pair {
 int lab_pair_new(struct lab_pair *p, uint64_t seed, const struct lab_host_config *client,
                  const struct lab_host_config *server, const tern_iface *iface,
                  const struct lab_config *link);
+/* lab_world_restart() of one of them, with its interface and addresses. */
+int lab_pair_restart(struct lab_world *w, int host, const tern_iface *iface);
 extern const uint8_t lab_client_ip4[16], lab_server_ip4[16], lab_client_ip6[16], lab_server_ip6[16];
 
 #endif

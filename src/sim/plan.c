@@ -6,10 +6,7 @@
 
 #include "base/util.h"
 
-/* Streams of random numbers; those of the faults follow. */
-enum { STREAM_FAULTS = 1, STREAM_LINK, STREAM_FLOWS, STREAM_SPELLS, STREAM_FAULT };
-
-enum { ECN_MODES = 6, ECN_OPTION_MODES = 4 }; /* as in tern.h */
+enum { ECN_MODES = 6, ECN_OPTION_MODES = 4, COOKIE_MODES = 3 }; /* as in tern.h */
 
 static uint64_t bit_length(uint64_t n) { return 64 - (uint64_t)__builtin_clzll(n | 1); }
 
@@ -22,40 +19,35 @@ uint64_t draw_log(struct lab_random *r, uint64_t lo, uint64_t hi)
     return max_u64(lo, min_u64(n, hi));
 }
 
-/* A probability between two parts per million. */
-static double draw_chance(struct lab_random *r, uint64_t lo, uint64_t hi)
+double draw_chance(struct lab_random *r, uint64_t lo, uint64_t hi)
 {
     return (double)draw_log(r, lo, hi) / 1e6;
 }
 
-static struct lab_random stream(const struct sim_config *conf, uint64_t part)
+struct lab_random plan_stream(const struct sim_config *conf, uint64_t part)
 {
     struct lab_random r;
     lab_random_seed(&r, lab_random_derive(conf->seed, part));
     return r;
 }
 
-static bool has(const struct plan *p, enum sim_fault fault) { return p->faults >> fault & 1; }
-
-/* ---- the sound world ------------------------------------------------------------------------- */
-
 static void draw_faults(struct plan *p, const struct sim_config *conf)
 {
     static const double chance[SIM_PROFILES] = {
         [SIM_MIXED] = 1.0 / 3, [SIM_CALM] = 0, [SIM_STORM] = 0.75};
-    struct lab_random r = stream(conf, STREAM_FAULTS);
+    struct lab_random r = plan_stream(conf, STREAM_FAULTS);
     for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
-        p->faults |= (uint32_t)lab_random_chance(&r, chance[conf->profile]) << i;
+        p->faults |= (uint64_t)lab_random_chance(&r, chance[conf->profile]) << i;
     p->faults &= ~conf->without;
 }
 
 static void draw_link(struct plan *p, const struct sim_config *conf)
 {
     static const uint32_t mtus[] = {1500, 1500, 1280, 576, 9000, 65535};
-    struct lab_random r = stream(conf, STREAM_LINK);
-    uint64_t delay =
-        draw_log(&r, 10 * SIM_US, lab_random_chance(&r, 0.1) ? 2 * SIM_S : 200 * SIM_MS);
-    p->delay[0] = p->delay[1] = delay;
+    struct lab_random r = plan_stream(conf, STREAM_LINK);
+    uint64_t far = lab_random_below(&r, 100);
+    uint64_t delay_max = far == 0 ? 15 * SIM_S : far < 10 ? 2 * SIM_S : 200 * SIM_MS;
+    p->delay[0] = p->delay[1] = draw_log(&r, 10 * SIM_US, delay_max);
     if (lab_random_chance(&r, 0.3))
         p->delay[1] = draw_log(&r, 10 * SIM_US, 200 * SIM_MS);
     p->iface.mtu = mtus[lab_random_below(&r, ARRAY_LEN(mtus))];
@@ -70,191 +62,84 @@ static void draw_link(struct plan *p, const struct sim_config *conf)
     p->spell[HEAL_SPELL].ends = TERN_NEVER;
 }
 
+/* ---- stacks ---------------------------------------------------------------------------------- */
+
+static void draw_options(tern_config *c, struct lab_random *r, bool wanted)
+{
+    uint64_t off = lab_random_below(r, 8);
+    uint8_t ecn = (uint8_t)lab_random_below(r, ECN_MODES);
+    uint8_t option = (uint8_t)lab_random_below(r, ECN_OPTION_MODES);
+    uint8_t cookies = (uint8_t)lab_random_below(r, COOKIE_MODES);
+    bool lazy = lab_random_chance(r, 0.5);
+    if (!wanted)
+        return;
+    c->features &= ~(uint32_t)off;
+    c->ecn = ecn;
+    c->ecn_option = option;
+    c->cookies = cookies;
+    c->lazy_acks = lazy;
+}
+
+static void draw_limits(tern_config *c, struct lab_random *r, bool wanted)
+{
+    uint32_t timewaits = (uint32_t)draw_log(r, 1, 16), halfopen = (uint32_t)draw_log(r, 16, 256);
+    uint32_t outputs = (uint32_t)draw_log(r, 1, 64), replies = (uint32_t)draw_log(r, 1, 16);
+    uint32_t timers = (uint32_t)draw_log(r, 1, 16), pages = (uint32_t)draw_log(r, 64, 4096);
+    if (!wanted)
+        return;
+    c->timewait_max = timewaits;
+    c->halfopen_max = halfopen;
+    c->output_max = outputs;
+    c->replies_max = replies;
+    c->advance_max = timers;
+    c->buf_bytes_max = (size_t)pages << 12;
+}
+
 static void draw_stack(struct plan *p, const struct sim_config *conf, int host)
 {
-    struct lab_random r = stream(conf, STREAM_FAULT + SIM_FAULT_COUNT + (uint64_t)host);
+    struct lab_random r = plan_stream(conf, STREAM_STACK + (uint64_t)host);
+    struct lab_random options = plan_stream(conf, STREAM_FAULT + SIM_OPTIONS);
+    struct lab_random wrap = plan_stream(conf, STREAM_FAULT + SIM_WRAP);
+    struct lab_random memory = plan_stream(conf, STREAM_FAULT + SIM_MEMORY);
+    struct lab_random limits = plan_stream(conf, STREAM_FAULT + SIM_LIMITS);
     tern_config *c = &p->tern[host];
     tern_config_default(c);
     c->cc = lab_random_chance(&r, 0.3) ? &tern_cc_reno : &tern_cc_cubic;
     c->stats = true;
     c->msl = draw_log(&r, 100 * SIM_MS, 30 * SIM_S);
-    c->delack = draw_log(&r, SIM_MS, 200 * SIM_MS);
+    c->delack = draw_log(&r, SIM_MS, 499 * SIM_MS);
     c->idle = draw_log(&r, 10 * SIM_MS, 10 * SIM_S);
     c->idle_restart = lab_random_chance(&r, 0.7);
-    struct lab_random o = stream(conf, STREAM_FAULT + SIM_OPTIONS);
-    for (int i = 0; i <= host; i++) {
-        uint64_t off = lab_random_below(&o, 8);
-        uint8_t ecn = (uint8_t)lab_random_below(&o, ECN_MODES);
-        uint8_t option = (uint8_t)lab_random_below(&o, ECN_OPTION_MODES);
-        if (!has(p, SIM_OPTIONS))
-            continue;
-        p->tern[i].features &= ~(uint32_t)off;
-        p->tern[i].ecn = ecn;
-        p->tern[i].ecn_option = option;
-    }
-    struct lab_random w = stream(conf, STREAM_FAULT + SIM_WRAP);
-    c->isn_fixed = has(p, SIM_WRAP);
-    for (int i = 0; i <= host; i++)
-        c->isn = 0u - (uint32_t)draw_log(&w, 1, 1 << 18);
-    struct lab_random m = stream(conf, STREAM_FAULT + SIM_MEMORY);
-    for (int i = 0; i <= host; i++) {
-        p->fail_first[i] = draw_log(&m, 8, 256);
-        p->fail_count[i] = draw_log(&m, 1, 1000);
-        if (!has(p, SIM_MEMORY))
+    c->isn_fixed = plan_has(p, SIM_WRAP) && !plan_has(p, SIM_CRASH); /* it needs new ones */
+    for (int i = 0; i <= host; i++) {                                /* host 1's come second */
+        draw_options(c, &options, i == host && plan_has(p, SIM_OPTIONS));
+        draw_limits(c, &limits, i == host && plan_has(p, SIM_LIMITS));
+        c->isn = 0u - (uint32_t)draw_log(&wrap, 1, 1 << 18);
+        p->fail_first[i] = draw_log(&memory, 8, 256);
+        p->fail_count[i] = draw_log(&memory, 1, 1000);
+        if (!plan_has(p, SIM_MEMORY))
             p->fail_first[i] = p->fail_count[i] = 0;
     }
 }
 
-/* ---- connections ----------------------------------------------------------------------------- */
-
-static void draw_habit(struct plan *p, struct lab_random *r, struct lab_random faults[3],
-                       struct habit *h)
+static void draw_crash(struct plan *p, const struct sim_config *conf, uint64_t chaos)
 {
-    uint64_t most = lab_random_chance(r, 0.1) ? 1 << 20 : 1 << 16;
-    h->send = lab_random_chance(r, 0.15) ? 0 : draw_log(r, 1, most);
-    h->write_max = (uint32_t)draw_log(r, 64, 1 << 16);
-    h->read_max = (uint32_t)draw_log(r, 64, 1 << 16);
-    h->nodelay = lab_random_chance(r, 0.3);
-    h->zero_copy = lab_random_chance(r, 0.3);
-    uint64_t write_wait = draw_log(&faults[0], SIM_MS, 2 * SIM_S);
-    uint64_t read_wait = draw_log(&faults[0], SIM_MS, 2 * SIM_S);
-    uint32_t little = (uint32_t)draw_log(&faults[0], 1, 4096);
-    uint64_t which = lab_random_below(&faults[0], 4);
-    if (has(p, SIM_SLOW) && which & 1) { /* so much that it can end */
-        h->read_wait = read_wait;
-        h->read_max = max_u32(little, 1 + (uint32_t)(most / 64));
-    }
-    if (has(p, SIM_SLOW) && which & 2) {
-        h->write_wait = write_wait;
-        h->write_max = max_u32(little, 1 + (uint32_t)(h->send / 64));
-    }
-    int64_t rcvbuf = (int64_t)draw_log(&faults[1], 1, 1 << 14);
-    int64_t sndbuf = (int64_t)draw_log(&faults[1], 1, 1 << 14);
-    if (has(p, SIM_BUFFERS)) {
-        h->rcvbuf = rcvbuf;
-        h->sndbuf = sndbuf;
-    }
-    uint64_t end = lab_random_below(&faults[2], 6), after = draw_log(&faults[2], 1, most);
-    if (has(p, SIM_ABORT)) {
-        h->ending = end == 0 ? END_ABORT : end == 1 ? END_CLOSE : END_GRACEFUL;
-        h->abort_after = after;
-    }
+    struct lab_random r = plan_stream(conf, STREAM_FAULT + SIM_CRASH);
+    p->crash_host = (int)lab_random_below(&r, 2);
+    p->crash_at = plan_has(p, SIM_CRASH) ? 1 + lab_random_below(&r, chaos) : 0;
 }
 
-/* Through a tiny buffer comes only so much. */
-static void limit_sizes(const struct plan *p, struct flow_plan *f)
+/* Of two SYNs that cross it is the first that counts, and of a SYN and a SYN-ACK it should not
+ * matter: where both ends open, all lose the same options. */
+static void strip_alike(struct plan *p)
 {
-    for (int side = 0; side < 2 && has(p, SIM_BUFFERS); side++) {
-        struct habit *from = &f->side[side];
-        int64_t least = f->side[!side].rcvbuf < from->sndbuf ? f->side[!side].rcvbuf : from->sndbuf;
-        from->send = min_u64(from->send, (uint64_t)least * 200);
-    }
-}
-
-static void draw_flows(struct plan *p, const struct sim_config *conf, uint64_t chaos)
-{
-    struct lab_random r = stream(conf, STREAM_FLOWS);
-    struct lab_random faults[3] = {stream(conf, STREAM_FAULT + SIM_SLOW),
-                                   stream(conf, STREAM_FAULT + SIM_BUFFERS),
-                                   stream(conf, STREAM_FAULT + SIM_ABORT)};
-    p->flows = (uint32_t)draw_log(&r, 1, FLOWS_MAX);
-    for (uint32_t i = 0; i < FLOWS_MAX; i++) {
-        struct flow_plan *f = &p->flow[i];
-        f->key = lab_random_u64(&r);
-        f->begins = lab_random_chance(&r, 0.5) ? 0 : lab_random_below(&r, chaos);
-        f->ip6 = lab_random_chance(&r, 0.5) && p->iface.mtu >= 1280;
-        f->swapped = lab_random_chance(&r, 0.3);
-        f->together = lab_random_chance(&r, 0.1);
-        for (int side = 0; side < 2; side++)
-            draw_habit(p, &r, faults, &f->side[side]);
-        limit_sizes(p, f);
-    }
-    if (conf->flows_max != 0)
-        p->flows = min_u32(p->flows, conf->flows_max);
-}
-
-/* ---- chaos ----------------------------------------------------------------------------------- */
-
-/* Nothing waits for longer than a few seconds. */
-static void set_rate(const struct plan *p, struct lab_impair *m, uint64_t rate)
-{
-    uint64_t bits = (uint64_t)p->iface.mtu * 8;
-    m->rate = max_u64(rate, bits * 2);
-    m->queue = (uint32_t)min_u64(m->rate * 5 / bits, 1000);
-}
-
-/* What a fault does in a spell: half of the time nothing, else to one direction or to both. */
-static void draw_spell(const struct plan *p, struct lab_random r[SIM_FAULT_COUNT], struct spell *s)
-{
-    for (uint32_t fault = 0; fault < SIM_FAULT_COUNT; fault++) {
-        uint64_t where = lab_random_below(&r[fault], 6); /* 0, 1, 2: none; 3: both */
-        uint64_t late = draw_log(&r[fault], SIM_MS, SIM_S);
-        uint32_t strays = (uint32_t)draw_log(&r[fault], 1, 64);
-        for (uint32_t dir = 0; dir < 2; dir++) {
-            struct lab_impair *m = &s->dir[dir];
-            struct lab_random *q = &r[fault];
-            double chance = draw_chance(q, 1000, 400000);
-            uint64_t amount = draw_log(q, 1, 1 << 20);
-            if (!has(p, fault) || where < 3 || (where == 4 && dir == 0) || (where == 5 && dir == 1))
-                continue;
-            switch ((enum sim_fault)fault) {
-            case SIM_LOSS:
-                m->loss = chance;
-                break;
-            case SIM_OUTAGE:
-                m->loss = 1;
-                break;
-            case SIM_REORDER:
-                m->reorder = chance;
-                break;
-            case SIM_DUPLICATE:
-                m->duplicate = chance;
-                break;
-            case SIM_CORRUPT:
-                m->corrupt = chance / 2;
-                break;
-            case SIM_JITTER:
-                m->jitter = min_u64(amount * SIM_US, 4 * m->delay + 20 * SIM_MS);
-                break;
-            case SIM_DELAY:
-                m->delay = min_u64(m->delay * (1 + amount % 30), max_u64(m->delay, 3 * SIM_S));
-                break;
-            case SIM_RATE:
-                set_rate(p, m, 20000 + amount * 20);
-                break;
-            case SIM_QUEUE:
-                m->queue = 1 + (uint32_t)(amount % 20);
-                break;
-            case SIM_MTU:
-                m->mtu = 100 + (uint32_t)(amount % 1500);
-                break;
-            case SIM_LATE:
-                s->late = late;
-                break;
-            case SIM_STRAY:
-                s->strays = strays;
-                break;
-            default:
-                break;
-            }
-        }
-    }
-}
-
-static uint64_t draw_spells(struct plan *p, const struct sim_config *conf)
-{
-    struct lab_random r = stream(conf, STREAM_SPELLS), faults[SIM_FAULT_COUNT];
-    uint64_t at = 0;
-    for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
-        faults[i] = stream(conf, STREAM_FAULT + 2 * SIM_FAULT_COUNT + i);
-    p->spells = 1 + (uint32_t)lab_random_below(&r, SPELLS_MAX);
-    for (uint32_t i = 0; i < SPELLS_MAX; i++) {
-        at += draw_log(&r, 20 * SIM_MS, 5 * SIM_S);
-        memcpy(p->spell[i].dir, p->spell[HEAL_SPELL].dir, sizeof(p->spell[i].dir));
-        p->spell[i].ends = at;
-        draw_spell(p, faults, &p->spell[i]);
-    }
-    return p->spell[p->spells - 1].ends;
+    bool together = false;
+    for (uint32_t i = 0; i < p->flows; i++)
+        together |= p->flow[i].together;
+    for (uint32_t i = 0; i <= HEAL_SPELL && together; i++)
+        for (int dir = 0; dir < 2; dir++)
+            p->spell[i].box[dir].strip_synack = p->spell[i].box[dir].strip_syn =
+                p->spell[i].box[0].strip_syn;
 }
 
 void plan_draw(struct plan *p, const struct sim_config *conf)
@@ -264,5 +149,8 @@ void plan_draw(struct plan *p, const struct sim_config *conf)
     draw_link(p, conf);
     for (int host = 0; host < 2; host++)
         draw_stack(p, conf, host);
-    draw_flows(p, conf, draw_spells(p, conf));
+    uint64_t chaos = plan_spells(p, conf);
+    plan_flows(p, conf, chaos);
+    strip_alike(p);
+    draw_crash(p, conf, chaos);
 }

@@ -55,33 +55,30 @@ void sim_fail(struct play *p, const char *invariant, const char *format, ...)
     va_end(args);
 }
 
+void sim_fail_end(struct flow_end *e, const char *invariant, const char *what, uint64_t a,
+                  uint64_t b)
+{
+    sim_fail(e->play, invariant, "flow %d, end %d (host %d) %s: %" PRIu64 ", %" PRIu64,
+             (int)(e->flow - e->play->flow), e->side, e->host, what, a, b);
+}
+
 /* ---- what is seen ---------------------------------------------------------------------------- */
 
 static void on_event(void *user, tern *s, const tern_event *ev)
 {
-    (void)user;
+    const struct play *p = user;
     (void)s;
     flow_event(ev->user, ev);
+    if (play_sabotaged(p, SIM_EVENT) && ev->mask & TERN_EV_OPEN)
+        flow_event(ev->user, ev);
 }
 
 static void on_trace(void *user, int host, const tern_trace *record)
 {
     struct play *p = user;
-    check_trace(p, record);
+    check_trace(p, host, record);
     if (p->show != NULL)
         show_trace(p->show, host, record);
-}
-
-static void on_finding(void *user, const struct follow_finding *f)
-{
-    struct play *p = user;
-    const struct watch_rule_info *rule = watch_rule_info(f->rule);
-    char sentence[160], a[24], b[24];
-    snprintf(a, sizeof(a), "%" PRIu64, f->a);
-    snprintf(b, sizeof(b), "%" PRIu64, f->b);
-    sim_fail(p, "S3", "port %u: %s (%s, %s)", f->conn->end[f->end].addr.port,
-             message(sentence, sizeof(sentence), rule->sentence, ARGS(a, b)), rule->id,
-             rule->section);
 }
 
 static void hash(struct play *p, const struct lab_event *ev)
@@ -99,27 +96,10 @@ static void sabotage(struct play *p)
 {
     if (p->result->packets != SABOTAGED)
         return;
-    if (p->conf->sabotage == SIM_CRASH)
+    if (play_sabotaged(p, SIM_CRASHED))
         abort();
-    p->broken = p->conf->sabotage == SIM_SEGMENT;
-    p->result->hash ^= p->conf->sabotage == SIM_CHANCE && p->conf->blind;
-}
-
-/* Shows it to the oracle. */
-static void judge(struct play *p, const struct lab_event *ev)
-{
-    uint8_t copy[128];
-    struct follow_result r;
-    struct follow_packet packet = {
-        .time = ev->now, .number = ++p->number, .data = ev->data, .have = ev->len, .len = ev->len};
-    if (p->broken) {
-        packet.have = min_size(ev->len, sizeof(copy));
-        memcpy(copy, ev->data, packet.have);
-        copy[(copy[0] >> 4 == 4 ? 20 : 40) + 12] |= 2; /* a reserved bit */
-        packet.data = copy;
-        p->broken = false;
-    }
-    follow_packet(p->follow, &packet, &r);
+    p->broken = play_sabotaged(p, SIM_SEGMENT);
+    p->result->hash ^= play_sabotaged(p, SIM_CHANCE) && p->conf->blind;
 }
 
 static void on_packet(void *user, const struct lab_event *ev)
@@ -127,15 +107,18 @@ static void on_packet(void *user, const struct lab_event *ev)
     struct play *p = user;
     if (p->show != NULL)
         show_packet(p->show, ev);
-    if (ev->fate != LAB_SENT || ev->marks & LAB_DUPLICATE)
+    if (ev->fate == LAB_TOO_BIG)
+        trouble_too_big(p, ev);
+    if (ev->fate == LAB_ARRIVED && p->watched)
+        packets_arrived(p, ev);
+    if (ev->fate != LAB_SENT || ev->marks & (LAB_DUPLICATE | LAB_PIECE))
         return;
     hash(p, ev);
-    if (++p->result->packets == PACKETS_MAX)
+    if (++p->result->packets == (play_sabotaged(p, SIM_WORK) ? 1 : PACKETS_MAX))
         sim_fail(p, "R2", "%d packets and no end", PACKETS_MAX);
     sabotage(p);
-    if (p->follow == NULL || p->result->failed)
-        return;
-    judge(p, ev);
+    if (p->watched)
+        packets_sent(p, ev);
 }
 
 /* ---- the clock ------------------------------------------------------------------------------- */
@@ -143,30 +126,51 @@ static void on_packet(void *user, const struct lab_event *ev)
 static uint64_t next_of_flows(const struct play *p)
 {
     uint64_t next = TERN_NEVER;
-    for (uint32_t i = 0; i < p->plan.flows; i++)
+    for (uint32_t i = 0; i < p->flows; i++)
         next = min_u64(next, flow_next(&p->flow[i]));
     return next;
 }
 
-/* Turns until `done` or that time. `late`: by how much each may come too late. */
+/* What programs do now; those whose connection is over may begin the next one. */
+static void wake(struct play *p, uint64_t now)
+{
+    for (uint32_t i = 0; i < p->flows; i++) {
+        struct flow *f = &p->flow[i];
+        flow_wake(f, now);
+        if (f->again == 0 || f->dead || !flow_done(f) || p->flows == FLOW_SLOTS)
+            continue;
+        flow_follow(&p->flow[p->flows++], f, now + f->plan->again_wait);
+        f->again = 0;
+    }
+}
+
+/* A host is not called for a while. */
+static void pause(struct play *p, uint64_t now, uint64_t late)
+{
+    if (late == 0 || !lab_random_chance(&p->random, 0.05))
+        return;
+    int host = (int)lab_random_below(&p->random, 2);
+    lab_world_pause(p->world, host, now + lab_random_below(&p->random, late));
+    p->result->befell[SIM_LATE]++;
+}
+
+/* Turns until `done` or that time. `late`: how long a host may not be called. */
 static bool run(struct play *p, uint64_t until, uint64_t late, bool (*done)(struct play *p))
 {
     uint64_t at = play_now(p), spins = 0, turns = 0;
     while (!p->result->failed) {
         bool finished = lab_world_turn(p->world, at);
-        for (uint32_t i = 0; i < p->plan.flows; i++)
-            flow_wake(&p->flow[i], at);
+        wake(p, at);
+        trouble_act(p, at);
         if (++turns % CHECK_EVERY == 0)
             check_flows(p);
         if (done != NULL && done(p))
             return true;
-        uint64_t next = max_u64(at, min_u64(lab_world_next(p->world), next_of_flows(p)));
+        pause(p, at, late);
+        uint64_t next = min_u64(lab_world_next(p->world), next_of_flows(p));
+        next = max_u64(at, min_u64(next, trouble_next(p)));
         if (!finished)
             next = max_u64(next, at + SIM_US);
-        if (late != 0 && next != TERN_NEVER && lab_random_chance(&p->random, 0.2)) {
-            next += lab_random_below(&p->random, late);
-            p->result->befell[SIM_LATE]++;
-        }
         spins = next == at ? spins + 1 : 0;
         if (spins == SPIN_MAX)
             sim_fail(p, "R2", "the world does not get on");
@@ -182,25 +186,38 @@ static bool run(struct play *p, uint64_t until, uint64_t late, bool (*done)(stru
 
 /* ---- phases ---------------------------------------------------------------------------------- */
 
-static void count_link(struct play *p)
+static void count_faults(struct play *p)
 {
     uint64_t *befell = p->result->befell;
-    for (int dir = 0; dir < 2; dir++) {
-        const struct lab_counts *n = lab_link_counts(lab_world_get_link(p->world, 0), dir);
+    for (int i = 0; i < 2; i++) {
+        const struct lab_counts *n = lab_link_counts(lab_world_get_link(p->world, 0), i);
         befell[SIM_LOSS] += n->lost;
         befell[SIM_DUPLICATE] += n->duplicated;
         befell[SIM_CORRUPT] += n->corrupted;
         befell[SIM_REORDER] += n->late;
         befell[SIM_QUEUE] += n->overflowed;
         befell[SIM_MTU] += n->too_big;
+        befell[SIM_AQM] += n->marked;
+        befell[SIM_RESEGMENT] += n->joined + n->split;
+        befell[SIM_DEVICE] += lab_world_refused(p->world, i);
     }
 }
 
-static void set_link(struct play *p, const struct spell *s)
+static void set_spell(struct play *p, const struct spell *s)
 {
     struct lab_link *link = lab_world_get_link(p->world, 0);
-    for (int dir = 0; dir < 2; dir++)
-        lab_link_change(link, dir, &s->dir[dir]);
+    bool renamed = s->box[0].port_shift != p->spell->box[0].port_shift;
+    for (int i = 0; i < 2; i++) {
+        lab_link_change(link, i, &s->dir[i]);
+        lab_link_box(link, i, &s->box[i]);
+        lab_world_device(p->world, i, &s->device[i]);
+        lab_world_clock(p->world, i, s->ahead[i], s->tick[i]);
+        lab_world_pause(p->world, i, 0);
+    }
+    for (uint32_t i = 0; i < p->flows && renamed; i++)
+        p->flow[i].excused |= p->flow[i].begun;
+    p->result->befell[SIM_NAT] += renamed;
+    p->spell = s;
 }
 
 static void chaos(struct play *p)
@@ -208,25 +225,22 @@ static void chaos(struct play *p)
     uint64_t from = LAB_PAIR_START;
     for (uint32_t i = 0; i < p->plan.spells && !p->result->failed; i++) {
         const struct spell *s = &p->plan.spell[i];
-        uint64_t ends = LAB_PAIR_START + s->ends, step = (ends - from) / (s->strays + 1);
-        set_link(p, s);
-        for (uint32_t k = 0; k < s->strays && !p->result->failed; k++) {
-            (void)run(p, from + step * (k + 1), s->late, NULL);
-            uint64_t flow = lab_random_below(&p->random, p->plan.flows);
-            check_stray(p, &p->flow[flow].end[lab_random_below(&p->random, 2)]);
-        }
+        uint64_t ends = LAB_PAIR_START + s->ends;
+        set_spell(p, s);
+        trouble_begin(p, s, from);
         (void)run(p, ends, s->late, NULL);
         from = ends;
     }
+    trouble_end(p);
 }
 
 /* All that must end well has; of the others nothing is to be expected any more. */
 static bool drained(struct play *p)
 {
-    for (uint32_t i = 0; i < p->plan.flows; i++) {
+    for (uint32_t i = 0; i < p->flows; i++) {
         const struct flow *f = &p->flow[i];
-        bool waits = flow_must_succeed(f) || !f->begun ||
-                     play_now(p) < max_u64(p->healed, f->progress) + PATIENCE;
+        uint64_t last = max_u64(p->healed, max_u64(f->progress, flow_waits(f)));
+        bool waits = flow_must_succeed(f) || !f->begun || play_now(p) < last + PATIENCE;
         if (!flow_done(f) && waits)
             return false;
     }
@@ -236,7 +250,7 @@ static bool drained(struct play *p)
 static void drain(struct play *p)
 {
     p->healed = LAB_PAIR_START + p->plan.spell[p->plan.spells - 1].ends;
-    set_link(p, &p->plan.spell[HEAL_SPELL]);
+    set_spell(p, &p->plan.spell[HEAL_SPELL]);
     while (!p->result->failed && !drained(p)) {
         uint64_t until = play_now(p) + PATIENCE / 4;
         (void)run(p, until, 0, drained);
@@ -262,8 +276,9 @@ static bool forgotten(struct play *p)
 
 static void quiet(struct play *p)
 {
-    for (uint32_t i = 0; i < p->plan.flows; i++)
+    for (uint32_t i = 0; i < p->flows; i++)
         flow_close(&p->flow[i]);
+    p->closed = play_sabotaged(p, SIM_LOOP) ? 0 : p->result->packets;
     (void)run(p, play_now(p) + QUIET_MAX, 0, forgotten);
     if (!p->result->failed)
         (void)run(p, play_now(p) + QUIET_MAX, 0, NULL);
@@ -283,7 +298,7 @@ static bool build(struct play *p)
     for (int i = 0; i < 2; i++) {
         host[i].tern = p->plan.tern[i];
         host[i].event = on_event;
-        host[i].trace = on_trace;
+        host[i].trace = p->watched ? on_trace : NULL;
         host[i].user = p;
         host[i].fail_first = p->plan.fail_first[i];
         host[i].fail_count = p->plan.fail_count[i];
@@ -291,7 +306,7 @@ static bool build(struct play *p)
     memcpy(link.dir, p->plan.spell[0].dir, sizeof(link.dir));
     int err = lab_pair_new(&pair, p->conf->seed, &host[0], &host[1], &p->plan.iface, &link);
     p->world = pair.w;
-    if (err < 0 && !(p->plan.faults >> SIM_MEMORY & 1))
+    if (err < 0 && !plan_has(&p->plan, SIM_MEMORY))
         sim_fail(p, "R1", "the world cannot begin: %s", tern_err_text((enum tern_err)err));
     return err >= 0;
 }
@@ -303,6 +318,8 @@ static void live(struct play *p)
         plan->spell[i].dir[0].loss = 1;
     p->least_rtt = plan->delay[0] + plan->delay[1];
     lab_random_seed(&p->random, lab_random_derive(p->conf->seed, UINT64_MAX));
+    p->flows = plan->flows;
+    p->spell = &plan->spell[0];
     for (uint32_t i = 0; i < plan->flows; i++)
         flow_init(p, &p->flow[i], &plan->flow[i]);
     chaos(p);
@@ -311,7 +328,8 @@ static void live(struct play *p)
     if (!p->result->failed)
         quiet(p);
     p->result->duration = play_now(p) - LAB_PAIR_START;
-    count_link(p);
+    count_faults(p);
+    p->result->flows = p->flows;
 }
 
 void sim_run(const struct sim_config *conf, struct sim_result *out)
@@ -323,18 +341,15 @@ void sim_run(const struct sim_config *conf, struct sim_result *out)
     p->result = out;
     plan_draw(&p->plan, conf);
     out->faults = p->plan.faults;
-    out->flows = p->plan.flows;
     if (!conf->blind)
-        p->follow = follow_new(&(
-            struct follow_config){.trust = RULE_ALL | RULE_WIRE, .finding = on_finding, .user = p});
-    TERN_ASSERT(conf->blind || p->follow != NULL);
+        packets_watch(p);
     if (conf->sink.text != NULL || conf->sink.capture != NULL)
         p->show = show_new(&conf->sink);
     if (build(p))
         live(p);
     uint64_t now = p->world != NULL ? play_now(p) : LAB_PAIR_START;
     show_free(p->show, now);
-    follow_free(p->follow);
+    packets_unwatch(p);
     /* what a failed world still holds is of no interest, and may be broken */
     if (p->world != NULL && !out->failed)
         lab_world_free(p->world);

@@ -37,7 +37,26 @@
     X(WRAP, "wrap", "sequence numbers begin near their end")                                       \
     X(OPTIONS, "options", "timestamps, SACK or window scaling off; ECN")                           \
     X(SLOW, "slow", "programs read and write late and little")                                     \
-    X(ABORT, "abort", "programs break off, or close without reading")
+    X(ABORT, "abort", "programs break off, or close without reading")                              \
+    X(BURST, "burst", "packets are lost in runs")                                                  \
+    X(CUT, "cut", "frames are cut off, or padded")                                                 \
+    X(ACKS, "acks", "acknowledgements are lost, or only the newest comes through")                 \
+    X(AQM, "aqm", "a full queue marks, or what is too fast is dropped")                                    \
+    X(STRIP, "strip", "a middlebox takes options off")                                             \
+    X(ECN, "ecn", "ECN is bleached, everything marked, or SYNs that ask for it are lost")          \
+    X(REWRITE, "rewrite", "a middlebox renumbers, clamps the MSS, sets the TTL")                   \
+    X(RESEGMENT, "segment", "a middlebox splits and joins segments")                               \
+    X(NAT, "nat", "ports change in the middle of a connection")                                    \
+    X(ICMP, "icmp", "ICMP errors: of routers, and forged ones")                                    \
+    X(CRASH, "crash", "a host loses everything and begins anew")                                   \
+    X(CLOCK, "clock", "clocks jump, stand still and tick coarsely")                                \
+    X(DEVICE, "device", "devices refuse packets, and give their memory back late")                 \
+    X(LIMITS, "limits", "the stacks may have very little of everything")                           \
+    X(PAUSE, "pause", "a reader stops for long: the window closes")                                \
+    X(IDLE, "idle", "connections are silent for long before they end")                             \
+    X(HOLD, "hold", "a listener thinks before it answers, and may refuse")                         \
+    X(AGAIN, "again", "the same ports are used again at once")                                     \
+    X(KEEP, "keep", "keep-alive probes")
 
 enum sim_fault {
 #define X(name, word, text) SIM_##name,
@@ -61,8 +80,28 @@ enum sim_sabotage {
     SIM_BYTE,    /* a byte is altered before it is compared: S1 */
     SIM_SEGMENT, /* a segment is altered before it is judged: S3 */
     SIM_DEAD,    /* nothing passes, ever: L2 */
-    SIM_CRASH,   /* the process ends */
+    SIM_CRASHED, /* the process ends */
     SIM_CHANCE,  /* packets differ when the oracle looks: D1 */
+    /* what is seen is falsified: */
+    SIM_BACK,    /* numbers go back: S4 */
+    SIM_CWND,    /* cwnd allows nothing: S5 */
+    SIM_SMALL,   /* ssthresh is a byte: S6 */
+    SIM_RTO,     /* the time-out is a nanosecond: S7 */
+    SIM_RTT,     /* a round trip is a nanosecond: S8 */
+    SIM_SIZE,    /* packets are too large: S9 */
+    SIM_OTHER,   /* a byte sent is another: S10 */
+    SIM_ACK,     /* an acknowledgement is of a byte more: S11 */
+    SIM_SACK,    /* a SACK is of a byte more: S11 */
+    SIM_LOOP,    /* many replies come: S12 */
+    SIM_STRAYED, /* a forged segment has moved the window: S13 */
+    SIM_EARLY,   /* a timer has fired early: S14 */
+    SIM_EVENT,   /* an event comes twice: S15 */
+    SIM_LEAK,    /* memory is not given back: R1 */
+    SIM_WORK,    /* there are too many packets: R2 */
+    SIM_NOISE,   /* what is idle may not send at all: R3 */
+    SIM_STILL,   /* nothing has moved for too long: L1 */
+    SIM_STARVE,  /* what a reader waits for does not come: L3 */
+    SIM_SABOTAGES
 };
 
 /* Where a world is shown; all may be NULL. */
@@ -75,7 +114,7 @@ struct sim_sink {
 struct sim_config {
     uint64_t seed;
     enum sim_profile profile;
-    uint32_t without;   /* bits of enum sim_fault: these are left out */
+    uint64_t without;   /* bits of enum sim_fault: these are left out */
     uint32_t flows_max; /* 0: as drawn */
     bool blind;         /* without the oracle */
     enum sim_sabotage sabotage;
@@ -89,7 +128,7 @@ struct sim_result {
     const char *invariant; /* "S1" */
     char why[SIM_WHY];
     uint32_t flows;
-    uint32_t faults;                   /* bits: which were in it */
+    uint64_t faults;                   /* bits: which were in it */
     uint64_t hash;                     /* of all packets and their times */
     uint64_t packets, bytes, duration; /* sent; delivered; virtual ns */
     uint64_t befell[SIM_FAULT_COUNT];  /* how often each did something, where that is counted */

@@ -37,7 +37,7 @@ static uint64_t timer_of(const struct tcp *t, const struct wheel_node *n)
 {
     if (!wheel_armed(n))
         return TERN_NEVER;
-    return (t->tick64 + (uint64_t)(int64_t)(int32_t)(n->expires - t->tick)) << TICK_SHIFT;
+    return tick_begins(t, t->tick64 + (uint64_t)(int64_t)(int32_t)(n->expires - t->tick));
 }
 
 static bool list_listener(const tern *s, uint32_t ix, tern_entry *e)

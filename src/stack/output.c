@@ -241,6 +241,7 @@ static bool still_matters(tern *s, const struct outrec *r)
     if (!(r->sent->flags & SENT_QUEUED))
         return false;
     r->sent->time = max_u64(s->tcp.now, r->departs); /* what RTT and loss detection count from */
+    r->sent->flags |= SENT_DELAYED;
     return true;
 }
 

@@ -364,7 +364,7 @@ bool conn_freeze(struct tcp *t, struct conn *c)
     if (a == NULL)
         return true;
     if (a->rxq_head != NULL || a->ooo.count != 0 || a->txq_head != NULL || a->sent_head != NULL ||
-        a->rx_owed != 0 || a->t_delack != 0 || a->t_rto != 0 || a->fin_ahead ||
+        a->rx_owed != 0 || a->t_delack != 0 || a->t_rto != 0 || a->t_starved != 0 || a->fin_ahead ||
         c->snd_nxt != c->snd_una || fin_unsent(c) ||
         (c->flags &
          (CONN_SYN_DUE | CONN_ACK_DUE | CONN_WINDOW_DUE | CONN_PROBE_DUE | CONN_RESERVED)))

@@ -301,6 +301,7 @@ enum sent_flag {
     SENT_IN_DEVICE = 64,    /* a device still holds an output packet of it */
     SENT_APP_LIMITED = 128, /* sent when cwnd was not what limited */
     SENT_PUSHED = 256,      /* had PSH */
+    SENT_DELAYED = 512,     /* the device took it late: `time` is when, the timer may be older */
 
     SENT_MARKS = SENT_SACKED | SENT_LOST | SENT_AGAIN,
 };

@@ -472,7 +472,8 @@ static enum step fin_acked(struct arrival *in)
     struct conn *c = in->c;
     if (!(c->flags & CONN_FIN_QUEUED) || c->snd_una != c->snd_end + 1)
         return STEP_ON;
-    if (!(c->flags & CONN_LINGER))
+    bool first = c->state != TERN_FIN_WAIT_2 && c->state != TERN_TIME_WAIT;
+    if (first && !(c->flags & CONN_LINGER))
         conn_event(t, c, TERN_EV_SENT);
     switch (c->state) {
     case TERN_CLOSING:

@@ -423,8 +423,6 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
         return false;
     }
     no_payload(out);
-    if (c->snd_una == c->snd_nxt)
-        cwnd_idle(t, c);
     if (len != 0) {
         struct chunk *next;
         len = attach(out, a->tx_cursor, lo - c->iss - 1, len, &next);
@@ -710,9 +708,13 @@ static bool try_new(struct tcp *t, struct conn *c, struct tcp_out *out)
         if (larger != 0)
             return send_larger(t, c, out, larger);
     }
-    uint32_t len = new_data(t, c, a, payload_mss(t, c));
+    uint32_t mss = payload_mss(t, c), len = new_data(t, c, a, mss);
     if (len == 0 && !(fin_unsent(c) && wnd_left(c) > 0 && fin_may_go(c)))
         return false;
+    if (c->snd_una == c->snd_nxt) {
+        cwnd_idle(t, c); /* before it is used: RFC 5681 4.1 */
+        len = new_data(t, c, a, mss);
+    }
     return send_new(t, c, out, len);
 }
 

@@ -125,6 +125,32 @@ static bool append_here(struct chunk *k, const struct tcp_seg *seg, uint32_t off
     return true;
 }
 
+static void drop_range(struct tcp *t, struct active *a, uint32_t i)
+{
+    ranges_drop(&a->ooo, i);
+    if (a->ooo.count == 0 && a->ooo_page != NULL) {
+        chunk_unref(t->chunks, a->ooo_page);
+        a->ooo_page = NULL;
+        a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
+    }
+}
+
+/* Gives up the range farthest past the hole, so that what fills the hole finds memory: the peer
+ * sends it again, which RFC 2018 8 allows a receiver to rely on. Without this, data past a hole
+ * that takes all there is would keep the hole open for good. */
+static bool prune(struct tcp *t, struct active *a)
+{
+    if (a->ooo.count == 0)
+        return false;
+    struct chunk *first = a->ooo.at[a->ooo.count - 1].first;
+    for (const struct chunk *k = first; k != NULL; k = k->next)
+        a->ooo_pages--;
+    free_run(t, first);
+    drop_range(t, a, a->ooo.count - 1);
+    t->counters->drop[TERN_DROP_MEMORY]++;
+    return true;
+}
+
 static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, struct tcp_seg *seg,
                               uint32_t off, uint32_t len)
 {
@@ -134,8 +160,9 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
     }
     struct chunk *k = a->rxq_tail;
     if (room_in(k) == 0) {
-        if ((k = queue_chunk(t, c, c->rcv_nxt, len)) == NULL)
-            return 0;
+        while ((k = queue_chunk(t, c, c->rcv_nxt, len)) == NULL)
+            if (!prune(t, a))
+                return 0;
         link_tail(a, k);
     }
     if (LIKELY(append_here(k, seg, off, len))) {
@@ -143,8 +170,10 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
         return len;
     }
     struct run run = {.first = a->rxq_head, .last = a->rxq_tail};
-    uint32_t made = 0;
-    uint32_t done = append(t, c, &run, seg, c->rcv_nxt, off, len, &made);
+    uint32_t made = 0, done = 0;
+    do
+        done += append(t, c, &run, seg, c->rcv_nxt + done, off + done, len - done, &made);
+    while (done < len && prune(t, a));
     a->rxq_head = run.first;
     a->rxq_tail = run.last;
     c->rcv_nxt += done;
@@ -164,12 +193,7 @@ static void join_first_range(struct tcp *t, struct conn *c, struct active *a)
     c->rcv_nxt = r->hi;
     for (const struct chunk *k = r->first; k != NULL; k = k->next)
         a->ooo_pages--;
-    ranges_drop(&a->ooo, 0);
-    if (a->ooo.count == 0 && a->ooo_page != NULL) {
-        chunk_unref(t->chunks, a->ooo_page);
-        a->ooo_page = NULL;
-        a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
-    }
+    drop_range(t, a, 0);
 }
 
 /* ---- past a hole ----------------------------------------------------------------------------- */

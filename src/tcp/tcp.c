@@ -3,6 +3,9 @@
 
 enum { FLOWS_FIRST = 64, LISTENS_FIRST = 16 };
 
+#define LEAP_TICKS UINT64_C(1800000000) /* longer than the longest timer, shorter than 2^31 */
+_Static_assert(LEAP_TICKS << TICK_SHIFT > DURATION_MAX && LEAP_TICKS < 1u << 31, "");
+
 /* One key a purpose (no key can be learnt from another's outputs), all from the caller's seed. */
 static struct siphash_key derive(const uint8_t seed[32], uint64_t purpose)
 {
@@ -107,12 +110,20 @@ void tcp_destroy(struct tcp *t)
     pool_destroy(&t->actives);
 }
 
+/* A deadline of 32 bits can be told from a past one for 2^31 ticks, 4.9 hours. Who is not called
+ * for longer (a machine that was suspended) finds that all timers are due, and no more time than
+ * that has passed for them. */
 void tcp_now(struct tcp *t, uint64_t now)
 {
     if (now > t->now) {
         t->now = now;
-        t->tick64 = t->now >> TICK_SHIFT;
-        t->tick = (uint32_t)t->tick64;
+        uint64_t tick = (t->now >> TICK_SHIFT) - t->skipped;
+        if (UNLIKELY(tick - t->tick64 > LEAP_TICKS)) {
+            t->skipped += tick - t->tick64 - LEAP_TICKS;
+            tick = t->tick64 + LEAP_TICKS;
+        }
+        t->tick64 = tick;
+        t->tick = (uint32_t)tick;
     }
 }
 
@@ -151,5 +162,5 @@ uint32_t tcp_advance(struct tcp *t, uint32_t budget)
 
 uint64_t tcp_next(const struct tcp *t)
 {
-    return t->due > UINT64_MAX >> TICK_SHIFT ? TERN_NEVER : t->due << TICK_SHIFT;
+    return t->due > UINT64_MAX >> TICK_SHIFT ? TERN_NEVER : tick_begins(t, t->due);
 }

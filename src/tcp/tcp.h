@@ -114,8 +114,9 @@ struct tcp {
     struct tcp_host host;
     tern_counters *counters;
     uint64_t now;  /* ns */
-    uint32_t tick; /* now >> TICK_SHIFT, never 0 */
+    uint32_t tick; /* of timers: now >> TICK_SHIFT, less `skipped` */
     uint64_t tick64;
+    uint64_t skipped; /* ticks that were too many at once */
 
     struct slab conns, halfopens, timewaits, listeners;
     struct pool actives, sents, stats, rares, cc_states, accecns, md5_keys;
@@ -205,6 +206,12 @@ void tcp_now(struct tcp *t, uint64_t now);
 uint32_t tcp_advance(struct tcp *t, uint32_t budget);
 /* The next timer, absolute ns; TERN_NEVER. */
 uint64_t tcp_next(const struct tcp *t);
+
+/* When a tick begins, ns. */
+static inline uint64_t tick_begins(const struct tcp *t, uint64_t tick)
+{
+    return (tick + t->skipped) << TICK_SHIFT;
+}
 
 /* A duration as ticks, rounded up, at least 1. */
 static inline uint32_t ticks_of(uint64_t ns)

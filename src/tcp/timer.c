@@ -116,6 +116,18 @@ static bool all_in_device(const struct active *a)
     return true;
 }
 
+/* Whether the oldest segment has not been under way for that long: the device had refused it. */
+static bool left_late(struct tcp *t, struct conn *c, struct active *a)
+{
+    struct sent *r = a->sent_head;
+    uint64_t due = r->time + rto_of(t, c);
+    if (!(r->flags & SENT_DELAYED) || due <= t->now)
+        return false;
+    r->flags &= (uint16_t)~SENT_DELAYED;
+    a->t_rto = tick_after(t, due - t->now);
+    return true;
+}
+
 /* true: the connection is over. */
 static bool rto_fires(struct tcp *t, struct conn *c)
 {
@@ -129,6 +141,8 @@ static bool rto_fires(struct tcp *t, struct conn *c)
             a->t_rto = tick_after(t, rto_of(t, c));
             return false;
         }
+        if (a->sent_head != NULL && left_late(t, c, a))
+            return false;
     }
     if (gave_up(t, c)) {
         count(t, c->state == TERN_SYN_SENT ? TERN_COUNT_ATTEMPT_FAILS : TERN_COUNT_TIMEOUTS);
@@ -174,6 +188,7 @@ static void starved_fires(struct tcp *t, struct conn *c)
         c->flags &= ~(uint32_t)CONN_WRITE_ARMED;
         conn_event(t, c, TERN_EV_WRITE);
     }
+    timer_idle(t, c);
 }
 
 static void pace_fires(struct tcp *t, struct conn *c)

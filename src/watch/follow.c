@@ -42,6 +42,8 @@ struct follow *follow_new(const struct follow_config *conf)
     return f;
 }
 
+void follow_trust(struct follow *f, unsigned trust) { f->conf.trust = trust; }
+
 void follow_free(struct follow *f)
 {
     if (f == NULL)
@@ -92,6 +94,16 @@ static bool numbers_fit(const struct follow_conn *k, int from, const struct wire
     if (h->flags & TCP_ACK && o->based)
         return near(h->ack, o->snd_max);
     return !e->based || near(h->seq, e->snd_max);
+}
+
+/* Whether it can be a segment of this connection and nothing is missing: an older one with the same
+ * ports may fit better than the newest, to which its numbers only come near. */
+static bool numbers_match(const struct follow_conn *k, int from, const struct wire_tcp *h)
+{
+    const struct follow_end *e = &k->end[from], *o = &k->end[!from];
+    if (h->flags & TCP_ACK && !(o->based && seq_between(h->ack, o->isn, o->snd_max)))
+        return false;
+    return e->based ? near(h->seq, e->snd_max) : (h->flags & TCP_SYN) != 0;
 }
 
 /* A SYN with another number begins another connection. */
@@ -158,6 +170,7 @@ static struct follow_conn *find(struct follow *f, const tern_addr pair[2], const
 {
     struct follow_conn *newest = NULL;
     uint32_t same = 0;
+    bool found = false;
     if (f->bucket_count == 0)
         return NULL;
     uint64_t hash = pair_hash(f, &pair[0], &pair[1]);
@@ -166,12 +179,14 @@ static struct follow_conn *find(struct follow *f, const tern_addr pair[2], const
         int end = k->hash == hash ? end_of(k, pair) : -1;
         if (end < 0)
             continue;
-        bool fits = h == NULL || numbers_fit(k, end, h);
+        bool match = h == NULL || numbers_match(k, end, h);
+        bool fits = match || (!found && numbers_fit(k, end, h));
         if (newest == NULL || fits) {
             newest = k;
             *from = end;
         }
-        if (fits || ++same == SAME_PAIR_MAX)
+        found |= fits;
+        if (match || ++same == SAME_PAIR_MAX)
             break;
     }
     return newest;
@@ -297,13 +312,15 @@ static void take_syn(struct follow_conn *k, int from, const struct wire_tcp *h, 
 {
     struct follow_end *e = &k->end[from], *o = &k->end[!from];
     bool first = !e->syn;
+    e->isn_before = first ? h->seq : e->isn != h->seq ? e->isn : e->isn_before;
     e->syn = e->based = true;
     e->isn = h->seq;
     if (first)
         e->snd_max = h->seq + 1;
     if (first)
         e->ts_first = h->opt.tsval;
-    e->options = h->opt.have;
+    e->options = first ? h->opt.have : e->options | h->opt.have;
+    e->options_all = first ? h->opt.have : e->options_all & h->opt.have;
     e->ecn |= h->flags & ECN_FLAGS;
     e->mss = h->opt.have & WIRE_OPT_MSS ? h->opt.mss : 0;
     e->wscale = (uint8_t)min_u32(h->opt.wscale, WIRE_WSCALE_MAX);
@@ -334,6 +351,8 @@ static void take_numbers(struct follow_conn *k, int from, const struct packet *p
     const struct wire_tcp *h = &p->tcp;
     uint32_t end = h->seq + wire_tcp_span(h, (uint32_t)p->len);
     if (h->flags & TCP_RST) {
+        if (e->syn && !o->syn && h->seq != e->isn + 1)
+            return; /* to what comes of a connection before this one */
         e->rst_sent = true;
         e->rst = h->seq;
         return;

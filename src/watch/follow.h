@@ -47,6 +47,7 @@ struct follow_data {
 struct follow_end {
     tern_addr addr;
     uint32_t isn;            /* of its SYN; else one less than the first number seen */
+    uint32_t isn_before;     /* of the SYN it sent before that, if it had another */
     uint32_t snd_max;        /* the number after the highest it has sent */
     uint32_t ack;            /* the highest it has acknowledged */
     uint32_t edge;           /* the highest number it has offered a window for, exclusive */
@@ -57,7 +58,8 @@ struct follow_end {
     uint32_t ack_at, ack_ts; /* an acknowledgement, and the TSval that it came with */
     uint32_t wnd;            /* the window in its latest segment, scaled */
     uint16_t mss;            /* 0: not announced */
-    uint8_t options, wscale; /* WIRE_OPT_* of its SYN */
+    uint8_t options, wscale; /* WIRE_OPT_* of any of its SYNs */
+    uint8_t options_all;     /* of all of them */
     uint16_t ecn;            /* TCP_ECE, TCP_CWR and TCP_AE of its SYNs */
     uint8_t state;           /* enum tern_state */
     bool syn, based, acked, edged, fin_sent, rst_sent, ts_seen, data, wscale_sent;
@@ -129,6 +131,8 @@ struct follow_config {
 /* NULL: no memory. */
 struct follow *follow_new(const struct follow_config *conf);
 void follow_free(struct follow *f);
+/* What there is of the traffic from now on: follow_config.trust. */
+void follow_trust(struct follow *f, unsigned trust);
 
 /* What became of a packet. */
 struct follow_result {

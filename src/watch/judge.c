@@ -28,11 +28,11 @@ static void accuse(const struct judge *j, enum watch_rule rule, uint32_t a, uint
                                                                  .b = b});
 }
 
-/* Both SYNs were seen, and both had the option. */
+/* Both SYNs were seen, and both had the option, each time they were sent. */
 static bool agreed(const struct judge *j, uint8_t option)
 {
     const struct follow_end *end = j->conn->end;
-    return end[0].syn && end[1].syn && end[0].options & end[1].options & option;
+    return end[0].syn && end[1].syn && end[0].options_all & end[1].options_all & option;
 }
 
 /* Both SYNs were seen, and one had it not. */
@@ -119,7 +119,7 @@ static void judge_syn(const struct judge *j)
     if (!(h->flags & TCP_ACK) || !o->syn)
         return;
     /* data in the SYN may be acknowledged with it (RFC 7413) */
-    if (!seq_between(h->ack, o->isn + 1, o->snd_max))
+    if (!seq_between(h->ack, o->isn + 1, o->snd_max) && h->ack != o->isn_before + 1)
         accuse(j, WATCH_RULE_SYN_ACK_NUMBER, h->ack, o->isn + 1);
     if (opt->have & WIRE_OPT_WSCALE && !(o->options & WIRE_OPT_WSCALE))
         accuse(j, WATCH_RULE_WSCALE_UNASKED, 0, 0);
@@ -249,6 +249,23 @@ static void judge_data(const struct judge *j)
 
 /* ---- RST ------------------------------------------------------------------------------------- */
 
+/* Whether an older connection of these two has acknowledged that number: what still comes of it is
+ * answered by the newer. */
+static bool acked_before(const struct judge *j, uint32_t seq)
+{
+    const tern_addr *to = &j->conn->end[!j->from].addr, *by = &j->conn->end[j->from].addr;
+    for (const struct follow_conn *k = j->conn->chain; k != NULL; k = k->chain)
+        for (int end = 0; end < 2; end++) {
+            const struct follow_end *o = &k->end[end];
+            if (!addr_equal(&o->addr, to) || !addr_equal(&k->end[!end].addr, by))
+                continue;
+            for (uint32_t i = 0; i < min_u32(o->acks_next, ARRAY_LEN(o->acks)); i++)
+                if (seq == o->acks[i])
+                    return true;
+        }
+    return false;
+}
+
 /* An RST carries the sender's next number, or answers an acknowledgement with its number, or, where
  * the sender has none, 0 and an acknowledgement (RFC 9293 3.10.7.1). */
 static void judge_rst(const struct judge *j)
@@ -267,6 +284,8 @@ static void judge_rst(const struct judge *j)
     if (!e->based || (o->acked && seq_between(h->seq, o->ack, e->snd_max)))
         return;
     if (!o->acked && seq_between(h->seq, e->isn, e->snd_max))
+        return;
+    if (acked_before(j, h->seq))
         return;
     accuse(j, WATCH_RULE_RST_NUMBER, follow_relative(e, h->seq), follow_relative(e, e->snd_max));
 }
