@@ -5,6 +5,7 @@
 #   make run             three short acts: what tern shows
 #   make test [T=part]   all tests, or those whose name contains `part`
 #   make docs            the documents that are made of tables and tests
+#   make soak [MINUTES=10]   worlds and fuzzers nobody has seen: build/soak/report
 #   make bench           speed and size beside other stacks
 #   make paths           docs/PATHS.md: the sender over paths of many kinds, in virtual time
 #   make paths-linux     docs/PATHS-LINUX.md: the same beside Linux's, in real time
@@ -24,12 +25,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 T ?=
 JOBS ?= $(shell nproc)
+MINUTES ?= 10
 
 # ninja where it is installed, for new build folders.
 export CMAKE_GENERATOR ?= $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 
-.PHONY: all run test docs coverage mutants mutants-labels bench paths check cross format programs \
-        amalgam install uninstall clean build-deps
+.PHONY: all run test soak docs coverage mutants mutants-labels bench paths check cross format \
+        programs amalgam install uninstall clean build-deps
 
 all: build/release/.configured
 	@cmake --build build/release --parallel $(JOBS)
@@ -63,6 +65,10 @@ mutants:
 mutants-labels:
 	@scripts/deps test
 	@tests/mutants/run --labels --again
+
+soak: all
+	@scripts/deps test
+	@tests/soak '$(MINUTES)'
 
 bench: all
 	@scripts/deps bench

@@ -62,10 +62,11 @@ struct worker {
 };
 
 /* In the order of enum sim_sabotage. */
-static const char *const sabotages[] = {
-    "none", "byte",  "segment", "dead", "crash", "chance", "back",    "cwnd",  "small", "rto",
-    "rtt",  "size",  "other",   "ack",  "sack",  "loop",   "strayed", "early", "event", "leak",
-    "work", "noise", "still",   "starve", NULL};
+static const char *const sabotages[] = {"none",   "byte",    "segment", "dead",   "crash",
+                                        "chance", "back",    "cwnd",    "small",  "rto",
+                                        "rtt",    "size",    "other",   "ack",    "sack",
+                                        "loop",   "strayed", "early",   "event",  "leak",
+                                        "work",   "noise",   "still",   "starve", NULL};
 static const char *const profiles[] = {"mixed", "calm", "storm", NULL};
 
 static struct sim_config config_of(const struct sim_values *v, uint64_t seed)

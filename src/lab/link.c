@@ -133,7 +133,7 @@ static void stop(struct lab_link *l, int dir, struct flying *f, enum lab_fate fa
 
 /* Into the packet ahead of it, if a middlebox joins the two. */
 static bool join_ahead(struct direction *d, const struct flying *f, const struct impair_verdict *v,
-                 uint64_t now)
+                       uint64_t now)
 {
     struct flying *ahead = d->flight.queue.tail;
     if (!d->boxed || ahead == NULL || ahead->arrives <= now || d->flight.held.head != NULL ||
@@ -185,7 +185,7 @@ static struct flying *second_copy(struct lab_link *l, const struct flying *f)
 
 /* Instead of it the segments go on that a middlebox makes of it. false: it stays whole. */
 static bool split_up(struct lab_link *l, int dir, struct flying *f, const struct impair_verdict *v,
-                  uint64_t now)
+                     uint64_t now)
 {
     struct direction *d = &l->dir[dir];
     size_t pieces = box_pieces(&d->box, f->data, f->len);

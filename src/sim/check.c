@@ -40,7 +40,9 @@ bool sim_legal(enum tern_state from, enum tern_state to)
  * not before. By the host's clock. */
 static void check_timeout(struct play *p, int host, const tern_trace *r)
 {
-    if (plan_has(&p->plan, SIM_MEMORY)) /* what could not be sent is tried again by the timer */
+    /* what could not be sent is tried again by the timer; coarse clocks round */
+    if (plan_has(&p->plan, SIM_MEMORY) || plan_has(&p->plan, SIM_LIMITS) ||
+        plan_has(&p->plan, SIM_CLOCK))
         return;
     for (uint32_t i = 0; i < p->flows; i++) {
         struct flow *f = &p->flow[i];

@@ -42,6 +42,11 @@ static void finish(struct flow_end *e, int err)
 {
     e->err = err;
     e->done = true;
+    /* the last acknowledgements may be lost for longer than TIME-WAIT lasts */
+    const struct flow_end *o = other(e);
+    tern_tcp_info info;
+    uint64_t got = o->received + (check_info(o, &info) ? info.rx_queued : 0);
+    e->flow->excused |= err == TERN_ERESET && o->shut && o->err == 0 && got == e->sent;
     /* what comes before the segment with the cookie is answered with RST */
     if (err == TERN_ERESET && e->side == 0)
         e->flow->excused |= tern_counters_of(other(e)->s)->count[TERN_COUNT_COOKIES_SENT] != 0;

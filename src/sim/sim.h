@@ -41,7 +41,7 @@
     X(BURST, "burst", "packets are lost in runs")                                                  \
     X(CUT, "cut", "frames are cut off, or padded")                                                 \
     X(ACKS, "acks", "acknowledgements are lost, or only the newest comes through")                 \
-    X(AQM, "aqm", "a full queue marks, or what is too fast is dropped")                                    \
+    X(AQM, "aqm", "a full queue marks, or what is too fast is dropped")                            \
     X(STRIP, "strip", "a middlebox takes options off")                                             \
     X(ECN, "ecn", "ECN is bleached, everything marked, or SYNs that ask for it are lost")          \
     X(REWRITE, "rewrite", "a middlebox renumbers, clamps the MSS, sets the TTL")                   \

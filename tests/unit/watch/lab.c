@@ -1,5 +1,6 @@
 /* lab.c - the laboratory, for tests of a room that is linked without it. */
 #include "lab/bottleneck.c"
+#include "lab/box.c"
 #include "lab/flight.c"
 #include "lab/impair.c"
 #include "lab/link.c"
