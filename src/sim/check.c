@@ -6,7 +6,7 @@
 enum {
     CWND_MIN_SEGMENTS = 1,
     SSTHRESH_MIN_SEGMENTS = 2,
-    STEPS_A_SEGMENT = 64,
+    STEPS_A_SEGMENT = 512,
     PACKETS_AFTER = 1000, /* for each connection */
 };
 #define STALL (300 * SIM_S) /* the longest without progress: two of the longest timers, and more */

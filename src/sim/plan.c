@@ -84,7 +84,7 @@ static void draw_limits(tern_config *c, struct lab_random *r, bool wanted)
 {
     uint32_t timewaits = (uint32_t)draw_log(r, 1, 16), halfopen = (uint32_t)draw_log(r, 16, 256);
     uint32_t outputs = (uint32_t)draw_log(r, 1, 64), replies = (uint32_t)draw_log(r, 1, 16);
-    uint32_t timers = (uint32_t)draw_log(r, 1, 16), pages = (uint32_t)draw_log(r, 64, 4096);
+    uint32_t timers = (uint32_t)draw_log(r, 1, 16), pages = (uint32_t)draw_log(r, 8192, 65536);
     if (!wanted)
         return;
     c->timewait_max = timewaits;
