@@ -70,14 +70,12 @@ static void draw_options(tern_config *c, struct lab_random *r, bool wanted)
     uint8_t ecn = (uint8_t)lab_random_below(r, ECN_MODES);
     uint8_t option = (uint8_t)lab_random_below(r, ECN_OPTION_MODES);
     uint8_t cookies = (uint8_t)lab_random_below(r, COOKIE_MODES);
-    bool lazy = lab_random_chance(r, 0.5);
     if (!wanted)
         return;
     c->features &= ~(uint32_t)off;
     c->ecn = ecn;
     c->ecn_option = option;
     c->cookies = cookies;
-    c->lazy_acks = lazy;
 }
 
 static void draw_limits(tern_config *c, struct lab_random *r, bool wanted)
