@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conf.tern.features = options >> 2 & 7;
     conf.tern.rcvbuf = options & 32 ? 200 : 2048;
     conf.tern.data_retries = conf.tern.syn_retries = conf.tern.synack_retries = UINT8_MAX;
-    conf.tern.lazy_acks = options & 64;
+    conf.tern.style = options & 64 ? TERN_STYLE_LINUX : TERN_STYLE_OWN;
     net_begin(&conf);
     for (uint32_t i = 0; i < DECISIONS_MAX && in.left != 0 && net.why[0] == 0; i++) {
         decide(fuzz_u8(&in));
