@@ -1,6 +1,6 @@
 #!/bin/sh
-# tern sim under sanitizers: the worlds of tests/sim/seeds, and 2,000 that nobody has seen: where
-# they begin is the time of the last commit (without git, today's date).
+# tern sim under sanitizers: the worlds of tests/sim/seeds, and 1,500 others, always the same; make
+# soak looks at worlds that nobody has seen.
 # limit: 600
 # run: background
 # presets: asan
@@ -18,7 +18,6 @@ done <list
 [ ! -s known ]
 verdict "$n worlds that have shown something" $? "$(head -n 20 known)"
 
-first=$(git -C "$TERN_ROOT" log -1 --format=%ct 2>/dev/null || date +%Y%m%d)
-timeout 500 "$TERN" sim --seed "$first" --seeds 2000 --jobs 2 >out 2>err
-verdict "2000 worlds from seed $first on" $? "$(cat err; grep -A 20 '^seed' out | head -40)"
+timeout 500 "$TERN" sim --seed 1 --seeds 1500 --jobs 2 >out 2>err
+verdict "1500 worlds from the first on" $? "$(cat err; grep -A 20 '^seed' out | head -40)"
 cat out
