@@ -257,8 +257,8 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
     };
     info_active(t, c, out);
     if (wheel_armed(&c->timer))
-        out->timer = tick_begins(
-            t, t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick));
+        out->timer =
+            tick_begins(t, t->tick64 + (uint64_t)(int64_t)(int32_t)(c->timer.expires - t->tick));
     info_stats(c, out);
     info_accecn(c, out);
 }

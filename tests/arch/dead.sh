@@ -29,7 +29,7 @@ done
 
 for f in $(find src tests examples bench -name '*.h' 2>/dev/null | sort); do
     name=$(basename "$f")
-    grep -rqE "#include [\"<]([a-z0-9_./]*/)?$name[\">]" src include tests examples bench \
+    grep -rqE "#include [\"<]([a-z0-9_./]*/)?${name}[\">]" src include tests examples bench \
         --include='*.[ch]' 2>/dev/null || bad "$f" "is included by nothing"
 done
 

@@ -42,7 +42,7 @@ static void make(struct world *w, uint32_t i, uint32_t want)
     else
         h->ix = chunk_new(&w->chunks, i, want * 17);
     if (h->ix == NULL) {
-        CHECK(w->mem.fail || (!h->caller && w->pages == w->chunks.pages_max));
+        CHECK(w->mem.fail || chunks_used(&w->chunks) >= w->chunks.pages_max);
         return;
     }
     h->refs = 1;
