@@ -198,6 +198,7 @@ void stack_reply(void *context, const struct tcp_reply *reply)
         md5_sign(&s->tcp, reply->key, &out);
     make_packet(s, r, &out);
     stack_queue_reply(s, r);
+    s->counters.count[TERN_COUNT_SEGMENTS_OUT]++;
 }
 
 /* ---- handing out ----------------------------------------------------------------------------- */

@@ -71,7 +71,6 @@ void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags)
     if (c->flags & CONN_TS)
         output_reply_ts(t, &out, c->ts_offset, c->ts_recent);
     md5_reply(&out, md5_of(c));
-    count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
 }
 

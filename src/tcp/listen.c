@@ -253,7 +253,6 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
     }
     if (UNLIKELY(l->md5 != NULL))
         md5_reply(&out, md5_for(l, h->raddr));
-    count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
 }
 

@@ -92,7 +92,6 @@ static void answer(struct tcp *t, const struct timewait *w, const struct tcp_seg
     out.h.wnd = (uint16_t)min_u32(w->rcv_wnd >> w->rcv_wscale, UINT16_MAX);
     if (w->flags & TIMEWAIT_TS)
         output_reply_ts(t, &out, w->ts_offset, w->ts_recent);
-    count(t, TERN_COUNT_SEGMENTS_OUT);
     t->host.reply(t->host.context, &out);
 }
 

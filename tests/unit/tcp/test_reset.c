@@ -212,6 +212,22 @@ static void a_peer_that_has_forgotten(struct rig *r)
     assert_int_equal(err, TERN_ERESET);
 }
 
+/* What is said of no connection is a segment sent, too. */
+static void answers_without_a_connection_count(struct rig *r)
+{
+    struct peer *p;
+    uint32_t in;
+    p = in_state(r, TERN_ESTABLISHED, &in);
+    say(p, R, in, 0, 0);
+    rig_hush(r);
+    uint64_t sent = rig_count(r, TERN_COUNT_SEGMENTS_OUT);
+    uint64_t resets = rig_count(r, TERN_COUNT_RESETS_OUT);
+    say(p, A, in, 77, 10);
+    hear(p, R, 77, 0, 0);
+    assert_int_equal(rig_count(r, TERN_COUNT_SEGMENTS_OUT), sent + 1);
+    assert_int_equal(rig_count(r, TERN_COUNT_RESETS_OUT), resets + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +240,7 @@ int main(void)
         RIG_ISNS(abort_tells_the_peer),
         RIG_ISNS(abort_drops_what_is_queued),
         RIG_ISNS(a_peer_that_has_forgotten),
+        RIG(answers_without_a_connection_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
