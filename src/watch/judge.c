@@ -143,7 +143,8 @@ static void judge_timestamps(const struct judge *j)
     if (!has || rst)
         return;
     uint32_t end = h->seq + wire_tcp_span(h, (uint32_t)j->packet->len);
-    if (e->ts_seen && seq_gt(end, e->snd_max) && seq_lt(h->opt.tsval, e->ts_new))
+    bool reborn = syn && e->syn && h->seq != e->isn; /* and its clock with it */
+    if (e->ts_seen && !reborn && seq_gt(end, e->snd_max) && seq_lt(h->opt.tsval, e->ts_new))
         accuse(j, WATCH_RULE_TS_BACK, h->opt.tsval, e->ts_new);
     if (h->flags & TCP_ACK && o->ts_max != 0 && seq_gt(h->opt.tsecr, o->ts_max))
         accuse(j, WATCH_RULE_TS_ECHO, h->opt.tsecr, o->ts_max);
