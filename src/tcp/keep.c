@@ -40,7 +40,7 @@ bool keep_fires(struct tcp *t, struct conn *c)
     s->t_keep = 0;
     if (!s->keep || c->state < TERN_ESTABLISHED || c->state == TERN_TIME_WAIT)
         return false;
-    if (c->snd_una != c->snd_end || c->snd_nxt != c->snd_una) {
+    if (c->snd_nxt != c->snd_una || seq_lt(c->snd_una, c->snd_end) || fin_unsent(c)) {
         keep_arm(t, c, s->keep_idle_ms); /* what is in flight will tell by itself */
         return false;
     }

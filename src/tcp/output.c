@@ -625,7 +625,7 @@ static bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
     struct active *a = c->active;
     c->flags &= ~(uint32_t)CONN_PROBE_DUE;
-    uint32_t len = min_u32(wnd_left(c), c->snd_end - c->snd_nxt);
+    uint32_t len = min_u32(wnd_left(c), queued_new(c));
     count(t, TERN_COUNT_PROBES);
     if (len == 0 || c->snd_nxt != c->snd_una) {
         bool urgent = UNLIKELY(c->flags & CONN_MARKED) && urgent_probe(c);

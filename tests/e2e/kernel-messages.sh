@@ -70,6 +70,7 @@ same removed-status 1 $?
 has removed "t0: the interface was removed" serve.log
 
 ip tuntap add dev t0 mode tun
+: >serve.log
 "$TERN" serve $four 2>serve.log &
 server=$!
 until_ok grep -q http:// serve.log

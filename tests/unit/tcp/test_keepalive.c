@@ -190,6 +190,21 @@ static void probes_of_the_peer(struct rig *r)
     assert_int_equal(tern_recv(r->s, p->k, &byte, 1), TERN_EAGAIN);
 }
 
+/* In FIN-WAIT-2 our FIN was the last number: there is nothing behind it that a probe could carry. */
+static void after_our_fin(struct rig *r)
+{
+    struct peer *p = quiet(r);
+    set(p, TERN_OPT_KEEP_IDLE, (int64_t)SEC(10));
+    set(p, TERN_OPT_KEEPALIVE, 1);
+    assert_int_equal(tern_shutdown(r->s, p->k), 0);
+    hear(p, F | A, 101, 101, 0);
+    say(p, A, 101, 102, 0);
+    assert_int_equal(peer_state(p), TERN_FIN_WAIT_2);
+    rig_hush(r);
+    rig_step(r, SEC(11));
+    hear(p, A, 101, 101, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +217,7 @@ int main(void)
         RIG_ISNS(what_is_expected_counts),
         RIG(not_while_something_is_in_flight),
         RIG_ISNS(probes_of_the_peer),
+        RIG_ISNS(after_our_fin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
