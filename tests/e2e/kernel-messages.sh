@@ -110,6 +110,7 @@ ip link del t0
 ip tuntap add dev t0 mode tun user 65534
 ip link set t0 up
 ip addr add 10.9.0.1/24 dev t0
+: >serve.log
 $unprivileged ./tern serve $four 2>serve.log &
 server=$!
 until_ok grep -q http:// serve.log
