@@ -190,7 +190,7 @@ static void probes_of_the_peer(struct rig *r)
     assert_int_equal(tern_recv(r->s, p->k, &byte, 1), TERN_EAGAIN);
 }
 
-/* In FIN-WAIT-2 our FIN was the last number: there is nothing behind it that a probe could carry. */
+/* In FIN-WAIT-2 our FIN was the last number: behind it there is nothing a probe could carry. */
 static void after_our_fin(struct rig *r)
 {
     struct peer *p = quiet(r);
