@@ -152,7 +152,7 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
     c->retries = c->backoff = 0;
     if (bsd(t)) { /* a buffer holds whole segments */
         uint32_t mss = min_u32(c->mss_own, c->mss_peer);
-        c->rcvbuf = (c->rcvbuf + mss - 1) / mss * mss;
+        memory_rcvbuf_set(t, c, (c->rcvbuf + mss - 1) / mss * mss);
     }
     if (c->stats != NULL)
         c->stats->delivered = 1, keep_begin(t, c); /* 1: our SYN */

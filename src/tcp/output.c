@@ -328,7 +328,7 @@ static bool send_rst(struct tcp *t, struct conn *c, struct tcp_out *out)
 {
     no_payload(out);
     if (bsd(t)) /* no window */
-        c->rcvbuf = 0, c->rcv_adv = c->rcv_nxt;
+        memory_rcvbuf_set(t, c, 0), c->rcv_adv = c->rcv_nxt;
     write_header(t, c, out, TCP_RST, c->snd_nxt);
     count(t, TERN_COUNT_RESETS_OUT);
     c->flags &= ~(uint32_t)CONN_RST_DUE;

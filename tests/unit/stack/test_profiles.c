@@ -166,6 +166,26 @@ static void freebsd_acknowledgements(struct rig *r)
     }
 }
 
+/* Its buffers, whole segments, are counted as what they are: who comes later has no less. */
+static void freebsd_buffers(struct rig *r)
+{
+    struct peer *p = begin(r, TERN_PROFILE_FREEBSD);
+    tern_tcp_info first, info;
+    p->lport = 0;
+    peer_accepts(p);
+    peer_info(p, &first);
+    for (unsigned i = 0; i < 500; i++) {
+        say(p, R, 1, 0, 0);
+        assert_int_equal(peer_state(p), TERN_CLOSED);
+        rig_events(r, p->k, NULL);
+        assert_int_equal(tern_close(r->s, p->k), 0);
+        p->lport = 0;
+        peer_accepts(p);
+        peer_info(p, &info);
+        assert_int_equal(info.rcvbuf, first.rcvbuf);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +196,7 @@ int main(void)
         RIG_ISNS(rfc_timestamps),
         RIG(freebsd_syn),
         RIG_ISNS(freebsd_acknowledgements),
+        RIG(freebsd_buffers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
