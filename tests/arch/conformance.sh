@@ -6,15 +6,8 @@
 set -u
 cd "$TERN_ROOT" || exit 2
 
-verdict() { # NAME PROBLEMS
-    if [ -z "$2" ]; then
-        echo "ok $1"
-    else
-        echo "$2" | while read -r problem; do
-            echo "not ok $1 - $problem"
-        done
-    fi
-}
+# shellcheck source=tests/arch/verdict
+. tests/arch/verdict
 
 verdict "every requirement has a row and a test" "$(tests/conformance/page --check)"
 verdict "docs/CONFORMANCE.md is up to date" "$(

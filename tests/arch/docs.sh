@@ -7,15 +7,8 @@ cd "$TERN_ROOT" || exit 2
 tern=${TERN:-build/tern}
 documents=$(find docs -name '*.md' 2>/dev/null)
 
-verdict() { # NAME PROBLEMS
-    if [ -z "$2" ]; then
-        echo "ok $1"
-    else
-        echo "$2" | while read -r problem; do
-            echo "not ok $1 - $problem"
-        done
-    fi
-}
+# shellcheck source=tests/arch/verdict
+. tests/arch/verdict
 
 # A prototype has a comment at its end, or above the group it stands in: a group has no empty line.
 verdict "public functions are documented" "$(awk '

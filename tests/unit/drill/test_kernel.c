@@ -9,17 +9,18 @@
 
 #include "drill/drill.h"
 #include "kernel.h"
+#include "uname.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SCRIPTS "/tests/drill/linux"
 #define LATE INT64_C(5000000) /* ns: more than this, and the machine was too busy */
+/* The scripts say what a recent Linux does: OLDEST or later. */
 enum { ATTEMPTS = 6, FAILURES = 2, TOGETHER = 6, OLDEST = 6 * 1000 + 12 };
 
 enum outcome { PASSED, FAILED, BUSY };
@@ -138,17 +139,6 @@ static void scripts(void **state)
     assert_int_equal(failed, 0);
 }
 
-/* The scripts say what a recent Linux does. */
-static bool is_recent(void)
-{
-    struct utsname u;
-    char *end;
-    if (uname(&u) != 0)
-        return false;
-    long major = strtol(u.release, &end, 10);
-    return major * 1000 + (*end == '.' ? strtol(end + 1, NULL, 10) : 0) >= OLDEST;
-}
-
 static int play_given(char **argv)
 {
     int failed = 0;
@@ -166,7 +156,7 @@ static int play_given(char **argv)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(scripts)};
-    const char *why = is_recent() ? kernel_possible() : "it needs Linux 6.12 or later";
+    const char *why = kernel_is_recent(OLDEST) ? kernel_possible() : "it needs Linux 6.12 or later";
     if (why) {
         printf("1..0 # SKIP %s\nok 1 # SKIP %s\n", why, why);
         return 0;

@@ -7,6 +7,15 @@ static void set(struct peer *p, enum tern_opt option, int64_t value)
     assert_int_equal(tern_option_set(p->r->s, p->k, option, value), 0);
 }
 
+/* Probes after `idle` seconds of silence, then every `intvl`; `count` of them may go astray. */
+static void keep_alive(struct peer *p, uint64_t idle, uint64_t intvl, int64_t count)
+{
+    set(p, TERN_OPT_KEEP_IDLE, (int64_t)SEC(idle));
+    set(p, TERN_OPT_KEEP_INTVL, (int64_t)SEC(intvl));
+    set(p, TERN_OPT_KEEP_COUNT, count);
+    set(p, TERN_OPT_KEEPALIVE, 1);
+}
+
 /* A connection that has had 100 bytes each way, with nothing left to hear. */
 static struct peer *quiet(struct rig *r)
 {
@@ -76,10 +85,7 @@ static void patience(struct rig *r)
 static void one_lost_probe(struct rig *r)
 {
     struct peer *p = quiet(r);
-    set(p, TERN_OPT_KEEP_IDLE, (int64_t)SEC(10));
-    set(p, TERN_OPT_KEEP_INTVL, (int64_t)SEC(3));
-    set(p, TERN_OPT_KEEP_COUNT, 2);
-    set(p, TERN_OPT_KEEPALIVE, 1);
+    keep_alive(p, 10, 3, 2);
     rig_step(r, SEC(15));
     hear(p, A, 100, 101, 0);
     hear(p, A, 100, 101, 0);
@@ -134,10 +140,7 @@ static void not_while_something_comes(struct rig *r)
 static void what_is_expected_counts(struct rig *r)
 {
     struct peer *p = quiet(r);
-    set(p, TERN_OPT_KEEP_IDLE, (int64_t)SEC(10));
-    set(p, TERN_OPT_KEEP_INTVL, (int64_t)SEC(1));
-    set(p, TERN_OPT_KEEP_COUNT, 2);
-    set(p, TERN_OPT_KEEPALIVE, 1);
+    keep_alive(p, 10, 1, 2);
     for (uint32_t i = 0; i < 6; i++) {
         rig_step(r, SEC(9));
         rig_hush(r);
@@ -160,10 +163,7 @@ static void what_is_expected_counts(struct rig *r)
 static void not_while_something_is_in_flight(struct rig *r)
 {
     struct peer *p = quiet(r);
-    set(p, TERN_OPT_KEEP_IDLE, (int64_t)SEC(1));
-    set(p, TERN_OPT_KEEP_INTVL, (int64_t)SEC(1));
-    set(p, TERN_OPT_KEEP_COUNT, 1);
-    set(p, TERN_OPT_KEEPALIVE, 1);
+    keep_alive(p, 1, 1, 1);
     assert_int_equal(peer_write(p, 100, 10), 10);
     rig_step(r, SEC(30));
     assert_true(rig_waiting(r) > 2);

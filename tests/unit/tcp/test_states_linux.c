@@ -21,11 +21,11 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "grid.h"
+#include "uname.h"
 
 enum {
     BATCH = 273,            /* connections at a time */
@@ -701,22 +701,12 @@ static void linux_and_the_grid(void **state)
                  given != NULL ? given : "1");
 }
 
-static bool is_recent(void)
-{
-    struct utsname u;
-    char *end;
-    if (uname(&u) != 0)
-        return false;
-    long major = strtol(u.release, &end, 10);
-    return major * 1000 + (*end == '.' ? strtol(end + 1, NULL, 10) : 0) >= OLDEST;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(linux_and_the_grid)};
     const char *grid = getenv("TERN_GRID"), *why = "it needs Linux 6.18 or later";
     all = grid != NULL && strcmp(grid, "all") == 0;
-    if (is_recent())
+    if (kernel_is_recent(OLDEST))
         why = prepare();
     if (why != NULL) {
         printf("1..0 # SKIP %s\nok 1 # SKIP %s\n", why, why);
