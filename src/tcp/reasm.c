@@ -125,14 +125,23 @@ static bool append_here(struct chunk *k, const struct tcp_seg *seg, uint32_t off
     return true;
 }
 
+/* No range is left: none needs a page any more. */
+static void no_ranges(struct tcp *t, struct active *a)
+{
+    if (a->ooo_page != NULL)
+        chunk_unref(t->chunks, a->ooo_page);
+    a->ooo_page = NULL;
+    a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
+}
+
+/* A range leaves the list, and its pages are no longer those of what lies past a hole. */
 static void drop_range(struct tcp *t, struct active *a, uint32_t i)
 {
+    for (const struct chunk *k = a->ooo.at[i].first; k != NULL; k = k->next)
+        a->ooo_pages--;
     ranges_drop(&a->ooo, i);
-    if (a->ooo.count == 0 && a->ooo_page != NULL) {
-        chunk_unref(t->chunks, a->ooo_page);
-        a->ooo_page = NULL;
-        a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
-    }
+    if (a->ooo.count == 0)
+        no_ranges(t, a);
 }
 
 /* Gives up the range farthest past the hole, so that what fills the hole finds memory: the peer
@@ -143,10 +152,8 @@ static bool prune(struct tcp *t, struct active *a)
     if (a->ooo.count == 0)
         return false;
     struct chunk *first = a->ooo.at[a->ooo.count - 1].first;
-    for (const struct chunk *k = first; k != NULL; k = k->next)
-        a->ooo_pages--;
-    free_run(t, first);
     drop_range(t, a, a->ooo.count - 1);
+    free_run(t, first);
     t->counters->drop[TERN_DROP_MEMORY]++;
     return true;
 }
@@ -191,8 +198,6 @@ static void join_first_range(struct tcp *t, struct conn *c, struct active *a)
         a->rxq_head = r->first;
     a->rxq_tail = r->last;
     c->rcv_nxt = r->hi;
-    for (const struct chunk *k = r->first; k != NULL; k = k->next)
-        a->ooo_pages--;
     drop_range(t, a, 0);
 }
 
@@ -385,10 +390,7 @@ void reasm_forget_holes(struct tcp *t, struct active *a)
 {
     for (uint32_t i = 0; i < a->ooo.count; i++)
         free_run(t, a->ooo.at[i].first);
-    if (a->ooo_page != NULL)
-        chunk_unref(t->chunks, a->ooo_page);
-    a->ooo_page = NULL;
-    a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
+    no_ranges(t, a);
     a->ooo_pages = 0;
     a->recent_count = 0;
     a->fin_ahead = false;
