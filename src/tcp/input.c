@@ -325,8 +325,7 @@ static enum step check_sequence(struct arrival *in)
     bool old = old_timestamp(t, c, h);
     if (!old && acceptable(c, h->seq, wire_tcp_span(h, in->seg->len)))
         return STEP_ON;
-    if (h->flags &
-        TCP_RST) /* judged by its number alone, also without a window (MUST-66, SHLD-2) */
+    if (h->flags & TCP_RST) /* by its number alone, window or not (MUST-66, SHLD-2) */
         return STEP_ON;
     /* with no window at all, what stands right at it may still acknowledge or be urgent */
     if (!old && c->rcv_adv == c->rcv_nxt && h->seq == c->rcv_nxt && !(h->flags & TCP_SYN)) {

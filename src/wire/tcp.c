@@ -395,12 +395,13 @@ size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)
     TERN_ASSERT(!(tcp->opt.have & WIRE_OPT_SACK) ||
                 (tcp->opt.sack_count != 0 && tcp->opt.sack_count <= WIRE_SACK_MAX));
     bool plain = tcp->opt.plain && !(tcp->opt.have & WIRE_OPT_MD5);
-    TERN_ASSERT(plain || wire_tcp_options_len(&tcp->opt) <= WIRE_TCP_OPTIONS_MAX);
+    size_t expected = plain ? 0 : wire_tcp_options_len(&tcp->opt);
+    TERN_ASSERT(expected <= WIRE_TCP_OPTIONS_MAX);
     uint8_t *end = plain ? write_plain(p + WIRE_TCP_HEADER, &tcp->opt)
                          : write_options(p + WIRE_TCP_HEADER, &tcp->opt);
     size_t options_len = (size_t)(end - p) - WIRE_TCP_HEADER;
     TERN_ASSERT(options_len <= WIRE_TCP_OPTIONS_MAX);
-    TERN_ASSERT(plain || options_len == wire_tcp_options_len(&tcp->opt));
+    TERN_ASSERT(plain || options_len == expected);
     size_t header_len = WIRE_TCP_HEADER + options_len;
     store_be16(p, tcp->sport);
     store_be16(p + 2, tcp->dport);
