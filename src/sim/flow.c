@@ -38,10 +38,19 @@ bool flow_done(const struct flow *f) { return f->dead || (f->end[0].done && f->e
 
 static struct flow_end *other(struct flow_end *e) { return &e->flow->end[!e->side]; }
 
+/* Where replies had no room their SYN-ACKs were as good as lost: an opening may fail of that, or
+ * come to its listener when the half-open connection has been given up. */
+static bool unanswered(struct flow_end *e, int err)
+{
+    return e->side == 0 && !other(e)->opened && (err == TERN_ERESET || err == TERN_ETIMEDOUT) &&
+           tern_counters_of(other(e)->s)->drop[TERN_DROP_REPLIES] != 0;
+}
+
 static void finish(struct flow_end *e, int err)
 {
     e->err = err;
     e->done = true;
+    e->flow->excused |= unanswered(e, err);
     /* the last acknowledgements may be lost for longer than TIME-WAIT lasts */
     const struct flow_end *o = other(e);
     tern_tcp_info info;
