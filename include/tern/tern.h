@@ -158,8 +158,7 @@ enum tern_style {
 };
 
 /* When a SYN is answered with a cookie, by which nothing is remembered of it (RFC 4987 3.6). MSS
- * survives in steps; window scale, SACK and classic ECN with timestamps, else scale and SACK, the
- * scale in steps. */
+ * survives in steps, SACK and ECN as they are, window scale with timestamps; else in steps. */
 enum tern_cookies {
     TERN_COOKIES_AUTO,   /* when the half-open entries are used up; taken for 30 s after that */
     TERN_COOKIES_ALWAYS, /* instead of entries: no memory before the third segment */

@@ -97,6 +97,9 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->syn_linear = u8(s, "net.ipv4.tcp_syn_linear_timeouts");
     cfg->synack_retries = u8(s, "net.ipv4.tcp_synack_retries");
     cfg->data_retries = u8(s, "net.ipv4.tcp_retries2");
+    static const uint8_t cookies[] = {TERN_COOKIES_NEVER, TERN_COOKIES_AUTO, TERN_COOKIES_ALWAYS};
+    uint32_t when = u32(s, "net.ipv4.tcp_syncookies");
+    cfg->cookies = cookies[when < 2 ? when : 2];
     cfg->ttl = u8(s, "net.ipv4.ip_default_ttl");
     cfg->cc = algorithm(drill_settings_get(s, "net.ipv4.tcp_congestion_control"));
     cfg->ecn = u8(s, "net.ipv4.tcp_ecn");

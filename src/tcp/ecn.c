@@ -55,6 +55,9 @@ static bool needed(const struct tcp *t, const struct conn *c)
     return (t->cc[c->cc]->flags & TERN_CC_NEEDS_ECN) != 0;
 }
 
+/* The configured algorithm needs it. */
+static bool by_default(const struct tcp *t) { return (t->cfg->cc->flags & TERN_CC_NEEDS_ECN) != 0; }
+
 /* Without memory for it, a connection goes without. */
 static bool start(struct tcp *t, struct conn *c, uint8_t mode)
 {
@@ -148,10 +151,33 @@ uint8_t ecn_of_syn(const struct tcp *t, const struct tcp_seg *seg)
     uint8_t ect = seg->tos & ECN_MASK;
     if (ace != 0 && ace != 3 && t->cfg->ecn >= 3)
         return (uint8_t)(ECN_ACCURATE | ect << ECN_SYN_SHIFT);
-    bool always = (t->cfg->cc->flags & TERN_CC_NEEDS_ECN) != 0;
+    bool always = by_default(t);
     if ((ace & 3) != 3 || (t->cfg->ecn == 0 && !always))
         return 0;
     return ect == ECN_NONE || ace & 4 || always ? ECN_CLASSIC : 0; /* else a SYN is not ECT */
+}
+
+/* In three bits: the mode, and with accurate ECN the field of the SYN. */
+uint32_t ecn_pack(uint8_t syn)
+{
+    return syn & ECN_ACCURATE ? 4u | (syn >> ECN_SYN_SHIFT & ECN_MASK) : syn & ECN_CLASSIC;
+}
+
+/* (The peer might have altered them: what is not taken from a SYN is not taken so.) */
+uint8_t ecn_unpack(const struct tcp *t, uint32_t bits)
+{
+    if (bits & 4)
+        return t->cfg->ecn >= 3 ? (uint8_t)(ECN_ACCURATE | (bits & ECN_MASK) << ECN_SYN_SHIFT) : 0;
+    return bits == ECN_CLASSIC && (t->cfg->ecn != 0 || by_default(t)) ? ECN_CLASSIC : 0;
+}
+
+/* RFC 9768 5.1: nobody else reflects the ECN field of a SYN-ACK. With data the bits are a counter
+ * which has begun at 5, and tell AccECN apart as well. */
+uint8_t ecn_of_third(const struct tcp *t, const struct tcp_seg *seg)
+{
+    uint32_t ace = ace_of(&seg->h);
+    bool accurate = seg->len == 0 ? ace >= 2 : ace == ACE_INIT || ace == ACE_INIT + 1;
+    return accurate && t->cfg->ecn >= 3 ? ECN_ACCURATE : 0;
 }
 
 void ecn_syn_again(uint8_t *syn, const struct tcp_seg *seg)

@@ -403,7 +403,8 @@ static bool wants_cookie(const struct tcp *t, const struct listener *l, const ui
 /* No entry for this SYN: nothing of it is kept. One that is to be held, or whose ISS is bound by
  * what came before it, cannot be answered so. */
 static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
-                                         const struct tcp_seg *seg, const uint32_t *iss_floor)
+                                         const struct tcp_seg *seg, const uint32_t *iss_floor,
+                                         const struct wire_fastopen *tell)
 {
     struct listener *l = listener_at(t, listener);
     struct halfopen h = {.listener = (uint16_t)listener};
@@ -416,7 +417,7 @@ static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
     if (!cookie_make(t, &h, &seg->tuple, &tsval))
         return TERN_DROP_TCP_HALFOPEN;
     cookie_sent(t, l);
-    send_synack(t, &h, &seg->tuple, tsval, NULL);
+    send_synack(t, &h, &seg->tuple, tsval, tell);
     return TERN_DROP_NONE;
 }
 
@@ -450,15 +451,17 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
     struct listener *l = listener_at(t, listener);
     if (l->waiting >= l->backlog)
         return TERN_DROP_TCP_BACKLOG;
-    struct wire_fastopen tell;
+    struct wire_fastopen cookie, *tell = NULL;
     enum fastopen_verdict fast = FASTOPEN_PLAIN;
-    if (!wants_cookie(t, l, iss_floor) && !l->hold && iss_floor == NULL && seg->key == NULL)
-        fast = fastopen_judge(t, l, seg, &tell);
-    if (fast >= FASTOPEN_TAKE)
-        return open_fast(t, listener, seg, fast == FASTOPEN_TAKE ? NULL : &tell, counted);
+    if (!l->hold && iss_floor == NULL && seg->key == NULL)
+        fast = fastopen_judge(t, l, seg, &cookie);
+    if (fast == FASTOPEN_TELL || fast == FASTOPEN_TAKE_AND_TELL)
+        tell = &cookie;
+    if (fast >= FASTOPEN_TAKE) /* (it needs no entry: also in a flood) */
+        return open_fast(t, listener, seg, tell, counted);
     uint32_t ix = wants_cookie(t, l, iss_floor) ? 0 : slab_alloc(&t->halfopens);
     if (ix == 0)
-        return answer_with_cookie(t, listener, seg, iss_floor);
+        return answer_with_cookie(t, listener, seg, iss_floor, tell);
     struct halfopen *h = halfopen_at(t, ix);
     h->laddr = addrs_get(t->addrs, seg->tuple.local, 0);
     if (h->laddr == 0 || !flowtab_insert(&t->flows, seg->hash, ref_make(REF_HALFOPEN, ix))) {
@@ -485,7 +488,7 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
     if (iss_floor != NULL && !seq_gt(h->iss, *iss_floor))
         h->iss = *iss_floor + 1; /* RFC 1122 4.2.2.13 */
     halfopen_set(t, ix, t->cfg->rto_initial);
-    halfopen_answer(t, ix, fast == FASTOPEN_TELL ? &tell : NULL);
+    halfopen_answer(t, ix, tell);
     return TERN_DROP_NONE;
 }
 

@@ -584,6 +584,10 @@ uint16_t ecn_answer(const struct tcp *t, struct conn *c, struct tcp_out *out,
                     struct wire_tcp_options *o);
 /* What a SYN asks for and is to get: enum halfopen_ecn. */
 uint8_t ecn_of_syn(const struct tcp *t, const struct tcp_seg *seg);
+/* The same in three bits, and back; and what a segment that brings a SYN cookie shows of it. */
+uint32_t ecn_pack(uint8_t syn);
+uint8_t ecn_unpack(const struct tcp *t, uint32_t bits);
+uint8_t ecn_of_third(const struct tcp *t, const struct tcp_seg *seg);
 void ecn_syn_again(uint8_t *syn, const struct tcp_seg *seg);
 /* The handshake is settled: by the SYN we have answered, a SYN-ACK, a SYN that crossed ours. */
 void ecn_passive(struct tcp *t, struct conn *c, uint8_t syn, unsigned tries);
