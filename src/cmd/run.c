@@ -368,8 +368,13 @@ static void rest(const struct run_values *v, struct loop *l, struct run_world *w
 /* The program's wait status, or, negative, tern's own exit status. */
 static int play(const struct run_values *v, struct loop *l, struct run_world *w, char **argv)
 {
-    struct run_config cfg = {
-        .loop = l, .net = &run_tern_ops, .net_user = run_world_net(w), .argv = argv, .say = say};
+    struct run_config cfg = {.loop = l,
+                             .net = &run_tern_ops,
+                             .net_user = run_world_net(w),
+                             .argv = argv,
+                             .say = say,
+                             .congestion = algorithms[v->cc]->name,
+                             .syn_retries = (uint8_t)v->syn_retries};
     struct run *r;
 
     for (size_t i = 0; i < v->publish_count; i++)

@@ -83,6 +83,7 @@ int run_start(struct run **out, const struct run_config *cfg)
     r->cfg = *cfg;
     r->loop = cfg->loop;
     r->net = cfg->net;
+    run_opts_start(r);
     r->caps = run_caps_load();
     r->notify.fd = r->door = r->probe = r->watch_fd = -1;
     r->sweep_at = LOOP_NEVER;

@@ -32,6 +32,9 @@ struct run_config {
     const struct run_net_ops *net;
     void *net_user;    /* passed to the backend's open, listen and bindable */
     char *const *argv; /* the program and its arguments, then NULL */
+    /* What sockets begin with, as the stack does: the name of the algorithm, NULL: cubic; 0: 6 */
+    const char *congestion;
+    uint8_t syn_retries;
     /* Something the user should know, one line without a newline; NULL: to stderr as "tern: ..." */
     void (*say)(void *user, const char *text);
     void *say_user;

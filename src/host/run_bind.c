@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 static struct run_sock **bucket(struct run *r, uint16_t port)
 {
@@ -20,7 +19,7 @@ static struct run_sock **bucket(struct run *r, uint16_t port)
 static bool covers(const struct run_sock *wide, const tern_addr *wide_addr, const tern_addr *other)
 {
     if (run_addr_any6(wide_addr))
-        return !wide->opts.v6only || !run_addr_is4(other);
+        return !wide->as.opts.v6only || !run_addr_is4(other);
     return run_addr_any(wide_addr) && run_addr_is4(other);
 }
 
@@ -33,9 +32,10 @@ static bool clash(const struct run_sock *s, const tern_addr *addr, bool strict)
         bool same = memcmp(o->local.ip, addr->ip, 16) == 0 && o->local.scope == addr->scope;
         if (!same && !covers(o, &o->local, addr) && !covers(s, addr, &o->local))
             continue;
-        if (s->opts.reuse_port && o->opts.reuse_port)
+        if (s->as.opts.reuse_port && o->as.opts.reuse_port)
             continue;
-        if (strict || !s->reuse || !o->reuse || o->state == SOCK_LISTENING)
+        if (strict || !s->as.opts.reuse_addr || !o->as.opts.reuse_addr ||
+            o->state == SOCK_LISTENING)
             return true;
     }
     return false;
@@ -84,16 +84,7 @@ static int pick_port(struct run_sock *s, tern_addr *addr)
     return -EADDRINUSE;
 }
 
-static void note_reuse(struct run_sock *s, int file)
-{
-    int on = 0;
-    socklen_t len = sizeof on;
-
-    if (file >= 0 && getsockopt(file, SOL_SOCKET, SO_REUSEADDR, &on, &len) == 0)
-        s->reuse = on != 0;
-}
-
-int run_bind(struct run_sock *s, const tern_addr *addr, int file)
+int run_bind(struct run_sock *s, const tern_addr *addr)
 {
     struct run *r = s->run;
     tern_addr local = *addr;
@@ -103,7 +94,6 @@ int run_bind(struct run_sock *s, const tern_addr *addr, int file)
     int err = r->net->bindable(r->cfg.net_user, &local);
     if (err == -EADDRNOTAVAIL)
         return err;
-    note_reuse(s, file);
     err = 0; /* whether the backend's port is free is for listen() to see */
     if (local.port == 0)
         err = pick_port(s, &local);
@@ -155,15 +145,11 @@ int64_t run_call_bind(struct run_call *c)
     int err = run_addr_read(&addr, s->family, &sa, (size_t)len);
     if (err)
         return err;
-    if (s->family == AF_INET6 && s->opts.v6only && run_addr_is4(&addr))
+    if (s->family == AF_INET6 && s->as.opts.v6only && run_addr_is4(&addr))
         return -EINVAL;
     if (!run_valid(c->run, c->id))
         return RUN_LATER;
     if (c->repeated && s->bound && s->state == SOCK_IDLE)
         return 0;
-    int file = run_borrow(s, c->mem.pid, s->fd);
-    err = run_bind(s, &addr, file);
-    if (file >= 0)
-        close(file);
-    return err;
+    return run_bind(s, &addr);
 }

@@ -224,7 +224,7 @@ static int64_t start(struct run_call *c, const tern_addr *to)
     struct run_sock *s = c->sock;
     tern_addr peer = *to;
 
-    if (s->family == AF_INET6 && s->opts.v6only && run_addr_is4(&peer))
+    if (s->family == AF_INET6 && s->as.opts.v6only && run_addr_is4(&peer))
         return -ENETUNREACH;
     if (s->bound && !run_addr_any6(&s->local) && run_addr_is4(&s->local) != run_addr_is4(&peer))
         return run_addr_is4(&peer) ? -ENETUNREACH : -EINVAL;

@@ -20,6 +20,7 @@
 #include "host/run_child.h"
 #include "host/run_mem.h"
 #include "host/run_net.h"
+#include "posix/posix.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -51,16 +52,6 @@ enum run_state {
     SOCK_ENDED,  /* a connection that is over, or a listener that was shut down */
 };
 
-/* Options a program may set that have to be remembered; tern's own go to the backend too. */
-struct run_opts {
-    int keepidle, keepintvl, keepcnt, syncnt, linger2, defer_accept, window_clamp, notsent_lowat;
-    int user_timeout_ms, maxseg, tos, ttl, mtu_discover;
-    bool nodelay, cork, quickack, keepalive, reuse_port, v6only, recverr;
-    int linger_s;       /* -1: off */
-    int sndbuf, rcvbuf; /* 0: not set */
-    char congestion[16];
-};
-
 /* A call that waits for its answer. */
 struct run_held {
     struct run_held *next;
@@ -87,7 +78,6 @@ struct run_sock {
     bool spent;     /* its open file was used for a connection: it cannot be connected again */
     bool reported;  /* connect() has told the program how it went */
     bool shut;      /* the program has shut its sending side */
-    bool reuse;     /* SO_REUSEADDR when it was bound */
     bool live;      /* mark of run_borrow_collect() */
     int err;        /* for SO_ERROR or the next connect(): a positive errno, or 0 */
     int copy;       /* our copy of its open file (only without pidfd_getfd), or -1 */
@@ -104,7 +94,7 @@ struct run_sock {
     struct run_sock *queued_at; /* the listener, while this is its `queued` */
     struct run_held *held;      /* calls that wait, oldest first */
     uint64_t timeout; /* SO_SNDTIMEO or SO_RCVTIMEO as last seen by one of them; ns, 0: none */
-    struct run_opts opts;
+    struct sock as;   /* its options, and the socket as they see it (run_opts.c) */
 };
 
 /* The sockets that listen on one address and port together (SO_REUSEPORT: more than one). */
@@ -136,6 +126,7 @@ struct run {
     const struct run_net_ops *net;
     struct run_caps caps;
     struct run_child child;
+    tern_sockets keeper; /* what options refer to */
 
     struct loop_fd notify; /* the seccomp listener; fd -1 when all programs are gone */
     struct loop_hook hook;
@@ -287,7 +278,7 @@ run_call_fn run_call_socket, run_call_connect, run_call_bind, run_call_listen, r
 int64_t run_call_foreign(struct run_call *c);
 
 /* run_bind.c: a socket's local port. */
-int run_bind(struct run_sock *s, const tern_addr *addr, int file);
+int run_bind(struct run_sock *s, const tern_addr *addr);
 void run_unbind(struct run_sock *s);
 /* Does another socket keep a bound one from listening? */
 bool run_bind_taken(struct run_sock *s);
@@ -314,7 +305,10 @@ bool run_group_syn(void *group);
 void run_group_incoming(void *group);
 
 /* run_opts.c */
-void run_opts_init(struct run_opts *o);
-void run_opts_apply(struct run_sock *s); /* to a new connection */
+void run_opts_start(struct run *r);
+void run_opts_init(struct run_sock *s);
+/* A connection of a listener begins with its options. */
+void run_opts_inherit(struct run_sock *s, const struct run_sock *listener);
+void run_opts_apply(struct run_sock *s); /* to a new connection or listener */
 
 #endif

@@ -7,10 +7,8 @@
  *   socket                      only AF_INET and AF_INET6, SOCK_STREAM, protocol 0 or TCP
  *   socket(... MPTCP)           EPROTONOSUPPORT without asking: Go and others fall back to TCP,
  *                               which would otherwise leave by the kernel's own stack
- *   connect bind listen accept accept4 getsockname getpeername shutdown
+ *   connect bind listen accept accept4 getsockname getpeername shutdown setsockopt getsockopt
  *                               any descriptor: a number does not tell what it is
- *   setsockopt, getsockopt      the levels of TCP and IP; of SOL_SOCKET only what an AF_UNIX socket
- *                               would answer otherwise than a TCP socket
  *   ioctl                       SIOCOUTQ and SIOCOUTQNSD
  *   io_uring_setup              ENOSYS: its calls pass by every filter
  *
@@ -62,16 +60,10 @@ enum { ARCH_OTHER = SCMP_ARCH_ARM };
 static const int families[] = {AF_INET, AF_INET6};
 
 static const int by_number[] = {
-    SCMP_SYS(connect), SCMP_SYS(bind),        SCMP_SYS(listen),      SCMP_SYS(accept),
-    SCMP_SYS(accept4), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown),
+    SCMP_SYS(connect),    SCMP_SYS(bind),        SCMP_SYS(listen),      SCMP_SYS(accept),
+    SCMP_SYS(accept4),    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown),
+    SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
 };
-
-static const int levels[] = {IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
-
-static const int socket_set[] = {SO_LINGER, SO_KEEPALIVE, SO_SNDBUF,
-                                 SO_RCVBUF, SO_REUSEPORT, SO_ZEROCOPY};
-static const int socket_get[] = {SO_ERROR,     SO_DOMAIN,     SO_PROTOCOL,
-                                 SO_REUSEPORT, SO_ACCEPTCONN, SO_ZEROCOPY};
 
 static int add_sockets(scmp_filter_ctx ctx)
 {
@@ -92,30 +84,12 @@ static int add_sockets(scmp_filter_ctx ctx)
     return err;
 }
 
-static int add_options(scmp_filter_ctx ctx, int call, const int *names, size_t n)
-{
-    int err = 0;
-
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0] && !err; i++)
-        err = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, call, 1, INT_IS(1, levels[i]));
-    for (size_t i = 0; i < n && !err; i++)
-        err = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, call, 2, INT_IS(1, SOL_SOCKET),
-                               INT_IS(2, names[i]));
-    return err;
-}
-
 static int add_rules(scmp_filter_ctx ctx)
 {
     int err = add_sockets(ctx);
 
     for (size_t i = 0; i < sizeof by_number / sizeof by_number[0] && !err; i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, by_number[i], 0);
-    if (!err)
-        err = add_options(ctx, SCMP_SYS(setsockopt), socket_set,
-                          sizeof socket_set / sizeof socket_set[0]);
-    if (!err)
-        err = add_options(ctx, SCMP_SYS(getsockopt), socket_get,
-                          sizeof socket_get / sizeof socket_get[0]);
     if (!err)
         err = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(ioctl), 1, INT_IS(1, SIOCOUTQ));
     if (!err)

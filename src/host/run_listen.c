@@ -20,10 +20,10 @@
 
 static struct run_group *find_group(const struct run_sock *s)
 {
-    if (!s->opts.reuse_port)
+    if (!s->as.opts.reuse_port)
         return NULL;
     for (struct run_sock *o = s->run->ports[s->local.port % RUN_PORT_BUCKETS]; o; o = o->port_next)
-        if (o->group && o->opts.reuse_port && o->local.port == s->local.port &&
+        if (o->group && o->as.opts.reuse_port && o->local.port == s->local.port &&
             memcmp(o->local.ip, s->local.ip, 16) == 0 && o->local.scope == s->local.scope)
             return o->group;
     return NULL;
@@ -39,7 +39,7 @@ static int join_group(struct run_sock *s, unsigned backlog)
         if (!g)
             return -ENOMEM;
         g->run = r;
-        struct run_net_listen what = {s->local, backlog, s->opts.v6only};
+        struct run_net_listen what = {s->local, backlog, s->as.opts.v6only};
         int err = r->net->listen(r->cfg.net_user, &g->net, &what, g);
         if (err) {
             free(g);
@@ -142,7 +142,7 @@ void run_queue_refill(struct run_sock *s)
         }
         q->state = SOCK_CONNECTED;
         q->spent = q->reported = true;
-        q->opts = s->opts;
+        run_opts_inherit(q, s);
         q->queued_at = s;
         r->net->names(q->conn, &q->name, &q->peer);
         s->queued = q;
@@ -172,15 +172,17 @@ int64_t run_call_listen(struct run_call *c)
     if (file < 0)
         return -EBADF;
     tern_addr any = run_addr_wildcard(s->family);
-    int err = s->bound ? 0 : run_bind(s, &any, file);
+    int err = s->bound ? 0 : run_bind(s, &any);
     if (!err && run_bind_taken(s))
         err = -EADDRINUSE;
     if (!err)
         err = run_pair_listen(s, file);
     if (!err)
         err = join_group(s, backlog);
-    if (!err)
+    if (!err) {
         s->state = SOCK_LISTENING;
+        run_opts_apply(s);
+    }
     close(file);
     return err;
 }

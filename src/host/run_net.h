@@ -74,11 +74,20 @@ struct run_net_ops {
 
     /* Both ends; either may be NULL. Valid from open() on as far as they are known. */
     void (*names)(struct run_conn *conn, tern_addr *local, tern_addr *peer);
-    /* Options in tern's units. An error means: not known there; the runner goes on. */
-    int (*set)(struct run_conn *conn, enum tern_opt option, int64_t value);
+    /* What options are told to: a connection, a listener; id 0: no stack knows of it. */
+    tern *(*stack)(void *net);
+    tern_sock (*sock)(struct run_conn *conn);
+    tern_sock (*listener)(struct run_listener *listener);
+    /* What the program has written so far goes to the stack before an option changes that shapes
+     * what is sent. */
+    void (*flush)(struct run_conn *conn);
+    /* The program's close is a reset (SO_LINGER with 0 seconds). */
+    void (*abortive)(struct run_conn *conn, bool on);
     int (*info)(struct run_conn *conn, tern_tcp_info *out);
     /* Bytes the program has written that are not acknowledged; *unsent: not even sent. */
     uint32_t (*outq)(struct run_conn *conn, uint32_t *unsent);
+    /* Connections that wait in the backend for accept(), and how many may. */
+    uint32_t (*queue)(const struct run_listener *listener, uint32_t *backlog);
 };
 
 #endif

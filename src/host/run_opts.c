@@ -1,336 +1,181 @@
 /* run_opts.c - setsockopt() and getsockopt() of programs' sockets.
  *
- * Most options are a number with a range: one table. Those that tern has are passed on, in its
- * units; the rest are kept so that a program reads back what it has set. What the kernel's AF_UNIX
- * socket keeps as well as a TCP socket would (time limits, SO_REUSEADDR, ...) never comes here.
+ * The answers are those of the sockets API (posix/opts.h), from the same table: before a call, the
+ * socket is shown to it as it stands. The kernel's AF_UNIX socket is told as well of the few
+ * options that it must know for the reading and writing that it does.
  */
 #include "host/run_core.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/tcp.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "posix/tcpinfo.h"
+#include "posix/opts.h"
 
-struct option {
-    int level, name;
-    size_t offset; /* in struct run_opts */
-    bool flag;     /* a bool there, else an int */
-    int min, max;
+enum {
+    VALUE_MAX = 512, /* no value is larger */
+    PAGE = 4096,     /* the least */
+    SYN_RETRIES = 6,
 };
 
-#define NUMBER(level, name, field, min, max)                                                       \
-    {                                                                                              \
-        level, name, offsetof(struct run_opts, field), false, min, max                             \
-    }
-#define FLAG(level, name, field)                                                                   \
-    {                                                                                              \
-        level, name, offsetof(struct run_opts, field), true, INT_MIN, INT_MAX                      \
-    }
+/* ---- the socket as options see it ------------------------------------------------------------ */
 
-static const struct option options[] = {
-    FLAG(IPPROTO_TCP, TCP_NODELAY, nodelay),
-    FLAG(IPPROTO_TCP, TCP_CORK, cork),
-    FLAG(IPPROTO_TCP, TCP_QUICKACK, quickack),
-    NUMBER(IPPROTO_TCP, TCP_KEEPIDLE, keepidle, 1, 32767),
-    NUMBER(IPPROTO_TCP, TCP_KEEPINTVL, keepintvl, 1, 32767),
-    NUMBER(IPPROTO_TCP, TCP_KEEPCNT, keepcnt, 1, 127),
-    NUMBER(IPPROTO_TCP, TCP_SYNCNT, syncnt, 1, 127),
-    NUMBER(IPPROTO_TCP, TCP_LINGER2, linger2, INT_MIN, INT_MAX),
-    NUMBER(IPPROTO_TCP, TCP_DEFER_ACCEPT, defer_accept, INT_MIN, INT_MAX),
-    NUMBER(IPPROTO_TCP, TCP_WINDOW_CLAMP, window_clamp, 0, INT_MAX),
-    NUMBER(IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout_ms, 0, INT_MAX),
-    NUMBER(IPPROTO_TCP, TCP_NOTSENT_LOWAT, notsent_lowat, INT_MIN, INT_MAX),
-    NUMBER(IPPROTO_IP, IP_TOS, tos, INT_MIN, INT_MAX),
-    NUMBER(IPPROTO_IP, IP_TTL, ttl, -1, 255),
-    NUMBER(IPPROTO_IP, IP_MTU_DISCOVER, mtu_discover, 0, 5),
-    FLAG(IPPROTO_IP, IP_RECVERR, recverr),
-    NUMBER(IPPROTO_IPV6, IPV6_TCLASS, tos, -1, 255),
-    NUMBER(IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl, -1, 255),
-    NUMBER(IPPROTO_IPV6, IPV6_MTU_DISCOVER, mtu_discover, 0, 5),
-    FLAG(IPPROTO_IPV6, IPV6_RECVERR, recverr),
-};
-
-/* Taken and forgotten: they change nothing that a TCP socket's owner could see here. */
-static const struct {
-    int level, name;
-} idle_options[] = {
-    {IPPROTO_TCP, TCP_FASTOPEN},       {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS},
-    {IPPROTO_TCP, TCP_THIN_DUPACK},    {IPPROTO_TCP, TCP_SAVE_SYN},
-    {IPPROTO_IP, IP_FREEBIND},         {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT},
-    {IPPROTO_IP, IP_RECVTOS},          {IPPROTO_IP, IP_RECVTTL},
-    {IPPROTO_IP, IP_PKTINFO},          {IPPROTO_IP, IP_OPTIONS},
-    {IPPROTO_IPV6, IPV6_RECVPKTINFO},  {IPPROTO_IPV6, IPV6_RECVTCLASS},
-    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT}, {IPPROTO_IPV6, IPV6_DONTFRAG},
-};
-
-void run_opts_init(struct run_opts *o)
+static const struct run_sock *owner(const struct sock *as)
 {
-    *o = (struct run_opts){.keepidle = 7200,
-                           .keepintvl = 75,
-                           .keepcnt = 9,
-                           .syncnt = 6,
-                           .linger2 = 60,
-                           .ttl = 64,
-                           .mtu_discover = 1,
-                           .quickack = true,
-                           .linger_s = -1,
-                           .congestion = "cubic"};
+    return (const struct run_sock *)(const void *)((const char *)as -
+                                                   offsetof(struct run_sock, as));
 }
 
-static void tell(struct run_sock *s, enum tern_opt option, int64_t value)
+static bool look(const struct sock *as, tern_tcp_info *out)
+{
+    const struct run_sock *s = owner(as);
+    const struct run_net_ops *net = s->run->net;
+    uint32_t backlog, unsent;
+
+    if (s->state == SOCK_LISTENING) {
+        out->state = TERN_LISTEN;
+        out->rx_queued = net->queue(s->group->net, &backlog) + run_queued(s->group);
+        out->tx_queued = backlog;
+        return true;
+    }
+    if (!s->conn || net->info(s->conn, out) < 0)
+        return false;
+    out->tx_queued = net->outq(s->conn, &unsent); /* with what lies in the pair */
+    out->tx_unsent = unsent;
+    return true;
+}
+
+static const tern_addr *local_of(const struct run_sock *s)
+{
+    return s->conn ? &s->name : &s->local;
+}
+
+/* Brings up to date what options look at. */
+static struct sock *show(struct run_sock *s)
+{
+    struct run *r = s->run;
+
+    tern_sockets_now(&r->keeper, loop_now(r->loop));
+    s->as.p = &r->keeper;
+    s->as.domain = s->family;
+    s->as.protocol = IPPROTO_TCP;
+    s->as.listening = s->state == SOCK_LISTENING;
+    s->as.local = *local_of(s);
+    s->as.k = s->as.listening ? r->net->listener(s->group->net)
+              : s->conn       ? r->net->sock(s->conn)
+                              : (tern_sock){0};
+    return &s->as;
+}
+
+void run_opts_start(struct run *r)
+{
+    const struct run_config *cfg = &r->cfg;
+    tern_sockets_config conf = {.stack = r->net->stack(cfg->net_user),
+                                .now = loop_now(r->loop),
+                                .congestion = cfg->congestion};
+
+    posix_keeper(&r->keeper, &conf, look);
+    r->keeper.tune.somaxconn = RUN_BACKLOG_MAX;
+    r->keeper.tune.tcp_fastopen = 0; /* a connection is begun before its data is known */
+    r->keeper.tune.tcp_syn_retries = cfg->syn_retries ? cfg->syn_retries : SYN_RETRIES;
+}
+
+void run_opts_init(struct run_sock *s) { opts_init(&s->run->keeper, &s->as.opts, s->family); }
+
+void run_opts_inherit(struct run_sock *s, const struct run_sock *listener)
+{
+    s->as.opts = listener->as.opts;
+}
+
+static void apply_linger(struct run_sock *s)
 {
     if (s->conn)
-        (void)s->run->net->set(s->conn, option, value);
-}
-
-static int64_t linger_ns(const struct run_opts *o)
-{
-    return o->linger_s < 0 ? -1 : (int64_t)o->linger_s * 1000000000;
-}
-
-static void tell_one(struct run_sock *s, int level, int name)
-{
-    const struct run_opts *o = &s->opts;
-
-    if (level == IPPROTO_TCP && name == TCP_NODELAY)
-        tell(s, TERN_OPT_NODELAY, o->nodelay);
-    else if (level == IPPROTO_TCP && name == TCP_CORK)
-        tell(s, TERN_OPT_CORK, o->cork);
-    else if (level == IPPROTO_TCP && name == TCP_SYNCNT)
-        tell(s, TERN_OPT_SYN_RETRIES, o->syncnt);
-    else if (level == IPPROTO_TCP && name == TCP_USER_TIMEOUT)
-        tell(s, TERN_OPT_USER_TIMEOUT, (int64_t)o->user_timeout_ms * 1000000);
-    else if (level == IPPROTO_TCP && name == TCP_MAXSEG && o->maxseg)
-        tell(s, TERN_OPT_MSS, o->maxseg);
-    else if (level != IPPROTO_TCP && (name == IP_TOS || name == IPV6_TCLASS))
-        tell(s, TERN_OPT_DSCP, (o->tos & 0xff) >> 2);
-    else if (level != IPPROTO_TCP && (name == IP_TTL || name == IPV6_UNICAST_HOPS))
-        tell(s, TERN_OPT_TTL, o->ttl > 0 ? o->ttl : 64);
-    else if (level == SOL_SOCKET && name == SO_LINGER)
-        tell(s, TERN_OPT_LINGER, linger_ns(o));
-    else if (level == SOL_SOCKET && name == SO_SNDBUF && o->sndbuf)
-        tell(s, TERN_OPT_SNDBUF, o->sndbuf);
-    else if (level == SOL_SOCKET && name == SO_RCVBUF && o->rcvbuf)
-        tell(s, TERN_OPT_RCVBUF, o->rcvbuf);
+        s->run->net->abortive(s->conn, s->as.opts.linger_s == 0);
 }
 
 void run_opts_apply(struct run_sock *s)
 {
-    struct run_opts plain;
-    const struct run_opts *o = &s->opts;
-
-    run_opts_init(&plain);
-    if (o->nodelay)
-        tell_one(s, IPPROTO_TCP, TCP_NODELAY);
-    if (o->cork)
-        tell_one(s, IPPROTO_TCP, TCP_CORK);
-    if (o->syncnt != plain.syncnt && s->state == SOCK_CONNECTING)
-        tell_one(s, IPPROTO_TCP, TCP_SYNCNT);
-    if (o->user_timeout_ms)
-        tell_one(s, IPPROTO_TCP, TCP_USER_TIMEOUT);
-    tell_one(s, IPPROTO_TCP, TCP_MAXSEG);
-    if (o->tos)
-        tell_one(s, IPPROTO_IP, IP_TOS);
-    if (o->ttl != plain.ttl)
-        tell_one(s, IPPROTO_IP, IP_TTL);
-    if (o->linger_s >= 0)
-        tell_one(s, SOL_SOCKET, SO_LINGER);
-    tell_one(s, SOL_SOCKET, SO_SNDBUF);
-    tell_one(s, SOL_SOCKET, SO_RCVBUF);
-}
-
-/* ---- the table ------------------------------------------------------------------------------- */
-
-static const struct option *find(int level, int name)
-{
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        if (options[i].level == level && options[i].name == name)
-            return &options[i];
-    return NULL;
-}
-
-static bool is_idle(int level, int name)
-{
-    for (size_t i = 0; i < sizeof idle_options / sizeof idle_options[0]; i++)
-        if (idle_options[i].level == level && idle_options[i].name == name)
-            return true;
-    return false;
-}
-
-static int option_value(const struct run_opts *o, const struct option *opt)
-{
-    const char *at = (const char *)o + opt->offset;
-    bool flag;
-    int number;
-
-    if (opt->flag) {
-        memcpy(&flag, at, sizeof flag);
-        return flag;
-    }
-    memcpy(&number, at, sizeof number);
-    return number;
-}
-
-static void option_store(struct run_opts *o, const struct option *opt, int value)
-{
-    char *at = (char *)o + opt->offset;
-    bool flag = value != 0;
-
-    if (opt->flag)
-        memcpy(at, &flag, sizeof flag);
-    else
-        memcpy(at, &value, sizeof value);
+    if (s->state == SOCK_CONNECTED && s->family == AF_INET6 && !run_addr_is4(&s->peer))
+        s->as.opts.v6only = 1;
+    opts_apply(show(s));
+    apply_linger(s);
 }
 
 /* ---- setsockopt() ---------------------------------------------------------------------------- */
 
-static int64_t set_congestion(struct run_call *c, int len)
+/* What there is of the value; *value NULL: none of it can be read. The kernel looks at the first
+ * bytes only, behind which the program's memory may end. */
+static void read_value(struct run_call *c, void **value, socklen_t *len)
 {
-    char name[16] = "";
-    size_t n = (size_t)len < sizeof name - 1 ? (size_t)len : sizeof name - 1;
+    uint64_t at = c->data->args[3];
+    size_t n = *len < VALUE_MAX ? *len : VALUE_MAX, page = PAGE - at % PAGE;
 
-    if (len < 1)
-        return -EINVAL;
-    if (run_mem_read(c->mem, name, c->data->args[3], n) < 0)
-        return -EFAULT;
-    if (strcmp(name, "cubic") != 0 && strcmp(name, "reno") != 0)
-        return -ENOENT; /* as if the host had no such module */
-    memcpy(c->sock->opts.congestion, name, sizeof name);
-    return 0;
+    if (run_mem_read(c->mem, *value, at, n) == 0)
+        return;
+    if (page < n && run_mem_read(c->mem, *value, at, page) == 0)
+        *len = (socklen_t)page;
+    else
+        *value = NULL;
 }
 
-static int64_t set_linger(struct run_call *c, int len)
+/* Options that the AF_UNIX socket must know, too. */
+static bool is_the_kernels(const struct run_sock *s, int name)
 {
-    struct linger l;
-
-    if ((size_t)len < sizeof l)
-        return -EINVAL;
-    if (run_mem_read(c->mem, &l, c->data->args[3], sizeof l) < 0)
-        return -EFAULT;
-    c->sock->opts.linger_s = l.l_onoff ? l.l_linger & INT_MAX : -1;
-    tell_one(c->sock, SOL_SOCKET, SO_LINGER);
-    return RUN_CONTINUE; /* the kernel remembers it for getsockopt() */
-}
-
-static int64_t set_socket(struct run_call *c, int name, int value)
-{
-    struct run_sock *s = c->sock;
-
     switch (name) {
-    case SO_REUSEPORT:
-        s->opts.reuse_port = value != 0;
-        return 0;
-    case SO_ZEROCOPY:
-        return -ENOPROTOOPT;
-    case SO_SNDBUF:
-        s->opts.sndbuf = value > 0 ? value : 1;
-        tell_one(s, SOL_SOCKET, SO_SNDBUF);
-        /* More room would make a socket writable that is still connecting. */
-        return s->state == SOCK_CONNECTING ? 0 : RUN_CONTINUE;
+    case SO_RCVTIMEO:
+    case SO_SNDTIMEO:
+    case 66: /* SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW: not in every system's headers */
+    case 67:
+    case SO_RCVLOWAT:
+    case SO_OOBINLINE:
     case SO_RCVBUF:
-        s->opts.rcvbuf = value > 0 ? value : 1;
-        tell_one(s, SOL_SOCKET, SO_RCVBUF);
-        return RUN_CONTINUE;
-    case SO_KEEPALIVE:
-        s->opts.keepalive = value != 0;
-        return RUN_CONTINUE;
+        return true;
+    case SO_SNDBUF: /* more room would make a socket writable that is still connecting */
+        return s->state != SOCK_CONNECTING;
     default:
-        return RUN_CONTINUE;
+        return false;
     }
 }
 
-static int64_t set_number(struct run_call *c, int level, int name, int value)
+/* What is told through recvmsg(), which is the kernel's own work here. */
+static bool is_told_by_queue(int level, int name)
 {
-    struct run_sock *s = c->sock;
-    const struct option *opt = find(level, name);
+    const struct posix_option *opt = opts_find(level, name);
 
-    if (level == SOL_SOCKET)
-        return set_socket(c, name, value);
-    if (level == IPPROTO_IPV6 && s->family == AF_INET)
-        return -ENOPROTOOPT;
-    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
-        if (s->bound || s->state != SOCK_IDLE)
-            return -EINVAL;
-        s->opts.v6only = value != 0;
-        return 0;
-    }
-    if (level == IPPROTO_TCP && name == TCP_MAXSEG) {
-        if (value && (value < 88 || value > 32767))
-            return -EINVAL;
-        s->opts.maxseg = value;
-        tell_one(s, level, name);
-        return 0;
-    }
-    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT)
-        return -EOPNOTSUPP; /* as where fast open is switched off */
-    if ((level == IPPROTO_IP && name == IP_TRANSPARENT) ||
-        (level == IPPROTO_TCP && name == TCP_REPAIR))
-        return -EPERM;
-    if (!opt)
-        return is_idle(level, name) ? 0 : -ENOPROTOOPT;
-    if (value < opt->min || value > opt->max ||
-        (opt->offset == offsetof(struct run_opts, ttl) && !value))
-        return -EINVAL;
-    option_store(&s->opts, opt, value);
-    tell_one(s, level, name);
-    return 0;
+    return opt && opt->queue;
 }
 
 int64_t run_call_setsockopt(struct run_call *c)
 {
-    int level = (int)c->data->args[1], name = (int)c->data->args[2], len = (int)c->data->args[4];
-    int value = 0;
+    struct run_sock *s = c->sock;
+    int level = (int)c->data->args[1], name = (int)c->data->args[2];
+    socklen_t len = (socklen_t)c->data->args[4];
+    char buf[VALUE_MAX];
+    void *value = buf;
 
-    if (len < 0)
-        return -EINVAL;
-    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        return set_congestion(c, len);
-    if (level == SOL_SOCKET && name == SO_LINGER)
-        return set_linger(c, len);
-    if ((size_t)len < sizeof value) {
-        uint8_t byte; /* IP options may come as one byte */
-        if (level != IPPROTO_IP || len == 0)
-            return level == IPPROTO_IP && is_idle(level, name) ? 0 : -EINVAL;
-        if (run_mem_read(c->mem, &byte, c->data->args[3], 1) < 0)
-            return -EFAULT;
-        value = byte;
-    } else if (run_mem_read(c->mem, &value, c->data->args[3], sizeof value) < 0) {
-        return -EFAULT;
-    }
+    if ((int)len >= 0)
+        read_value(c, &value, &len);
     if (!run_valid(c->run, c->id))
         return RUN_LATER;
-    return set_number(c, level, name, value);
+    if (is_told_by_queue(level, name))
+        return -ENOPROTOOPT;
+    if (s->conn)
+        c->run->net->flush(s->conn);
+    int err = opts_set(show(s), level, name, value, len);
+    if (err)
+        return err;
+    if (level == SOL_SOCKET && name == SO_LINGER)
+        apply_linger(s);
+    return level == SOL_SOCKET && is_the_kernels(s, name) ? RUN_CONTINUE : 0;
 }
 
 /* ---- getsockopt() ---------------------------------------------------------------------------- */
 
-/* Copies out as the kernel does: what fits, and the length that was copied. */
-static int64_t give(struct run_call *c, const void *value, size_t size)
-{
-    int room;
-
-    if (run_mem_read(c->mem, &room, c->data->args[4], sizeof room) < 0)
-        return -EFAULT;
-    if (room < 0)
-        return -EINVAL;
-    int n = (size_t)room < size ? room : (int)size;
-    if (!run_valid(c->run, c->id))
-        return RUN_LATER;
-    if (run_mem_write(c->mem, c->data->args[4], &n, sizeof n) < 0 ||
-        run_mem_write(c->mem, c->data->args[3], value, (size_t)n) < 0)
-        return -EFAULT;
-    return 0;
-}
-
-static int64_t give_int(struct run_call *c, int value) { return give(c, &value, sizeof value); }
-
 /* The pending error is told once: here, or by a read or write, which the kernel answers with the
  * error that run_pair_reset() has raised. So whether that is still there decides. */
-static int64_t give_error(struct run_call *c)
+static int pending_error(struct run_call *c)
 {
     struct run_sock *s = c->sock;
     int err = s->err, raised = 1;
@@ -342,83 +187,30 @@ static int64_t give_error(struct run_call *c)
         (void)getsockopt(file, SOL_SOCKET, SO_ERROR, &raised, &len);
         close(file);
     }
-    return give_int(c, raised ? err : 0);
-}
-
-static int64_t get_socket(struct run_call *c, int name)
-{
-    struct run_sock *s = c->sock;
-
-    switch (name) {
-    case SO_ERROR:
-        return give_error(c);
-    case SO_DOMAIN:
-        return give_int(c, s->family);
-    case SO_PROTOCOL:
-        return give_int(c, IPPROTO_TCP);
-    case SO_REUSEPORT:
-        return give_int(c, s->opts.reuse_port);
-    case SO_ACCEPTCONN:
-        return give_int(c, s->state == SOCK_LISTENING);
-    case SO_ZEROCOPY:
-        return -ENOPROTOOPT;
-    default:
-        return RUN_CONTINUE;
-    }
-}
-
-static int mss_of(struct run_sock *s)
-{
-    tern_tcp_info t;
-
-    if (s->conn && s->state == SOCK_CONNECTED && s->run->net->info(s->conn, &t) == 0 && t.snd_mss)
-        return t.snd_mss;
-    return s->opts.maxseg ? s->opts.maxseg : 536;
-}
-
-static int64_t get_number(struct run_call *c, int level, int name)
-{
-    struct run_sock *s = c->sock;
-    const struct option *opt = find(level, name);
-
-    if (level == IPPROTO_IPV6 && s->family == AF_INET)
-        return -EOPNOTSUPP;
-    if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
-        return give_int(c, s->opts.v6only);
-    if (level == IPPROTO_TCP && name == TCP_MAXSEG)
-        return give_int(c, mss_of(s));
-    if ((level == IPPROTO_IP && name == IP_MTU) || (level == IPPROTO_IPV6 && name == IPV6_MTU)) {
-        if (s->state != SOCK_CONNECTED)
-            return -ENOTCONN;
-        return give_int(c, mss_of(s) + 20 + (run_addr_is4(&s->peer) ? 20 : 40));
-    }
-    if (opt)
-        return give_int(c, option_value(&s->opts, opt));
-    if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT)
-        return give_int(c, 0);
-    if (level == IPPROTO_IP && name == IP_OPTIONS)
-        return give(c, "", 0); /* none: sshd refuses whoever has some */
-    return is_idle(level, name) ? give_int(c, 0) : -ENOPROTOOPT;
+    return raised ? err : 0;
 }
 
 int64_t run_call_getsockopt(struct run_call *c)
 {
+    struct run_sock *s = c->sock;
     int level = (int)c->data->args[1], name = (int)c->data->args[2];
+    char value[VALUE_MAX];
+    socklen_t len;
 
-    if (level == SOL_SOCKET)
-        return get_socket(c, name);
-    if (level == IPPROTO_TCP && name == TCP_INFO) {
-        tern_tcp_info t = {0};
-        struct tern_linux_tcp_info info;
-        bool known = c->sock->conn && c->run->net->info(c->sock->conn, &t) == 0;
-        if (c->sock->state == SOCK_LISTENING) {
-            t = (tern_tcp_info){.state = TERN_LISTEN, .tx_queued = 1};
-            known = true;
-        }
-        tcpinfo_of(known ? &t : NULL, loop_now(c->run->loop), &info);
-        return give(c, &info, sizeof info);
-    }
-    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        return give(c, c->sock->opts.congestion, sizeof c->sock->opts.congestion);
-    return get_number(c, level, name);
+    if (run_mem_read(c->mem, &len, c->data->args[4], sizeof len) < 0)
+        return -EFAULT;
+    if (!run_valid(c->run, c->id))
+        return RUN_LATER;
+    if (is_told_by_queue(level, name))
+        return -ENOPROTOOPT;
+    struct sock *as = show(s);
+    if (level == SOL_SOCKET && name == SO_ERROR)
+        as->err = pending_error(c);
+    int err = opts_get(as, level, name, value, &len);
+    if (err)
+        return err;
+    if (run_mem_write(c->mem, c->data->args[4], &len, sizeof len) < 0 ||
+        run_mem_write(c->mem, c->data->args[3], value, len) < 0)
+        return -EFAULT;
+    return 0;
 }

@@ -29,7 +29,7 @@ struct run_sock *run_sock_new(struct run *r, int family)
     s->family = (uint8_t)family;
     s->copy = s->end = s->fd = -1;
     s->local = s->name = s->peer = run_addr_wildcard(family);
-    run_opts_init(&s->opts);
+    run_opts_init(s);
     r->sock_count++;
     return s;
 }

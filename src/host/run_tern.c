@@ -209,16 +209,18 @@ static void names(struct run_conn *c, tern_addr *local, tern_addr *peer)
     (void)tern_names(c->head.rt->cfg.stack, c->head.sock, local, peer);
 }
 
-static int set(struct run_conn *c, enum tern_opt option, int64_t value)
+static tern *stack(void *net) { return ((struct run_tern *)net)->cfg.stack; }
+
+static tern_sock sock(struct run_conn *c) { return c->head.sock; }
+
+static tern_sock listener(struct run_listener *l) { return l->head.sock; }
+
+static void flush(struct run_conn *c) { pump_now(&c->pump); }
+
+static void abortive(struct run_conn *c, bool on)
 {
-    if (option == TERN_OPT_LINGER) { /* with a time, close() would wait, and go on after it */
-        c->abortive = value == 0;
-        pump_abortive(&c->pump, c->abortive);
-        return 0;
-    }
-    if (option == TERN_OPT_CORK || option == TERN_OPT_NODELAY)
-        pump_now(&c->pump); /* what was written before comes before */
-    return errno_of_tern(tern_option_set(c->head.rt->cfg.stack, c->head.sock, option, value));
+    c->abortive = on;
+    pump_abortive(&c->pump, on);
 }
 
 static int info(struct run_conn *c, tern_tcp_info *out)
@@ -284,6 +286,16 @@ static int listen_at(void *net, struct run_listener **out, const struct run_net_
 
 static void backlog(struct run_listener *l, unsigned n) { l->backlog = limited(l->head.rt, n); }
 
+static uint32_t queue(const struct run_listener *l, uint32_t *most)
+{
+    uint32_t waiting = 0;
+
+    for (const struct run_conn *c = l->waiting; c; c = c->next)
+        waiting += c->stage == QUEUED;
+    *most = l->backlog;
+    return waiting;
+}
+
 static void unlisten(struct run_listener *l)
 {
     while (l->waiting)
@@ -303,9 +315,14 @@ const struct run_net_ops run_tern_ops = {
     .backlog = backlog,
     .unlisten = unlisten,
     .names = names,
-    .set = set,
+    .stack = stack,
+    .sock = sock,
+    .listener = listener,
+    .flush = flush,
+    .abortive = abortive,
     .info = info,
     .outq = outq,
+    .queue = queue,
 };
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -456,8 +473,6 @@ struct run_tern_view run_tern_look(const void *user)
     v.user = l ? l->head.user : h->user;
     if (!l)
         return v;
-    for (const struct run_conn *c = l->waiting; c; c = c->next)
-        v.waiting += c->stage == QUEUED;
-    v.backlog = l->backlog;
+    v.waiting = queue(l, &v.backlog);
     return v;
 }

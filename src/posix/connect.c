@@ -127,22 +127,22 @@ static int connect_with(struct sock *sk, const void *addr, socklen_t len, int fl
         return 0;
     }
     switch (sk->phase) {
-    case SOCK_CONNECTED:
+    case PHASE_CONNECTED:
         return -EISCONN;
-    case SOCK_CONNECTING:
+    case PHASE_CONNECTING:
         err = -EALREADY;
         if (sk->deferred)
             err = on != NULL ? -EINPROGRESS : -EISCONN;
         if (sk->deferred && on != NULL)
             fill_syn(sk, on);
         break;
-    case SOCK_UNCONNECTED:
+    case PHASE_UNCONNECTED:
         if (sock_state(sk, NULL) != LINUX_CLOSE)
             return -EISCONN;
         int begun = begin(sk, addr, addr != NULL ? len : 0, on);
         if (begun != 0)
             return begun;
-        sk->phase = SOCK_CONNECTING;
+        sk->phase = PHASE_CONNECTING;
         if (sk->deferred)
             return 0;
         break;
@@ -156,7 +156,7 @@ static int connect_with(struct sock *sk, const void *addr, socklen_t len, int fl
         return waited;
     if (sock_state(sk, NULL) == LINUX_CLOSE)
         return failed(sk);
-    sk->phase = SOCK_CONNECTED;
+    sk->phase = PHASE_CONNECTED;
     return 0;
 }
 
@@ -239,7 +239,7 @@ int tern_socket_listen(tern_sockets *p, int fd, int backlog)
     n = (n < most ? n : most) + 1; /* Linux takes one more than it is asked for */
     if (sk->listening)
         err = tern_backlog(p->conf.stack, sk->k, n) < 0 ? -EINVAL : 0;
-    else if (sk->phase != SOCK_UNCONNECTED || sock_state(sk, NULL) != LINUX_CLOSE)
+    else if (sk->phase != PHASE_UNCONNECTED || sock_state(sk, NULL) != LINUX_CLOSE)
         err = -EINVAL;
     else
         err = listen_begin(sk, n);
@@ -258,7 +258,7 @@ static struct sock *child(struct sock *sk, int flags)
     c->protocol = sk->protocol;
     c->opts = sk->opts;
     c->opts.fastopen = 0;
-    c->phase = SOCK_CONNECTED;
+    c->phase = PHASE_CONNECTED;
     c->addr_locked = sk->addr_locked;
     return c;
 }
@@ -341,9 +341,9 @@ static int shut(struct sock *sk, uint8_t how)
     tern *s = sk->p->conf.stack;
     int state = sock_state(sk, NULL);
 
-    if (sk->phase == SOCK_CONNECTING) {
+    if (sk->phase == PHASE_CONNECTING) {
         bool early = STATE_IN(state, S(SYN_SENT) | S(SYN_RECV) | S(CLOSE));
-        sk->phase = early ? SOCK_DISCONNECTING : SOCK_CONNECTED;
+        sk->phase = early ? PHASE_DISCONNECTING : PHASE_CONNECTED;
     }
     if (sk->listening ? (how & SHUT_RCV) != 0 : state == LINUX_SYN_SENT) {
         sock_disconnect(sk);

@@ -207,7 +207,7 @@ static uint32_t queued(const struct sock *sk)
 {
     tern_tcp_info info;
     sock_state(sk, &info);
-    bool opening = sk->phase == SOCK_CONNECTING || info.snd_una == info.iss;
+    bool opening = sk->phase == PHASE_CONNECTING || info.snd_una == info.iss;
     return (opening ? 0 : info.snd_una - info.iss - 1) + info.tx_queued;
 }
 

@@ -214,13 +214,24 @@ int opts_get_mtu(struct sock *sk, int *value)
 
 /* ---- structures ------------------------------------------------------------------------------ */
 
+/* The caller's value, which must be long enough: 0, -EINVAL, -EFAULT. */
+static int take(void *to, size_t size, const void *value, socklen_t len)
+{
+    if (len < size)
+        return -EINVAL;
+    if (value == NULL)
+        return -EFAULT;
+    memcpy(to, value, size);
+    return 0;
+}
+
 static int set_linger(struct sock *sk, const void *value, socklen_t len)
 {
     struct linger l;
+    int err = take(&l, sizeof l, value, len);
 
-    if (len < sizeof l)
-        return -EINVAL;
-    memcpy(&l, value, sizeof l);
+    if (err != 0)
+        return err;
     sk->opts.linger_s = l.l_onoff ? l.l_linger & INT_MAX : -1;
     return 0;
 }
@@ -245,21 +256,18 @@ static bool is_timestamping(const struct posix_option *opt)
 /* An int, or a struct so_timestamping, which begins with one. */
 static int set_timestamping(struct sock *sk, const void *value, socklen_t len)
 {
-    int flags;
+    int flags, err = take(&flags, sizeof flags, value, len);
 
-    if (len < sizeof flags)
-        return -EINVAL;
-    memcpy(&flags, value, sizeof flags);
-    return errq_set_timestamping(sk, flags);
+    return err != 0 ? err : errq_set_timestamping(sk, flags);
 }
 
 static int set_timeout(uint64_t *out, const void *value, socklen_t len)
 {
     struct timeval t;
+    int err = take(&t, sizeof t, value, len);
 
-    if (len < sizeof t)
-        return -EINVAL;
-    memcpy(&t, value, sizeof t);
+    if (err != 0)
+        return err;
     if (t.tv_usec < 0 || t.tv_usec >= 1000000)
         return -EDOM;
     *out = TERN_NEVER;
@@ -276,7 +284,9 @@ static int set_congestion(struct sock *sk, const void *value, socklen_t len)
 
     if (len < 1)
         return -EINVAL;
-    memcpy(name, value, len < sizeof name - 1 ? len : sizeof name - 1);
+    int err = take(name, len < sizeof name - 1 ? len : sizeof name - 1, value, len);
+    if (err != 0)
+        return err;
     if (strcmp(name, sk->opts.congestion) == 0)
         return 0;
     if (algorithm_of(name) == NULL)
@@ -290,10 +300,10 @@ static int set_congestion(struct sock *sk, const void *value, socklen_t len)
 static int set_pacing(struct sock *sk, const void *value, socklen_t len)
 {
     uint32_t rate;
+    int err = take(&rate, sizeof rate, value, len);
 
-    if (len < sizeof rate)
-        return -EINVAL;
-    memcpy(&rate, value, sizeof rate);
+    if (err != 0)
+        return err;
     sk->opts.max_pacing = rate == UINT32_MAX ? UINT64_MAX : rate;
     if (len == sizeof sk->opts.max_pacing)
         memcpy(&sk->opts.max_pacing, value, len);
@@ -303,9 +313,12 @@ static int set_pacing(struct sock *sk, const void *value, socklen_t len)
 
 static int set_fastopen_key(struct sock *sk, const void *value, socklen_t len)
 {
-    if (len != 16 && len != 32)
-        return -EINVAL;
-    memcpy(sk->fo_key, value, len);
+    uint8_t key[32];
+    int err = len != 16 && len != 32 ? -EINVAL : take(key, len, value, len);
+
+    if (err != 0)
+        return err;
+    memcpy(sk->fo_key, key, len);
     sk->fo_keys = (uint8_t)(len / 16);
     if (sk->listening)
         opts_fastopen(sk);
@@ -329,6 +342,8 @@ static int set_own(struct sock *sk, const struct posix_option *opt, const void *
         return set_pacing(sk, value, len);
     if (opt->level == IPPROTO_TCP && opt->name == TCP_FASTOPEN_KEY)
         return set_fastopen_key(sk, value, len);
+    if (opt->level == IPPROTO_IP && opt->name == IP_OPTIONS)
+        return len == 0 ? 0 : -EINVAL;
     if (opt->level == IPPROTO_TCP && (opt->name == TCP_MD5SIG || opt->name == MD5SIG_EXT))
         return signature_set(sk, opt->name == MD5SIG_EXT, value, len);
     return -ENOPROTOOPT;
@@ -341,6 +356,8 @@ static int give(void *to, socklen_t *len, const void *value, size_t size)
 
     if (room > size)
         room = size;
+    if (room != 0 && to == NULL)
+        return -EFAULT;
     if (room != 0)
         memcpy(to, value, room);
     *len = (socklen_t)room;
@@ -377,6 +394,8 @@ static int get_own(struct sock *sk, const struct posix_option *opt, void *to, so
     }
     if (opt->level == SOL_SOCKET && opt->name == SO_COOKIE)
         return *len < sizeof sk->k.id ? -EINVAL : give(to, len, &sk->k.id, sizeof sk->k.id);
+    if (opt->level == IPPROTO_IP && opt->name == IP_OPTIONS)
+        return give(to, len, "", 0); /* sshd refuses whoever has some */
     if (is_timestamping(opt))
         return give(to, len, (int[2]){sk->opts.timestamping, 0}, sizeof(int[2]));
     if (opt->level == IPPROTO_TCP && opt->name == TCP_CONGESTION)
@@ -427,6 +446,8 @@ static int set_option(struct sock *sk, const struct posix_option *opt, const voi
         return -EINVAL;
     if (opt->kind == OPT_READ)
         return -ENOPROTOOPT;
+    if (len != 0 && value == NULL)
+        return -EFAULT;
     if (len >= sizeof number)
         memcpy(&number, value, sizeof number);
     else if (opt->level == IPPROTO_IP && len >= 1)
@@ -436,6 +457,16 @@ static int set_option(struct sock *sk, const struct posix_option *opt, const voi
     return set_number(sk, opt, number);
 }
 
+int opts_set(struct sock *sk, int level, int name, const void *value, socklen_t len)
+{
+    const struct posix_option *opt = opts_find(level, name);
+    bool foreign = level == IPPROTO_IPV6 && sk->domain == AF_INET;
+
+    if ((int)len < 0)
+        return -EINVAL;
+    return opt == NULL || foreign ? -ENOPROTOOPT : set_option(sk, opt, value, len);
+}
+
 int tern_socket_setsockopt(tern_sockets *p, int fd, int level, int name, const void *value,
                            socklen_t len)
 {
@@ -443,12 +474,7 @@ int tern_socket_setsockopt(tern_sockets *p, int fd, int level, int name, const v
     struct sock *sk = sock_get(p, fd, &err);
     if (sk == NULL)
         return err;
-    const struct posix_option *opt = opts_find(level, name);
-    bool foreign = level == IPPROTO_IPV6 && sk->domain == AF_INET;
-    err = -EINVAL;
-    if ((int)len >= 0) {
-        err = opt == NULL || foreign ? -ENOPROTOOPT : set_option(sk, opt, value, len);
-    }
+    err = opts_set(sk, level, name, value, len);
     sock_put(sk);
     return err;
 }
@@ -472,11 +498,25 @@ static int get_option(struct sock *sk, const struct posix_option *opt, void *to,
     /* IP's small numbers fit into one byte for who has no more room */
     if (opt->level == IPPROTO_IP && *len > 0 && *len < sizeof number && number >= 0 &&
         number <= 255) {
+        if (to == NULL)
+            return -EFAULT;
         *(uint8_t *)to = (uint8_t)number;
         *len = 1;
         return 0;
     }
     return give(to, len, &number, sizeof number);
+}
+
+int opts_get(struct sock *sk, int level, int name, void *value, socklen_t *len)
+{
+    const struct posix_option *opt = opts_find(level, name);
+    bool known = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP;
+
+    if (!known && sk->domain == AF_INET)
+        return -EOPNOTSUPP;
+    if (opt == NULL)
+        return -ENOPROTOOPT;
+    return (int)*len < 0 && level != IPPROTO_IPV6 ? -EINVAL : get_option(sk, opt, value, len);
 }
 
 int tern_socket_getsockopt(tern_sockets *p, int fd, int level, int name, void *value,
@@ -486,14 +526,7 @@ int tern_socket_getsockopt(tern_sockets *p, int fd, int level, int name, void *v
     struct sock *sk = sock_get(p, fd, &err);
     if (sk == NULL)
         return err;
-    const struct posix_option *opt = opts_find(level, name);
-    bool known = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP;
-    if (!known && sk->domain == AF_INET)
-        err = -EOPNOTSUPP;
-    else if (opt == NULL)
-        err = -ENOPROTOOPT;
-    else
-        err = (int)*len < 0 && level != IPPROTO_IPV6 ? -EINVAL : get_option(sk, opt, value, len);
+    err = len == NULL ? -EFAULT : opts_get(sk, level, name, value, len);
     sock_put(sk);
     return err;
 }

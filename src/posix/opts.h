@@ -24,7 +24,9 @@ struct posix_option {
     enum opt_kind kind;
     uint16_t offset; /* of an int in struct sock_opts; 0: there is none, `get` and `set` tell */
     int min, max;
-    bool odd; /* about short values it does not do as the others of its level (least_length()) */
+    bool
+        queue; /* is told through recvmsg(), which `tern run` leaves to the kernel: it refuses it */
+    bool odd;  /* about short values it does not do as the others of its level (least_length()) */
     int (*set)(struct sock *sk, int value);  /* instead of the range; stores by itself */
     int (*get)(struct sock *sk, int *value); /* instead of what is stored */
     void (*apply)(struct sock *sk);          /* tells the stack; NULL: there is nothing to tell */
@@ -44,6 +46,9 @@ extern const size_t posix_refused_count;
 
 const struct posix_refused *opts_refused(int level, int name);
 const struct posix_option *opts_find(int level, int name);
+/* getsockopt() and setsockopt() of a socket; `value` NULL: no memory of the caller's. */
+int opts_get(struct sock *sk, int level, int name, void *value, socklen_t *len);
+int opts_set(struct sock *sk, int level, int name, const void *value, socklen_t len);
 /* A row's number in `o`. */
 int *opts_value(struct sock_opts *o, const struct posix_option *opt);
 

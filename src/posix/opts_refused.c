@@ -70,7 +70,6 @@ const struct posix_refused posix_refused[] = {
     {IPPROTO_TCP, 45, "TCP_RTO_MIN_US", "the configuration has it, for all"},
     {IPPROTO_TCP, 46, "TCP_DELACK_MAX_US", "the configuration has it, for all"},
     {IPPROTO_IP, 3, "IP_HDRINCL", "headers are the stack's"},
-    {IPPROTO_IP, 4, "IP_OPTIONS", "packets carry none"},
     {IPPROTO_IP, 5, "IP_ROUTER_ALERT", "packets carry no options"},
     {IPPROTO_IP, 6, "IP_RECVOPTS", "packets carry no options"},
     {IPPROTO_IP, 7, "IP_RETOPTS", "packets carry no options"},

@@ -25,6 +25,14 @@ static const tern_sockets_tune plain = {
     .tcp_fastopen = 1,
 };
 
+void posix_keeper(tern_sockets *p, const tern_sockets_config *conf,
+                  bool (*info)(const struct sock *sk, tern_tcp_info *out))
+{
+    *p = (tern_sockets){.conf = *conf, .tune = plain, .now = conf->now, .info = info};
+    if (p->conf.congestion == NULL)
+        p->conf.congestion = tern_cc_cubic.name;
+}
+
 int tern_sockets_new(tern_sockets **out, const tern_sockets_config *conf)
 {
     uint32_t fds = conf->fds_max != 0 ? conf->fds_max : FDS_DEFAULT;
@@ -38,11 +46,7 @@ int tern_sockets_new(tern_sockets **out, const tern_sockets_config *conf)
         free(table);
         return -ENOMEM;
     }
-    p->conf = *conf;
-    p->tune = plain;
-    p->now = conf->now;
-    if (p->conf.congestion == NULL)
-        p->conf.congestion = tern_cc_cubic.name;
+    posix_keeper(p, conf, NULL);
     p->fds = table;
     p->fds_size = (int)fds;
     p->port_step = (uint32_t)(conf->seed * UINT64_C(0x9e3779b97f4a7c15) >> 32);

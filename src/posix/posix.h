@@ -25,6 +25,7 @@
 enum file_kind { FILE_SOCKET, FILE_PIPE_READ, FILE_PIPE_WRITE, FILE_EPOLL, FILE_HOST };
 
 struct watch;
+struct sock;
 
 struct file {
     enum file_kind kind;
@@ -50,9 +51,17 @@ struct tern_sockets {
     uint32_t port_step; /* for bind() to port 0 */
     uint32_t fo_keys;   /* net.ipv4.tcp_fastopen_key: how many, */
     uint8_t fo_key[32]; /* one after the other */
+    /* For those whose sockets are kept elsewhere (posix_keeper()): what is known of one's
+     * connection; false: it has none. NULL: the stack is asked. */
+    bool (*info)(const struct sock *sk, tern_tcp_info *out);
 };
 
 /* ---- posix.c: life, waiting ------------------------------------------------------------------ */
+
+/* Makes an empty table of what options refer to, without descriptors: for sockets that somebody
+ * else keeps, who fills a struct sock for each and uses opts.h. conf->stack may be NULL. */
+void posix_keeper(tern_sockets *p, const tern_sockets_config *conf,
+                  bool (*info)(const struct sock *sk, tern_tcp_info *out));
 
 /* Waits for anything to happen, `until` at the longest. 0: try again; -EAGAIN: that time has come,
  * or there is no way to wait; or what the owner's callback says. */
@@ -96,7 +105,7 @@ uint32_t epoll_poll(tern_sockets *p, struct epoll *e);
 enum { SHUT_RCV = 1, SHUT_SND = 2, SHUT_BOTH = 3 };
 
 /* As struct socket's state in Linux. */
-enum sock_phase { SOCK_UNCONNECTED, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_DISCONNECTING };
+enum sock_phase { PHASE_UNCONNECTED, PHASE_CONNECTING, PHASE_CONNECTED, PHASE_DISCONNECTING };
 
 /* TCP's states with Linux's numbers. */
 enum linux_state {
@@ -172,6 +181,8 @@ void *sock_user(const struct sock *sk); /* what the stack knows it by */
 /* A socket with one reference and nothing else set; NULL: no memory. */
 struct sock *sock_new(tern_sockets *p, int flags);
 void sock_free(struct sock *sk);
+/* What is known of its connection; false: it has none, and `info` is zero. */
+bool sock_look(const struct sock *sk, tern_tcp_info *info);
 /* The state in Linux's numbers; `info`, if not NULL, is filled (zero: no connection). */
 int sock_state(const struct sock *sk, tern_tcp_info *info);
 /* Which directions are over, by anyone: SHUT_*. */

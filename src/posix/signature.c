@@ -85,6 +85,8 @@ int signature_set(struct sock *sk, bool extended, const void *value, socklen_t l
         return -ENOPROTOOPT; /* as a Linux without it */
     if (len < sizeof from)
         return -EINVAL;
+    if (value == NULL)
+        return -EFAULT;
     memcpy(&from, value, sizeof from);
     int err = read_prefix(sk, extended, &from, &new);
     if (err != 0)

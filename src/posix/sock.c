@@ -106,17 +106,23 @@ tern_sock tern_sockets_handle(const tern_sockets *p, int fd)
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
+bool sock_look(const struct sock *sk, tern_tcp_info *info)
+{
+    memset(info, 0, sizeof *info);
+    if (sk->p->info != NULL)
+        return sk->p->info(sk, info);
+    if (sk->k.id != 0 && tern_info(sk->p->conf.stack, sk->k, info, sizeof *info) < 0)
+        memset(info, 0, sizeof *info);
+    return sk->k.id != 0;
+}
+
 int sock_state(const struct sock *sk, tern_tcp_info *info)
 {
     tern_tcp_info own;
 
     if (info == NULL)
         info = &own;
-    if (sk->k.id == 0 || tern_info(sk->p->conf.stack, sk->k, info, sizeof *info) < 0) {
-        memset(info, 0, sizeof *info);
-        return LINUX_CLOSE;
-    }
-    return tcpinfo_state(info->state);
+    return sock_look(sk, info) ? tcpinfo_state(info->state) : LINUX_CLOSE;
 }
 
 uint8_t sock_shut(const struct sock *sk, int state)
@@ -331,7 +337,7 @@ void sock_disconnect(struct sock *sk)
     sk->err_soft = 0;
     errq_free(sk);
     sk->peer = (tern_addr){0};
-    sk->phase = SOCK_UNCONNECTED;
+    sk->phase = PHASE_UNCONNECTED;
     uint16_t port = keeps_port ? sk->local.port : 0;
     if (!sk->addr_locked) {
         sk->local = (tern_addr){0};

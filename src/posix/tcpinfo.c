@@ -186,9 +186,9 @@ void tcpinfo_of(const tern_tcp_info *t, uint64_t now, struct tern_linux_tcp_info
 void tcpinfo_fill(const struct sock *sk, struct tern_linux_tcp_info *out)
 {
     tern_tcp_info t;
+    bool known = sock_look(sk, &t);
 
-    sock_state(sk, &t);
-    tcpinfo_of(sk->k.id != 0 ? &t : NULL, sk->p->now, out);
-    if (sk->k.id != 0 && !sk->listening)
+    tcpinfo_of(known ? &t : NULL, sk->p->now, out);
+    if (known && !sk->listening)
         out->tcpi_max_pacing_rate = sk->opts.max_pacing;
 }

@@ -428,11 +428,32 @@ static void host_names(struct run_conn *c, tern_addr *local, tern_addr *peer)
         from_host(peer, &sa);
 }
 
-static int host_set(struct run_conn *c, enum tern_opt option, int64_t value)
+static tern *host_stack(void *net)
 {
-    if (option != TERN_OPT_LINGER)
-        return -ENOPROTOOPT;
-    c->abortive = value == 0;
+    (void)net;
+    return NULL;
+}
+
+static tern_sock host_sock(struct run_conn *c)
+{
+    (void)c;
+    return (tern_sock){0};
+}
+
+static tern_sock host_listener(struct run_listener *l)
+{
+    (void)l;
+    return (tern_sock){0};
+}
+
+static void host_flush(struct run_conn *c) { (void)c; }
+
+static void host_abortive(struct run_conn *c, bool on) { c->abortive = on; }
+
+static uint32_t host_queue(const struct run_listener *l, uint32_t *backlog)
+{
+    (void)l;
+    *backlog = 1;
     return 0;
 }
 
@@ -467,7 +488,12 @@ const struct run_net_ops net_host_ops = {
     .backlog = host_backlog,
     .unlisten = host_unlisten,
     .names = host_names,
-    .set = host_set,
+    .stack = host_stack,
+    .sock = host_sock,
+    .listener = host_listener,
+    .flush = host_flush,
+    .abortive = host_abortive,
+    .queue = host_queue,
     .info = host_info,
     .outq = host_outq,
 };

@@ -30,7 +30,8 @@ static void tables(FILE *out)
     for (size_t i = 0; i < posix_options_count; i++) {
         const struct posix_option *o = &posix_options[i];
         heading(out, o->level, &last, "here");
-        fprintf(out, "| `%s` | %s |\n", o->text, o->note);
+        fprintf(out, "| `%s` | %s%s |\n", o->text, o->note,
+                o->queue ? "; under `tern run`: ENOPROTOOPT" : "");
     }
     last = -1;
     fputs("\n### What is refused: ENOPROTOOPT\n", out);
