@@ -236,6 +236,7 @@ typedef struct tern_tcp_info {
     uint8_t phase;       /* enum tern_phase */
     bool in_recovery;
     bool probing;              /* the window is closed: the timer sends probes */
+    bool tail_probe;           /* a tail loss probe is out (RFC 8985 7) */
     bool app_limited;          /* what limits the sender is that there is too little to send */
     bool quick_acks;           /* segments are acknowledged at once, not on the next answer */
     bool eof;                  /* the peer's FIN has come */

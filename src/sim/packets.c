@@ -191,13 +191,16 @@ static void note_first(const struct play *p, struct flow_end *e, const struct pa
 
 /* ---- S5: windows ----------------------------------------------------------------------------- */
 
-/* New data goes out only if what is in flight fits cwnd; tail probes, limited transmit and the
- * rounding of both to segments may exceed it. The peer's window is the oracle's business. */
+/* New data goes out only if what is in flight fits cwnd; limited transmit and the rounding to
+ * segments may exceed it a little. A tail probe may exceed it by all that was in flight before a
+ * timeout that was a mistake: the one before that was none, so that cwnd is small. The peer's
+ * window is the oracle's business. */
 static void check_window(struct play *p, struct flow_end *e, const struct packet *k)
 {
     tern_tcp_info i;
     if (!is_new(e, k) || p->result->packets % WINDOW_EVERY != 0 || !check_info(e, &i) ||
-        k->tcp.seq + (uint32_t)k->len != i.snd_nxt || i.phase != TERN_PHASE_OPEN || i.probing)
+        k->tcp.seq + (uint32_t)k->len != i.snd_nxt || i.phase != TERN_PHASE_OPEN || i.probing ||
+        i.tail_probe)
         return;
     uint64_t out = i.snd_nxt - i.snd_una, most = i.cwnd + (uint64_t)CREDIT_SEGMENTS * i.snd_mss;
     if (play_sabotaged(p, SIM_CWND))

@@ -242,6 +242,7 @@ static bool still_matters(tern *s, const struct outrec *r)
     if (!(r->sent->flags & SENT_QUEUED))
         return false;
     r->sent->time = max_u64(s->tcp.now, r->departs); /* what RTT and loss detection count from */
+    r->sent->flags &= (uint16_t)~SENT_REFUSED;
     r->sent->flags |= SENT_DELAYED;
     return true;
 }
@@ -310,6 +311,8 @@ void tern_output_refused(tern *s, const tern_pkt *pkts, size_t n)
         TERN_ASSERT(r->state == OUTREC_OUT);
         s->counters.count[TERN_COUNT_PACKETS_REFUSED]++;
         s->blocked_mask |= (uint64_t)1 << r->iface;
+        if (r->sent != NULL)
+            r->sent->flags |= SENT_REFUSED;
         if (s->iface[r->iface].used)
             push_front(s, r);
         else

@@ -251,12 +251,24 @@ static bool reset_tells(enum tern_state state)
            state == TERN_FIN_WAIT_2 || state == TERN_CLOSE_WAIT;
 }
 
+/* What a device has refused so far is withdrawn, so that no peer will have seen it: an RST with a
+ * number beyond would only be challenged (RFC 5961 3.2). */
+static void take_back_refused(struct conn *c)
+{
+    const struct sent *r = c->active != NULL ? c->active->sent_head : NULL;
+    while (r != NULL && (r->flags & (SENT_REFUSED | SENT_RETRANS)) != SENT_REFUSED)
+        r = r->next;
+    if (r != NULL)
+        c->snd_nxt = r->lo;
+}
+
 void conn_reset(struct tcp *t, struct conn *c, enum tern_err err)
 {
     if (reset_tells((enum tern_state)c->state)) {
         c->flags |= CONN_RST_DUE;
         if (!conn_ready(t, c))
             c->flags &= ~(uint32_t)CONN_RST_DUE; /* nowhere to send it */
+        take_back_refused(c);
     }
     conn_end(t, c, err);
 }

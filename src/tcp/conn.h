@@ -302,6 +302,7 @@ enum sent_flag {
     SENT_APP_LIMITED = 128, /* sent when cwnd was not what limited */
     SENT_PUSHED = 256,      /* had PSH */
     SENT_DELAYED = 512,     /* the device took it late: `time` is when, the timer may be older */
+    SENT_REFUSED = 1024,    /* the device would not take it; it is to be offered again */
 
     SENT_MARKS = SENT_SACKED | SENT_LOST | SENT_AGAIN,
 };

@@ -183,6 +183,7 @@ static void info_active(const struct tcp *t, const struct conn *c, tern_tcp_info
     out->phase = a->phase;
     out->in_recovery = a->phase >= LOSS_RECOVERY;
     out->probing = a->persist;
+    out->tail_probe = a->tlp >= TLP_NEW;
     out->app_limited = a->app_limited;
     out->quick_acks = !a->interactive;
     out->reordering = max_u32(a->reordering, 3);

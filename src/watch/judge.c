@@ -250,18 +250,27 @@ static void judge_data(const struct judge *j)
 
 /* ---- RST ------------------------------------------------------------------------------------- */
 
-/* Whether an older connection of these two has acknowledged that number: what still comes of it is
- * answered by the newer. */
-static bool acked_before(const struct judge *j, uint32_t seq)
+/* Whether the RST answers an acknowledgement of `o` to `e` which may still be on its way. */
+static bool answers_older(const struct follow_end *e, const struct follow_end *o,
+                          const struct wire_tcp *h)
+{
+    return !(h->flags & TCP_ACK) && e->based && o->acked && seq_between(h->seq, e->isn, o->ack);
+}
+
+/* Whether it answers one of an older connection of these two: the newer answers what still comes
+ * of it. */
+static bool answers_before(const struct judge *j)
 {
     const tern_addr *to = &j->conn->end[!j->from].addr, *by = &j->conn->end[j->from].addr;
     for (const struct follow_conn *k = j->conn->chain; k != NULL; k = k->chain)
         for (int end = 0; end < 2; end++) {
-            const struct follow_end *o = &k->end[end];
-            if (!addr_equal(&o->addr, to) || !addr_equal(&k->end[!end].addr, by))
+            const struct follow_end *o = &k->end[end], *e = &k->end[!end];
+            if (!addr_equal(&o->addr, to) || !addr_equal(&e->addr, by))
                 continue;
+            if (answers_older(e, o, &j->packet->tcp))
+                return true;
             for (uint32_t i = 0; i < min_u32(o->acks_next, ARRAY_LEN(o->acks)); i++)
-                if (seq == o->acks[i])
+                if (j->packet->tcp.seq == o->acks[i])
                     return true;
         }
     return false;
@@ -280,13 +289,13 @@ static void judge_rst(const struct judge *j)
     for (uint32_t i = 0; i < min_u32(o->acks_next, ARRAY_LEN(o->acks)); i++)
         if (h->seq == o->acks[i])
             return;
-    if (!(h->flags & TCP_ACK) && e->based && o->acked && seq_between(h->seq, e->isn, o->ack))
-        return; /* to an older acknowledgement, still on its way */
+    if (answers_older(e, o, h))
+        return;
     if (!e->based || (o->acked && seq_between(h->seq, o->ack, e->snd_max)))
         return;
     if (!o->acked && seq_between(h->seq, e->isn, e->snd_max))
         return;
-    if (acked_before(j, h->seq))
+    if (answers_before(j))
         return;
     accuse(j, WATCH_RULE_RST_NUMBER, follow_relative(e, h->seq), follow_relative(e, e->snd_max));
 }

@@ -191,7 +191,8 @@ static void refused_packets_may_lapse(struct rig *r)
     assert_int_equal(tern_abort(r->s, p->k), 0);
     rig_turn(r);
     rig_next(r);
-    assert_int_equal(r->last->flags & R, R); /* the reset, not the data */
+    assert_int_equal(r->last->flags & R, R);       /* the reset, not the data, */
+    assert_int_equal(r->last->seq, p->iss + 1001); /* which nobody has seen */
     rig_hush(r);
     assert_int_equal(outputs(r), 0);
 }
