@@ -249,6 +249,7 @@ typedef struct tern_tcp_info {
     uint32_t ts_offset; /* TSval is the time in ms plus this */
     uint32_t iss, irs;
     uint32_t snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd;
+    const char *cc; /* the name of its congestion control */
     uint32_t cwnd, ssthresh;
     uint64_t rto, srtt, rttvar, min_rtt; /* srtt 0: no sample yet */
     uint32_t rx_queued; /* received in order and not read, with what tern_recv_owed() said */

@@ -77,6 +77,8 @@ static int start_stack(struct attached *a, const char *verb, const struct attach
 
     if (!err)
         err = node_config(&cfg);
+    if (!err)
+        cfg.cc = algorithm_of(v->cc);
     if (!err && v->guard)
         guard_config(v->guard, &cfg);
     if (!err)

@@ -3,6 +3,7 @@
 #ifndef TERN_CMD_ATTACH_H
 #define TERN_CMD_ATTACH_H
 
+#include "cmd/algorithm.h"
 #include "cmd/cmd.h"
 #include "cmd/guard.h"
 #include "host/control.h"
@@ -23,6 +24,7 @@ struct attach_values {
     struct attach_addrs ours, kernels;
     uint64_t mtu;                     /* 0: not given */
     unsigned offload;                 /* index into attach_offloads */
+    unsigned cc;                      /* index into algorithm_names */
     const struct guard_values *guard; /* NULL: as without these options */
 };
 
@@ -49,11 +51,12 @@ const char *attach_parse_kernel(void *values, const char *text);
          .min = 68,                                                                                \
          .max = 65535,                                                                             \
          .unset = 0},                                                                              \
+        {OPT_CHOICE(values, attach.offload, attach_offloads), .name = "offload",                   \
+         .help = "what tern and the kernel leave to each other; auto: all that the kernel can",    \
+         .fallback = "auto"},                                                                      \
     {                                                                                              \
-        OPT_CHOICE(values, attach.offload, attach_offloads),                                       \
-            .name = "offload",                                                                     \
-            .help = "what tern and the kernel leave to each other; auto: all that the kernel can", \
-            .fallback = "auto"                                                                     \
+        OPT_CHOICE(values, attach.cc, algorithm_names),                                            \
+            .name = "cc", .help = "congestion control", .fallback = "cubic"                        \
     }
 
 struct attached {

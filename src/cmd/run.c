@@ -1,4 +1,5 @@
 /* run.c - `tern run`: a program over tern's TCP. */
+#include "cmd/algorithm.h"
 #include "cmd/cmd.h"
 #include "cmd/screen.h"
 
@@ -136,10 +137,6 @@ static const char *parse_publish(void *values, const char *text)
 
 static const char *const pcapng_ends[] = {"client", "server", "both", NULL};
 
-static const char *const algorithm_names[] = {"cubic", "reno", "bbr", "dctcp", NULL};
-static const tern_cc_ops *const algorithms[] = {&tern_cc_cubic, &tern_cc_reno, &tern_cc_bbr,
-                                                &tern_cc_dctcp};
-
 static const struct opt run_opts[] = {
     OPT_HEADING("The link"),
     {OPT_PERCENT(struct run_values, loss), .name = "loss", .help = "lose that share of packets"},
@@ -271,7 +268,7 @@ static bool world_config(struct run_world_config *w, const struct run_values *v)
     w->drop_count = v->drop_count;
     w->msl = v->msl;
     w->syn_retries = (uint8_t)v->syn_retries;
-    w->cc = algorithms[v->cc];
+    w->cc = algorithm_of(v->cc);
     w->backlog = (uint32_t)v->backlog;
     w->isn_fixed = v->isn_given;
     w->isn[0] = v->isn[0];

@@ -91,6 +91,8 @@ static void info_amounts(FILE *f, const json_t *i)
     fprintf(f, " snd_wnd:%" PRIu64 " rcv_wnd:%" PRIu64, ss_number(i, "snd_wnd"),
             ss_number(i, "rcv_wnd"));
     amount(f, "notsent", ss_number(i, "tx_unsent"));
+    if (ss_number(i, "pacing_rate"))
+        fprintf(f, " pacing_rate %" PRIu64 "bps", 8 * ss_number(i, "pacing_rate"));
     if (yes(i, "in_recovery"))
         fputs(" recovery", f);
 }
@@ -109,6 +111,8 @@ void ss_info(FILE *f, const json_t *socket)
     if (yes(i, "wscale"))
         fprintf(f, " wscale:%" PRIu64 ",%" PRIu64, ss_number(i, "snd_wscale"),
                 ss_number(i, "rcv_wscale"));
+    if (json_object_get(i, "cc"))
+        fprintf(f, " %s", json_string_value(json_object_get(i, "cc")));
     info_times(f, i);
     info_amounts(f, i);
 }

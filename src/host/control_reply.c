@@ -74,7 +74,9 @@ static json_t *info_of(const tern_tcp_info *t)
     N(snd_wscale), N(rcv_wscale), N(retransmits);
     N(snd_mss), N(rcv_mss), N(mss_peer);
     N(iss), N(irs), N(snd_una), N(snd_nxt), N(snd_wnd), N(rcv_nxt), N(rcv_wnd);
-    N(cwnd), N(ssthresh);
+    if (t->cc)
+        (void)json_object_set_new(o, "cc", text(t->cc));
+    N(cwnd), N(ssthresh), N(pacing_rate);
     NS(rto), NS(srtt), NS(rttvar), NS(min_rtt);
     N(rx_queued), N(tx_queued), N(tx_unsent), N(rcvbuf), N(sndbuf);
     N(bytes_sent), N(bytes_received), N(bytes_retransmitted);

@@ -245,6 +245,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .snd_wnd = c->snd_wnd,
         .rcv_nxt = c->rcv_nxt,
         .rcv_wnd = c->rcv_adv - c->rcv_nxt,
+        .cc = t->cc[c->cc]->name,
         .rto = rto_of(t, c),
         .srtt = c->srtt_us8 / 8 * NS_PER_US,
         .rttvar = c->rttvar_us4 / 4 * NS_PER_US,

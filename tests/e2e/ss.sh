@@ -134,7 +134,7 @@ do_one "connect 2001:db8::80 80 x"
 awaits ipv6 5 "^ESTAB +0 +0 +\[2001:db8::1\]:[0-9]+ +\[2001:db8::80\]:80 +users:.*python3" -n
 
 n='[0-9.]+'
-awaits info 5 "^	 ts sack wscale:$n,$n rto:$n rtt:$n/$n .*mss:$n .*cwnd:$n" -ni
+awaits info 5 "^	 ts sack wscale:$n,$n cubic rto:$n rtt:$n/$n .*mss:$n .*cwnd:$n" -ni
 awaits info-amounts 5 "bytes_sent:[0-9]+ .*segs_out:[0-9]+ segs_in:[0-9]+" -ni
 awaits summary 5 "^TCP: .*LISTEN 1.*ESTABLISHED [1-9].*TIME-WAIT [1-9]" -s
 awaits summary-counters 5 "^ +[0-9]+  TIME-WAIT entries made" -s
