@@ -156,6 +156,7 @@ enum tern_drop {
     X(FROZEN, "working blocks given back by quiet connections")                                    \
     X(SOLICITATIONS, "questions for a neighbour's link-layer address")                             \
     X(ADDRESS_CONFLICTS, "claims of others to an address of ours")                                 \
+    X(ADDRESS_DUPLICATES, "addresses given up before use: somebody else has them")                 \
     X(FRAGMENTS_IN, "IP fragments taken in")                                                       \
     X(REASSEMBLED, "datagrams made whole of their fragments")                                      \
     X(ICMP_ERRORS_OUT, "ICMP errors sent about packets of others")                                 \

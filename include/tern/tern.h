@@ -122,6 +122,8 @@ enum {
     TERN_EV_URGENT = 4096, /* tern_urgent_get() has news (MUST-32) */
     TERN_EV_REPORT = 8192, /* there is a TERN_OPT_SOFT_ERROR, if TERN_OPT_REPORTS asks for it */
     TERN_EV_HOLD = 256,    /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
+    TERN_EV_ADDRS = 16384, /* of no socket (`user` NULL): an address has become ready, or is known
+                            * to be somebody else's, or has come or gone; see tern_addrs() */
 };
 
 typedef struct {
@@ -165,6 +167,13 @@ enum tern_cookies {
     TERN_COOKIES_NEVER,  /* a SYN without an entry is dropped */
 };
 
+/* Of the prefixes an address matches the longest says its label; a source is preferred that has the
+ * label of the destination (RFC 6724 2.1). */
+typedef struct {
+    uint8_t ip[16];
+    uint8_t bits, label;
+} tern_label;
+
 /* Everything the stack may use and every limit it obeys. tern_config_default() fills all but
  * `seed`, `alloc` and `free`. Durations are nanoseconds. */
 typedef struct tern_config {
@@ -179,6 +188,8 @@ typedef struct tern_config {
     uint32_t timewait_max;  /* TIME-WAIT entries; over it the oldest goes */
     uint32_t listeners_max; /* listening sockets */
     uint32_t ifaces_max, addrs_max, routes_max;
+    const tern_label *labels; /* the caller's, who keeps them; NULL: those of RFC 6724 2.1 */
+    uint32_t labels_count;
     uint32_t fastopen_peers_max; /* peers whose Fast Open cookie is remembered */
     uint32_t sources_max;        /* sources remembered for tern_limits; over it the oldest goes */
     uint32_t rules_max;          /* of tern_rule_set() */
@@ -321,7 +332,13 @@ typedef struct {
     uint32_t gso_max;      /* largest super-segment as an IP packet; 0: none; Ethernet: 65521 */
     uint32_t gso_segs_max; /* most wire segments in one; 0: no limit */
     uint32_t caps;
+    uint32_t flags; /* TERN_IFACE_*; all that is about Ethernet */
 } tern_iface;
+
+enum {                        /* tern_iface.flags */
+       TERN_IFACE_NO_DAD = 1, /* addresses are used at once: nobody is asked whether they are
+                                 * theirs (RFC 4862 5.1: DupAddrDetectTransmits 0) */
+};
 
 /* Adds an interface; returns its id (>= 0). TERN_EINVAL, TERN_ELIMIT, TERN_ENOMEM. */
 int tern_iface_add(tern *s, const tern_iface *iface);
@@ -330,14 +347,38 @@ int tern_iface_change(tern *s, int id, const tern_iface *iface);
 /* Removes an interface with its addresses and routes. Connections over it are not touched: they
  * wait for another route until they time out. Its packets must still be given back. */
 int tern_iface_remove(tern *s, int id);
-/* Gives the interface an address and a route to its prefix. TERN_EINVAL, TERN_ELIMIT. */
+/* Gives the interface an address and a route to its prefix. On Ethernet it is TENTATIVE until
+ * everybody there had time to say that it is theirs (RFC 4862 5.4, RFC 5227: one to two seconds,
+ * for IPv4 six), and until then nothing is sent from there or taken in; then TERN_EV_ADDRS comes.
+ * TERN_EINVAL, TERN_EADDRINUSE, TERN_ELIMIT, TERN_ENOMEM. */
 int tern_iface_addr(tern *s, int iface, const uint8_t ip[16], unsigned prefix_bits);
+/* Takes an address away, and the route that came with it. Connections from there are not touched:
+ * they wait until they time out, or until the address is back. TERN_EINVAL: it has none such. */
+int tern_iface_addr_remove(tern *s, int iface, const uint8_t ip[16]);
+
+enum tern_addr_state {
+    TERN_ADDR_PREFERRED,
+    TERN_ADDR_DEPRECATED, /* works, but nothing new begins with it (RFC 4862 5.5.4) */
+    TERN_ADDR_TENTATIVE,  /* not used yet: whose it is is being asked */
+    TERN_ADDR_DUPLICATE,  /* not used: somebody else has it */
+};
+typedef struct {
+    uint8_t ip[16];
+    uint8_t bits, state; /* enum tern_addr_state */
+    uint16_t iface;
+} tern_addr_entry;
+/* Lists addresses, `max` at a time: start with *cursor = 0, stop at a result of 0. */
+size_t tern_addrs(const tern *s, uint32_t *cursor, tern_addr_entry *out, size_t max);
 /* Accept packets for any destination on this interface (a gateway's side). */
 int tern_iface_promiscuous(tern *s, int iface, bool on);
-/* Whether an interface has this address. */
+/* Whether an interface has this address, and may use it. */
 bool tern_is_local(const tern *s, const uint8_t ip[16]);
-/* Adds a route. `bits` counts in the 16-byte form: 96 + n for IPv4. `via` may be NULL. */
+/* Adds a route. `bits` counts in the 16-byte form: 96 + n for IPv4. `via` may be NULL. TERN_EINVAL,
+ * TERN_ELIMIT. */
 int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int iface);
+/* Takes it away, as often as it was added. TERN_EINVAL: there is none such. */
+int tern_route_remove(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16],
+                      int iface);
 
 /* ---- TCP ------------------------------------------------------------------------------------ */
 

@@ -70,6 +70,7 @@ uint32_t addrs_get(struct addrs *a, const uint8_t ip[16], uint32_t scope)
     e->scope = scope;
     e->hash = hash;
     e->refs = 1;
+    e->gone = false;
     return ix;
 }
 

@@ -15,7 +15,7 @@ struct addr_entry {
     uint32_t scope;
     uint32_t refs;
     uint32_t hash;
-    uint32_t spare;
+    bool gone; /* it was taken away while in use */
 };
 
 struct addrs {
@@ -33,6 +33,11 @@ uint32_t addrs_get(struct addrs *a, const uint8_t ip[16], uint32_t scope);
 uint32_t addrs_find(const struct addrs *a, const uint8_t ip[16], uint32_t scope);
 void addrs_ref(struct addrs *a, uint32_t ix);
 void addrs_unref(struct addrs *a, uint32_t ix);
+
+static inline void addrs_gone(struct addrs *a, uint32_t ix, bool gone)
+{
+    ((struct addr_entry *)slab_at(&a->slab, ix))->gone = gone;
+}
 
 static inline const struct addr_entry *addrs_at(const struct addrs *a, uint32_t ix)
 {

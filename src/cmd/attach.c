@@ -200,6 +200,7 @@ int attach_open(struct attached *a, const char *verb, const struct attach_values
     char error[TUN_ERROR_MAX];
     struct tun_config cfg = {.name = v->tap ? v->tap : v->tun,
                              .tap = v->tap != NULL,
+                             .flags = TERN_IFACE_NO_DAD,
                              .highest = rung_of_offload[v->offload],
                              .exactly = v->offload != 0,
                              .mtu = (uint32_t)v->mtu};

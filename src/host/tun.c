@@ -340,8 +340,10 @@ static int make_up_mac(uint8_t mac[6])
     return 0;
 }
 
-static int set_up(struct tun *t, int fd, bool tap, enum tun_rung rung, uint32_t mtu)
+static int set_up(struct tun *t, int fd, const struct tun_config *cfg, enum tun_rung rung,
+                  uint32_t mtu)
 {
+    const bool tap = cfg->tap;
     const uint32_t most = tap ? UINT16_MAX - ETHERNET : UINT16_MAX;
 
     if (tap && make_up_mac(t->mac) < 0)
@@ -354,7 +356,8 @@ static int set_up(struct tun *t, int fd, bool tap, enum tun_rung rung, uint32_t 
     t->device = (struct device){
         .iface = {.mac = tap ? t->mac : NULL,
                   .mtu = mtu < most ? mtu : most,
-                  .caps = rungs[rung].caps},
+                  .caps = rungs[rung].caps,
+                  .flags = cfg->flags},
         .fd = fd,
         .receive = receive,
         .send = send_all,
@@ -387,7 +390,7 @@ static int begin(struct tun *t, int fd, const struct tun_config *cfg, char error
                  cfg->mtu, strerror(-err));
         return err;
     }
-    err = set_up(t, fd, cfg->tap, rung, mtu);
+    err = set_up(t, fd, cfg, rung, mtu);
     if (err)
         snprintf(error, TUN_ERROR_MAX, "%s", strerror(-err));
     return err;
@@ -416,7 +419,7 @@ int tun_adopt(struct tun *t, int fd, const struct tun_config *cfg)
 {
     *t = (struct tun){.device.fd = -1};
     assert(cfg->mtu != 0);
-    return set_up(t, fd, cfg->tap, cfg->highest, cfg->mtu);
+    return set_up(t, fd, cfg, cfg->highest, cfg->mtu);
 }
 
 void tun_close(struct tun *t)

@@ -27,6 +27,7 @@ struct tun_config {
     enum tun_rung highest; /* where the ladder begins */
     bool exactly;          /* and where it ends */
     uint32_t mtu;          /* 68..65535; 0: what the interface has */
+    uint32_t flags;        /* TAP: those of tern_iface */
 };
 
 #define TUN_ERROR_MAX 512

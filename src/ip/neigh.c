@@ -10,15 +10,26 @@ static struct neigh_link *link_of(struct neigh_table *t, uint32_t i, bool timer)
     return timer ? &t->at[i].timer : &t->at[i].used;
 }
 
-static void push(struct neigh_table *t, struct neigh_queue *q, uint32_t i, bool timer)
+/* Behind that one; 0: in front of all. */
+static void push_behind(struct neigh_table *t, struct neigh_queue *q, uint32_t i, uint32_t prev,
+                        bool timer)
 {
     struct neigh_link *l = link_of(t, i, timer);
-    *l = (struct neigh_link){.prev = q->tail};
-    if (q->tail != 0)
-        link_of(t, q->tail, timer)->next = i;
+    uint32_t *at = prev != 0 ? &link_of(t, prev, timer)->next : &q->head;
+    *l = (struct neigh_link){.prev = prev, .next = *at};
+    *at = i;
+    if (l->next != 0)
+        link_of(t, l->next, timer)->prev = i;
     else
-        q->head = i;
-    q->tail = i;
+        q->tail = i;
+}
+
+static void push_timer(struct neigh_table *t, struct neigh_queue *q, uint32_t i)
+{
+    uint32_t prev = q->tail;
+    while (prev != 0 && t->at[prev].until > t->at[i].until)
+        prev = t->at[prev].timer.prev;
+    push_behind(t, q, i, prev, true);
 }
 
 static void take_out(struct neigh_table *t, struct neigh_queue *q, uint32_t i, bool timer)
@@ -58,12 +69,12 @@ static void set_state(struct neigh_table *t, struct neigh *n, enum neigh_state s
     if (q != NULL)
         take_out(t, q, index_of(t, n), true);
     n->state = (uint8_t)state;
+    n->until = now + (state == NEIGH_DELAY       ? NEIGH_DELAY_NS
+                      : state == NEIGH_REACHABLE ? t->reachable_ns[n->iface]
+                                                 : t->retrans_ns[n->iface]);
     q = queue_of(t, n);
     if (q != NULL)
-        push(t, q, index_of(t, n), true);
-    n->until = now + (state == NEIGH_DELAY       ? NEIGH_DELAY_NS
-                      : state == NEIGH_REACHABLE ? NEIGH_REACHABLE_NS
-                                                 : NEIGH_RETRANS_NS);
+        push_timer(t, q, index_of(t, n));
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -73,6 +84,10 @@ void neigh_init(struct neigh_table *t, struct mem *mem, const struct siphash_key
     *t = (struct neigh_table){.mem = mem, .key = *key, .max = max, .bucket_count = 1};
     while (t->bucket_count < max)
         t->bucket_count *= 2;
+    for (uint32_t i = 0; i < IP_IFACES_MAX; i++) {
+        t->retrans_ns[i] = NEIGH_RETRANS_NS;
+        t->reachable_ns[i] = NEIGH_REACHABLE_NS;
+    }
 }
 
 bool neigh_begin(struct neigh_table *t)
@@ -151,7 +166,7 @@ struct neigh *neigh_new(struct neigh_table *t, uint8_t iface, const uint8_t ip[1
     n->chain = *bucket;
     *bucket = i;
     t->count++;
-    push(t, &t->used, i, false);
+    push_behind(t, &t->used, i, t->used.tail, false);
     set_state(t, n, NEIGH_INCOMPLETE, now);
     return n;
 }
@@ -171,7 +186,7 @@ bool neigh_use(struct neigh_table *t, struct neigh *n, uint64_t now)
     uint32_t i = index_of(t, n);
     if (i != t->used.tail) {
         take_out(t, &t->used, i, false);
-        push(t, &t->used, i, false);
+        push_behind(t, &t->used, i, t->used.tail, false);
     }
     if (n->state == NEIGH_REACHABLE && now >= n->until)
         set_state(t, n, NEIGH_STALE, now);

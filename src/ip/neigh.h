@@ -8,7 +8,8 @@
  *     PROBE       asked, by itself, and given up after three tries
  *
  * Nothing here sends: whoever calls is told what to ask. Waiting packets are a list that belongs to
- * the caller. Both timers have one duration each, so each is a queue whose head is due first.
+ * the caller. Each timer is a queue whose head is due first: a new entry goes to its end, or before
+ * those of interfaces whose routers have asked for longer times.
  */
 #ifndef TERN_IP_NEIGH_H
 #define TERN_IP_NEIGH_H
@@ -51,6 +52,8 @@ struct neigh_queue {
     uint32_t head, tail;
 };
 
+enum { IP_IFACES_MAX = 64 };
+
 struct neigh_table {
     struct mem *mem;
     struct siphash_key key;
@@ -59,6 +62,7 @@ struct neigh_table {
     uint32_t max, bucket_count, count, fresh, free;
     struct neigh_queue used; /* head: unused for longest */
     struct neigh_queue retrans, delay;
+    uint64_t retrans_ns[IP_IFACES_MAX], reachable_ns[IP_IFACES_MAX]; /* not 0 */
 };
 
 void neigh_init(struct neigh_table *t, struct mem *mem, const struct siphash_key *key,

@@ -62,8 +62,8 @@ static void send_nd(tern *s, uint8_t iface, const struct wire_nd *nd, const stru
     queue_frame(s, r, mac != NULL ? mac : group, WIRE_ETH_IP6, WIRE_IP6_HEADER + len);
 }
 
-/* Asks who has that address: all, or `mac`. `src` is who wants to know; NULL: nobody, who only
- * looks whether the address is free, or says whose it is. */
+/* Asks who has that address: all, or `mac`. `src` is who wants to know; NULL: nobody, who says
+ * whose it is. */
 static void solicit(tern *s, uint8_t iface, const uint8_t ip[16], const uint8_t *src,
                     const uint8_t *mac)
 {
@@ -92,10 +92,30 @@ void link_announce(tern *s, uint8_t iface, const uint8_t ip[16])
         solicit(s, iface, ip, NULL, NULL);
 }
 
+void link_probe(tern *s, const struct ip_addr *a)
+{
+    s->counters.count[TERN_COUNT_SOLICITATIONS]++;
+    if (wire_is_ip4(a->ip)) {
+        uint8_t everybody[WIRE_MAC];
+        struct wire_arp arp = {.op = WIRE_ARP_REQUEST}; /* from 0.0.0.0: RFC 5227 2.1.1 */
+        memset(everybody, 0xff, WIRE_MAC);
+        memcpy(arp.target_ip, a->ip, 16);
+        send_arp(s, a->iface, &arp, everybody);
+        return;
+    }
+    struct wire_nd nd = {.type = WIRE_ND_SOLICIT, .has_nonce = true};
+    uint8_t group[16];
+    memcpy(nd.target, a->ip, 16);
+    ip_addr_nonce(&s->ip, a, nd.nonce);
+    wire_nd_group(group, a->ip);
+    struct wire_ip_out to = {.src = nobody, .dst = group};
+    send_nd(s, a->iface, &nd, &to, NULL);
+}
+
 static void ask(tern *s, const struct neigh *n, bool all)
 {
     uint8_t src[16];
-    if (ip_source(&s->ip, n->iface, n->ip, src))
+    if (stack_source(s, n->iface, n->ip, src))
         solicit(s, n->iface, n->ip, src, all ? NULL : n->mac);
 }
 
@@ -151,7 +171,7 @@ bool link_frame(tern *s, struct outrec *r)
         put_header(s, r, mac);
         return true;
     }
-    const struct ip_route *route = ip_route_find(&s->ip, dst);
+    const struct ip_route *route = ip_route_find(&s->routes, dst);
     const uint8_t *hop =
         route != NULL && route->iface == r->iface && route->gateway ? route->via : dst;
     struct neigh *n = neigh_find(&s->neighbors, r->iface, hop);
@@ -240,7 +260,7 @@ void link_advance(tern *s, uint32_t max)
 /* The neighbour by which packets go there; NULL: none is known. */
 static struct neigh *neighbor_for(const tern *s, const uint8_t remote[16], uint8_t iface)
 {
-    const struct ip_route *route = ip_route_find(&s->ip, remote);
+    const struct ip_route *route = ip_route_find(&s->routes, remote);
     const uint8_t *hop = route != NULL && route->gateway ? route->via : remote;
     return neigh_find(&s->neighbors, iface, hop);
 }
@@ -281,9 +301,10 @@ static enum tern_drop take_arp(tern *s, uint8_t iface, const uint8_t *p, size_t 
         return TERN_DROP_ARP;
     if (wire_mac_equal(arp.sender_mac, s->iface[iface].mac))
         return TERN_DROP_ARP; /* our own, come back */
-    if (ip_is_local(&s->ip, arp.sender_ip)) {
-        s->counters.count[TERN_COUNT_ADDRESS_CONFLICTS]++; /* RFC 5227 2.4: it is ours, we say */
-        link_announce(s, iface, arp.sender_ip);
+    bool probe = arp.op == WIRE_ARP_REQUEST && wire_ip_unspecified(arp.sender_ip);
+    struct ip_addr *claimed = ip_addr_find(&s->ip, probe ? arp.target_ip : arp.sender_ip);
+    if (claimed != NULL && (!probe || !ip_addr_usable(claimed))) {
+        addr_claimed(s, claimed);
         return TERN_DROP_ARP;
     }
     bool ours = ip_is_at(&s->ip, iface, arp.target_ip);
@@ -328,22 +349,39 @@ static void advertise(tern *s, uint8_t iface, const struct wire_ip *asked, const
         send_nd(s, iface, &answer, &to, n->mac);
 }
 
+/* A question for an address that we do not use yet: who asks the same as we do, and is not heard as
+ * an echo of us, wants it too (RFC 4862 5.4.3, RFC 7527 4.2). */
+static void asked_too(tern *s, struct ip_addr *a, const struct wire_nd *nd,
+                      const struct wire_ip *ip)
+{
+    uint8_t nonce[WIRE_ND_NONCE];
+    ip_addr_nonce(&s->ip, a, nonce);
+    bool echo = nd->has_nonce && memcmp(nd->nonce, nonce, WIRE_ND_NONCE) == 0;
+    if (wire_ip_unspecified(ip->src) && !echo)
+        addr_claimed(s, a);
+}
+
 enum tern_drop link_nd(tern *s, uint8_t iface, const uint8_t *p, size_t have,
                        const struct wire_ip *ip)
 {
     struct wire_nd nd;
     if (s->iface[iface].conf.mac == NULL || !wire_nd_read(p, have, ip, &nd))
         return TERN_DROP_ND;
+    struct ip_addr *ours = ip_addr_find(&s->ip, nd.target);
     if (nd.type == WIRE_ND_SOLICIT) {
-        if (!ip_is_at(&s->ip, iface, nd.target) || ip_is_local(&s->ip, ip->src))
+        if (ours == NULL || ours->iface != iface || ip_is_local(&s->ip, ip->src))
             return TERN_DROP_ND;
+        if (!ip_addr_usable(ours)) {
+            asked_too(s, ours, &nd, ip);
+            return TERN_DROP_ND;
+        }
         if (nd.has_mac && wire_ip_unicast(ip->src))
             learn(s, iface, ip->src, nd.mac);
         advertise(s, iface, ip, &nd);
         return TERN_DROP_NONE;
     }
-    if (ip_is_local(&s->ip, nd.target)) {
-        s->counters.count[TERN_COUNT_ADDRESS_CONFLICTS]++; /* RFC 4862 5.4.4 */
+    if (ours != NULL) { /* RFC 4862 5.4.4 */
+        addr_claimed(s, ours);
         return TERN_DROP_ND;
     }
     struct neigh *n = neigh_find(&s->neighbors, iface, nd.target);

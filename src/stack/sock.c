@@ -242,7 +242,7 @@ int tern_connect(tern *s, tern_sock *out, const tern_addr *local, const tern_add
         if (!ip_is_local(&s->ip, local->ip) || wire_is_ip4(local->ip) != wire_is_ip4(peer->ip))
             return TERN_EADDRNOTAVAIL;
         memcpy(tuple.local, local->ip, 16);
-    } else if (!ip_source(&s->ip, iface, peer->ip, tuple.local)) { /* MUST-44 */
+    } else if (!stack_source(s, iface, peer->ip, tuple.local)) { /* MUST-44 */
         return TERN_EADDRNOTAVAIL;
     }
     if (ip_is_local(&s->ip, peer->ip))

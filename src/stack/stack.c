@@ -1,8 +1,6 @@
 /* stack.c - a shard's configuration and life, its interfaces, and its clock. */
 #include "stack/stack.h"
 
-enum { IP6_MTU_LEAST = 1280 }; /* RFC 8200 5 */
-
 #define MS(n) ((n)*NS_PER_MS)
 #define SECONDS(n) ((n)*NS_PER_S)
 
@@ -106,6 +104,8 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
     key.k1 = siphash24(&seed, "of shards", 9);
     struct siphash_key by_neighbor = {.k0 = siphash24(&seed, "neighbours", 10),
                                       .k1 = siphash24(&seed, "of links", 8)};
+    struct siphash_key by_address = {.k0 = siphash24(&seed, "addresses of links", 18),
+                                     .k1 = siphash24(&seed, "and their timers", 16)};
     struct siphash_key by_fragment = {.k0 = siphash24(&seed, "fragments", 9),
                                       .k1 = siphash24(&seed, "of datagrams", 12)};
     struct siphash_key by_port = {.k0 = siphash24(&seed, "datagrams", 9),
@@ -122,9 +122,10 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                             .doubt = link_doubt};
     if (!chunks_init(&s->chunks, &s->mem, cfg->buf_bytes_max) ||
         !addrs_init(&s->addrs, &s->mem, &key, cfg->addrs_max) ||
-        !ip_table_init(&s->ip, &s->mem, cfg->addrs_max, cfg->routes_max) ||
+        !ip_routes_init(&s->routes, &s->mem, cfg->routes_max) ||
         !udp_init(&s->udp, &s->mem, &s->chunks, &by_port, cfg->udp_max))
         return TERN_ENOMEM;
+    ip_addrs_init(&s->ip, &s->mem, &by_address, &s->cfg);
     neigh_init(&s->neighbors, &s->mem, &by_neighbor, cfg->neighbors_max);
     frag_init(&s->frags, &s->chunks, &by_fragment, cfg->fragments_max, cfg->fragment_bytes_max);
     pool_init(&s->outrecs, &s->mem, sizeof(struct outrec), cfg->output_max);
@@ -165,7 +166,8 @@ void tern_free(tern *s)
     frag_destroy(&s->frags);
     udp_destroy(&s->udp);
     neigh_destroy(&s->neighbors);
-    ip_table_destroy(&s->ip);
+    ip_routes_destroy(&s->routes);
+    ip_addrs_destroy(&s->ip);
     addrs_destroy(&s->addrs);
     chunks_destroy(&s->chunks);
     struct mem mem = s->mem;
@@ -215,10 +217,7 @@ int tern_iface_add(tern *s, const tern_iface *conf)
     return TERN_ELIMIT;
 }
 
-static bool iface_valid(const tern *s, int id)
-{
-    return id >= 0 && id < PATHS_MAX && s->iface[id].used;
-}
+bool iface_valid(const tern *s, int id) { return id >= 0 && id < PATHS_MAX && s->iface[id].used; }
 
 int tern_iface_change(tern *s, int id, const tern_iface *conf)
 {
@@ -240,7 +239,8 @@ int tern_iface_remove(tern *s, int id)
         return TERN_EINVAL;
     link_forget(s, (uint8_t)id);
     stack_flush(s, (uint8_t)id);
-    ip_iface_forget(&s->ip, (uint8_t)id);
+    ip_addrs_forget(&s->ip, (uint8_t)id);
+    ip_routes_forget(&s->routes, (uint8_t)id);
     frag_forget(&s->frags, (uint8_t)id);
     s->tcp.route_generation++;
     s->iface[id].used = false;
@@ -248,18 +248,6 @@ int tern_iface_remove(tern *s, int id)
     s->starved = 0; /* perhaps nobody asks for its output again */
     conn_path_gone(&s->tcp, (uint8_t)id);
     return 0;
-}
-
-int tern_iface_addr(tern *s, int id, const uint8_t ip[16], unsigned bits)
-{
-    if (!iface_valid(s, id) || (!wire_is_ip4(ip) && s->iface[id].conf.mtu < IP6_MTU_LEAST))
-        return TERN_EINVAL;
-    int err = ip_addr_add(&s->ip, (uint8_t)id, ip, bits);
-    if (err == 0) {
-        s->tcp.route_generation++;
-        link_announce(s, (uint8_t)id, ip);
-    }
-    return err;
 }
 
 int tern_iface_promiscuous(tern *s, int id, bool on)
@@ -270,22 +258,32 @@ int tern_iface_promiscuous(tern *s, int id, bool on)
     return 0;
 }
 
-bool tern_is_local(const tern *s, const uint8_t ip[16]) { return ip_is_local(&s->ip, ip); }
-
-int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int id)
+static int route_change(tern *s, const uint8_t ip[16], unsigned bits, const struct ip_hop *hop,
+                        bool add)
 {
-    if (!iface_valid(s, id))
-        return TERN_EINVAL;
-    int err = ip_route_add(&s->ip, (uint8_t)id, ip, bits, via);
+    int err =
+        add ? ip_route_add(&s->routes, ip, bits, hop) : ip_route_remove(&s->routes, ip, bits, hop);
     if (err == 0)
         s->tcp.route_generation++;
     return err;
 }
 
+int tern_route_add(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int id)
+{
+    struct ip_hop hop = {.via = via, .iface = (uint8_t)id};
+    return iface_valid(s, id) ? route_change(s, ip, bits, &hop, true) : TERN_EINVAL;
+}
+
+int tern_route_remove(tern *s, const uint8_t ip[16], unsigned bits, const uint8_t via[16], int id)
+{
+    struct ip_hop hop = {.via = via, .iface = (uint8_t)id};
+    return iface_valid(s, id) ? route_change(s, ip, bits, &hop, false) : TERN_EINVAL;
+}
+
 int stack_route(void *context, const uint8_t remote[16], uint8_t *iface)
 {
     const tern *s = context;
-    const struct ip_route *r = ip_route_find(&s->ip, remote);
+    const struct ip_route *r = ip_route_find(&s->routes, remote);
     if (r == NULL || !s->iface[r->iface].used)
         return TERN_ENETUNREACH;
     *iface = r->iface;
@@ -299,12 +297,18 @@ void tern_advance(tern *s, uint64_t now)
     tcp_now(&s->tcp, now);
     tcp_advance(&s->tcp, s->cfg.advance_max);
     link_advance(s, s->cfg.advance_max);
+    addr_advance(s, s->cfg.advance_max);
     stack_fragments_advance(s, s->cfg.advance_max);
 }
 
 size_t tern_events(tern *s, tern_event *ev, size_t max)
 {
-    size_t n = tcp_events(&s->tcp, ev, max);
+    size_t n = 0;
+    if (UNLIKELY(s->addrs_news) && max > 0) {
+        s->addrs_news = false;
+        ev[n++] = (tern_event){.mask = TERN_EV_ADDRS};
+    }
+    n += tcp_events(&s->tcp, ev + n, max - n);
     return n + stack_udp_events(s, ev + n, max - n);
 }
 
@@ -313,9 +317,10 @@ uint64_t tern_next_timeout(const tern *s)
     bool room = s->outrecs.used < s->cfg.output_max && s->starved == 0;
     uint64_t fresh = room ? s->tcp.out_mask : 0;
     bool udp = s->udp.ev_head != 0 || (s->udp.wait_head != 0 && room);
-    if (s->tcp.ev_head != 0 || udp || ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
+    if (s->tcp.ev_head != 0 || udp || s->addrs_news ||
+        ((fresh | s->queue_mask) & ~s->blocked_mask) != 0)
         return 0;
     uint64_t next = min_u64(tcp_next(&s->tcp), neigh_next(&s->neighbors));
-    next = min_u64(next, frag_next(&s->frags));
+    next = min_u64(next, min_u64(frag_next(&s->frags), s->ip.next));
     return s->starved != 0 ? min_u64(next, s->starved) : next;
 }

@@ -6,8 +6,8 @@
 #include "base/siphash.h"
 #include "ip/frag.h"
 #include "ip/neigh.h"
-#include "ip/route.h"
 #include "ip/pmtu.h"
+#include "ip/route.h"
 #include "tcp/tcp.h"
 #include "tern/tern.h"
 #include "udp/udp.h"
@@ -18,10 +18,11 @@ enum {
     /* before the TCP header: for either version's header, which ends there, and for Ethernet's */
     IP_ROOM = 56,
     HEADER_MAX = IP_ROOM + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
-    INPUT_BATCH = 16, /* packets looked at ahead, so that their connections are in the cache */
-    FRAG_IDS = 64,    /* counters of fragments' IDs */
-    ICMP_PEERS = 256, /* destinations whose ICMP errors are counted apart */
-    PULL_UP = 256,    /* headers of a packet whose first piece is shorter than them */
+    INPUT_BATCH = 16,     /* packets looked at ahead, so that their connections are in the cache */
+    FRAG_IDS = 64,        /* counters of fragments' IDs */
+    ICMP_PEERS = 256,     /* destinations whose ICMP errors are counted apart */
+    PULL_UP = 256,        /* headers of a packet whose first piece is shorter than them */
+    IP6_MTU_LEAST = 1280, /* RFC 8200 5 */
 };
 
 enum outrec_state {
@@ -62,7 +63,9 @@ struct tern {
     struct mem mem;
     struct chunks chunks;
     struct addrs addrs;
-    struct ip_table ip;
+    struct ip_addrs ip;
+    struct ip_routes routes;
+    bool addrs_news; /* TERN_EV_ADDRS is due */
     struct neigh_table neighbors;
     struct frag_table frags;
     struct pmtu_table pmtu;
@@ -91,6 +94,8 @@ void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t ifac
                       uint8_t code, uint32_t seq);
 enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t iface);
 int stack_route(void *context, const uint8_t remote[16], uint8_t *iface);
+/* The source address for a destination over that interface. false: none. */
+bool stack_source(const tern *s, uint8_t iface, const uint8_t dst[16], uint8_t src[16]);
 /* Drops all that waits for an interface. */
 void stack_flush(tern *s, uint8_t iface);
 
@@ -112,11 +117,18 @@ enum tern_drop link_nd(tern *s, uint8_t iface, const uint8_t *p, size_t have,
 void link_confirm(tern *s, const struct tcp_seg *seg);
 /* TCP sends to that address in vain. */
 void link_doubt(void *context, const uint8_t remote[16], uint8_t iface);
-/* Says that an address is ours, and asks whether it is somebody else's, too. */
+/* Says that an address is ours. */
 void link_announce(tern *s, uint8_t iface, const uint8_t ip[16]);
+/* Asks whether an address that is not used yet is somebody else's. */
+void link_probe(tern *s, const struct ip_addr *a);
 void link_advance(tern *s, uint32_t max);
 /* Forgets who is behind an interface, and what waits for them. */
 void link_forget(tern *s, uint8_t iface);
+
+/* addr.c: somebody else uses that address of ours. */
+void addr_claimed(tern *s, struct ip_addr *a);
+void addr_advance(tern *s, uint32_t max);
+bool iface_valid(const tern *s, int id);
 
 /* icmp.c: answers an echo request of `len` bytes of ICMP. */
 void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);

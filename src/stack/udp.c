@@ -28,7 +28,7 @@ static int choose_local(const tern *s, const uint8_t bound[16], const tern_addr 
     if (wire_ip_unspecified(bound)) {
         if (wire_is_ip4(bound) && !wire_is_ip4(peer->ip))
             return TERN_EADDRNOTAVAIL;
-        if (!ip_source(&s->ip, iface, peer->ip, ends->local))
+        if (!stack_source(s, iface, peer->ip, ends->local))
             return TERN_EADDRNOTAVAIL;
     } else if (wire_is_ip4(bound) != wire_is_ip4(peer->ip)) {
         return TERN_EADDRNOTAVAIL;

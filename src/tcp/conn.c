@@ -399,7 +399,7 @@ bool conn_freeze(struct tcp *t, struct conn *c)
 bool conn_route(struct tcp *t, struct conn *c)
 {
     uint8_t iface;
-    if (t->host.route(t->host.context, c->raddr, &iface) < 0)
+    if (addrs_at(t->addrs, c->laddr)->gone || t->host.route(t->host.context, c->raddr, &iface) < 0)
         return false;
     c->route_generation = t->route_generation;
     c->iface = iface;

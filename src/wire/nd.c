@@ -8,6 +8,7 @@ enum {
     ND_OVERRIDE = 0x20,
     OPT_SOURCE_MAC = 1,
     OPT_TARGET_MAC = 2,
+    OPT_NONCE = 14,
 };
 
 void wire_nd_group(uint8_t group[16], const uint8_t ip[16])
@@ -28,6 +29,10 @@ static bool read_options(const uint8_t *p, size_t len, struct wire_nd *out)
         if (p[at] == wanted && size == 8 && !out->has_mac && !wire_mac_group(p + at + 2)) {
             memcpy(out->mac, p + at + 2, WIRE_MAC);
             out->has_mac = true;
+        }
+        if (p[at] == OPT_NONCE && size == 8 && out->type == WIRE_ND_SOLICIT) {
+            memcpy(out->nonce, p + at + 2, WIRE_ND_NONCE);
+            out->has_nonce = true;
         }
         at += size;
     }
@@ -71,6 +76,13 @@ size_t wire_nd_write(uint8_t *p, const struct wire_nd *nd, const uint8_t src[16]
         p[len] = ask ? OPT_SOURCE_MAC : OPT_TARGET_MAC;
         p[len + 1] = 1;
         memcpy(p + len + 2, nd->mac, WIRE_MAC);
+        len += 8;
+    }
+    if (nd->has_nonce) {
+        TERN_ASSERT(ask && !nd->has_mac);
+        p[len] = OPT_NONCE;
+        p[len + 1] = 1;
+        memcpy(p + len + 2, nd->nonce, WIRE_ND_NONCE);
         len += 8;
     }
     uint64_t sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);

@@ -10,13 +10,16 @@ enum {
     WIRE_ND_ADVERT = 136,
     WIRE_ND_MAX = 32, /* bytes of a message that wire_nd_write() makes */
     WIRE_ND_HOPS = 255,
+    WIRE_ND_NONCE = 6,
 };
 
 struct wire_nd {
     uint8_t type;
     bool router, solicited, override; /* of an advertisement */
     bool has_mac;                     /* `mac`: the sender's, or the target's */
+    bool has_nonce;                   /* of a solicitation (RFC 7527 4.1, RFC 3971 5.3.2) */
     uint8_t mac[WIRE_MAC];
+    uint8_t nonce[WIRE_ND_NONCE];
     uint8_t target[16];
 };
 

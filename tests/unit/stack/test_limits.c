@@ -118,6 +118,8 @@ static void ifaces_addrs_and_routes_max(struct rig *r)
         assert_int_equal(tern_iface_addr(r->s, r->iface, ip, 128), i < 2 ? 0 : TERN_ELIMIT);
     }
     assert_int_equal(tern_route_add(r->s, ip, 128, NULL, r->iface), 0);
+    assert_int_equal(tern_route_add(r->s, ip, 128, NULL, r->iface), 0); /* the same once more */
+    ip[15] = 1;
     assert_int_equal(tern_route_add(r->s, ip, 128, NULL, r->iface), TERN_ELIMIT);
 }
 
