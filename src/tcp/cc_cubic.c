@@ -9,7 +9,7 @@
  * As in Linux, windows count in whole segments and time in 1/1024 s, so that the cubic fits 64
  * bits: W(t) = C (t - K)^3 + W_max with C = 0.4 is 410 (t - K)^3 / 2^40. HyStart++ has no limit
  * L for the growth by one acknowledgement: receivers that join segments acknowledge many at
- * once.
+ * once. It judges the first slow start only.
  */
 #include "base/util.h"
 #include "tern/cc.h"
@@ -87,7 +87,7 @@ static void hystart(struct cubic *s, tern_cc *cc, const tern_ack *ack)
         s->rtt_min = UINT64_MAX;
         s->samples = 0;
         if (s->rtt_css != 0 && ++s->css_rounds >= CSS_ROUNDS) {
-            cc->ssthresh = cc->cwnd;
+            cc->ssthresh = max_u32(cc->cwnd, 2 * ack->mss);
             return;
         }
     }
@@ -213,7 +213,7 @@ static void on_ack(tern_cc *cc, const tern_ack *ack)
 {
     struct cubic *s = cc->state;
     uint32_t acked = ack->acked;
-    if (cc->cwnd < cc->ssthresh && !ack->in_recovery)
+    if (cc->ssthresh == UINT32_MAX && !ack->in_recovery) /* later ones know when to end: 4.3 */
         hystart(s, cc, ack);
     if (ack->in_recovery || !ack->cwnd_limited || acked == 0)
         return;

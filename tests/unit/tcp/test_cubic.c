@@ -254,6 +254,37 @@ static void a_spike_of_delay_passes(void **state)
     assert_true(m.cc.cwnd > 150 * MSS);
 }
 
+/* RFC 9406 4.3: a later slow start knows from the last one where to end. */
+static void later_slow_starts_do_without(void **state)
+{
+    (void)state;
+    struct model m;
+    begin(&m, 8, 1000 * MSS, MS(100));
+    for (unsigned i = 0; i < 4; i++) {
+        round_trip(&m);
+        m.rtt = MS(150);
+    }
+    assert_int_equal(m.cc.cwnd, 8 * 16 * MSS);
+    assert_int_equal(m.cc.ssthresh, 1000 * MSS);
+}
+
+/* A window of one segment that is acknowledged in pieces has as many samples as a large one. */
+static void slow_start_never_ends_below_two_segments(void **state)
+{
+    (void)state;
+    struct model m;
+    begin(&m, 1, UINT32_MAX, MS(100));
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned i = 0; i < 20; i++) {
+            tern_ack ack = an_ack(&m, 1);
+            ack.round_start = i == 0;
+            tern_cc_cubic.on_ack(&m.cc, &ack);
+        }
+        m.rtt = MS(150);
+    }
+    assert_int_equal(m.cc.ssthresh, 2 * MSS);
+}
+
 /* What a quiet connection remembers. */
 static void freeze_and_thaw(void **state)
 {
@@ -284,6 +315,8 @@ int main(void)
         cmocka_unit_test(ack_division),
         cmocka_unit_test(slow_start_ends_early),
         cmocka_unit_test(a_spike_of_delay_passes),
+        cmocka_unit_test(later_slow_starts_do_without),
+        cmocka_unit_test(slow_start_never_ends_below_two_segments),
         cmocka_unit_test(freeze_and_thaw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
