@@ -34,7 +34,7 @@ struct sim_values {
     uint64_t seeds, seed, jobs, flows;
     unsigned profile, sabotage;
     uint64_t without; /* bits */
-    bool shrink, quiet;
+    bool shrink, quiet, blind;
     const char *pcapng;
 };
 
@@ -68,13 +68,14 @@ static const char *const sabotages[] = {"none",   "byte",    "segment", "dead", 
                                         "rtt",    "size",    "other",   "ack",    "sack",
                                         "loop",   "strayed", "early",   "event",  "leak",
                                         "work",   "noise",   "still",   "starve", NULL};
-static const char *const profiles[] = {"mixed", "calm", "storm", NULL};
+static const char *const profiles[] = {"mixed", "calm", "storm", "bulk", NULL};
 
 static struct sim_config config_of(const struct sim_values *v, uint64_t seed)
 {
     return (struct sim_config){.seed = seed,
                                .profile = (enum sim_profile)v->profile,
                                .without = v->without,
+                               .blind = v->blind,
                                .sabotage = (enum sim_sabotage)v->sabotage,
                                .flows_max = (uint32_t)v->flows};
 }
@@ -506,7 +507,8 @@ static const struct opt sim_opts[] = {
     {OPT_UINT(struct sim_values, jobs), .name = "jobs", .letter = 'j', .help = "worlds at once",
      .min = 1, .max = JOBS_MAX, .fallback = "1"},
     {OPT_CHOICE(struct sim_values, profile, profiles), .name = "profile",
-     .help = "how bad they are: each fault in a third of them, in none, in three quarters",
+     .help = "how bad they are: each fault in a third of them, in none, in three quarters; or in "
+             "none, and one connection that carries 64 MiB",
      .fallback = "mixed"},
     OPT_HEADING("One world"),
     {OPT_CALL(take_without), .name = "without", .arg = "FAULT,...", .help = "leave these out"},
@@ -518,6 +520,8 @@ static const struct opt sim_opts[] = {
      .help = "write the first world's packets there"},
     {OPT_CHOICE(struct sim_values, sabotage, sabotages), .name = "sabotage", .hidden = true,
      .help = "break this, to see that it is noticed", .fallback = "none"},
+    {OPT_FLAG(struct sim_values, blind), .name = "blind", .hidden = true,
+     .help = "without the oracle, to see what it costs"},
     {OPT_FLAG(struct sim_values, quiet), .name = "quiet", .letter = 'q',
      .help = "only failures, without their last segments, and the last line"},
 };

@@ -38,12 +38,16 @@ bool flow_done(const struct flow *f) { return f->dead || (f->end[0].done && f->e
 
 static struct flow_end *other(struct flow_end *e) { return &e->flow->end[!e->side]; }
 
-/* Where replies had no room their SYN-ACKs were as good as lost: an opening may fail of that, or
- * come to its listener when the half-open connection has been given up. */
+/* Where replies have no room their SYN-ACKs are as good as lost, and where half-open entries are
+ * few they are given up sooner than the way is long: an opening fails of that, or comes to a
+ * listener that has forgotten it. */
 static bool unanswered(struct flow_end *e, int err)
 {
-    return e->side == 0 && !other(e)->opened && (err == TERN_ERESET || err == TERN_ETIMEDOUT) &&
-           tern_counters_of(other(e)->s)->drop[TERN_DROP_REPLIES] != 0;
+    const struct flow_end *o = other(e);
+    const tern_counters *n = tern_counters_of(o->s);
+    bool few = n->drop[TERN_DROP_REPLIES] != 0 ||
+               (plan_has(&e->play->plan, SIM_LIMITS) && n->count[TERN_COUNT_HALFOPEN_EXPIRED] != 0);
+    return few && e->side == 0 && !o->opened && (err == TERN_ERESET || err == TERN_ETIMEDOUT);
 }
 
 static void finish(struct flow_end *e, int err)

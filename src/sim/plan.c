@@ -7,6 +7,7 @@
 #include "base/util.h"
 
 enum { ECN_MODES = 6, ECN_OPTION_MODES = 4, COOKIE_MODES = 3 }; /* as in tern.h */
+enum { BULK = 1 << 26 };                                        /* bytes */
 
 static uint64_t bit_length(uint64_t n) { return 64 - (uint64_t)__builtin_clzll(n | 1); }
 
@@ -34,7 +35,7 @@ struct lab_random plan_stream(const struct sim_config *conf, uint64_t part)
 static void draw_faults(struct plan *p, const struct sim_config *conf)
 {
     static const double chance[SIM_PROFILES] = {
-        [SIM_MIXED] = 1.0 / 3, [SIM_CALM] = 0, [SIM_STORM] = 0.75};
+        [SIM_MIXED] = 1.0 / 3, [SIM_CALM] = 0, [SIM_STORM] = 0.75, [SIM_BULK] = 0};
     struct lab_random r = plan_stream(conf, STREAM_FAULTS);
     for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
         p->faults |= (uint64_t)lab_random_chance(&r, chance[conf->profile]) << i;
@@ -140,6 +141,23 @@ static void strip_alike(struct plan *p)
                 p->spell[i].box[0].strip_syn;
 }
 
+/* A way without limits, packet by packet, one writer and one reader who are always there. */
+static void draw_bulk(struct plan *p)
+{
+    struct flow_plan *f = &p->flow[0];
+    struct habit *writes = &f->side[0], *reads = &f->side[1];
+    p->flows = 1;
+    p->iface = (tern_iface){.mtu = 1500};
+    for (int dir = 0; dir < 2; dir++)
+        for (int i = 0; i <= HEAL_SPELL; i++)
+            p->spell[i].dir[dir].rate = 0;
+    f->begins = 0;
+    f->swapped = f->together = false;
+    writes->send = BULK;
+    reads->send = 0;
+    writes->write_max = reads->read_max = 1 << 16;
+}
+
 void plan_draw(struct plan *p, const struct sim_config *conf)
 {
     memset(p, 0, sizeof(*p));
@@ -151,4 +169,6 @@ void plan_draw(struct plan *p, const struct sim_config *conf)
     plan_flows(p, conf, chaos);
     strip_alike(p);
     draw_crash(p, conf, chaos);
+    if (conf->profile == SIM_BULK)
+        draw_bulk(p);
 }

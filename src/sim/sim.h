@@ -71,6 +71,7 @@ enum sim_profile {
     SIM_MIXED, /* each fault with probability 1/3 */
     SIM_CALM,  /* none */
     SIM_STORM, /* each with probability 3/4 */
+    SIM_BULK,  /* none, and one connection that carries much: to measure */
     SIM_PROFILES
 };
 
