@@ -370,7 +370,7 @@ static int play(const struct run_values *v, struct loop *l, struct run_world *w,
                              .net_user = run_world_net(w),
                              .argv = argv,
                              .say = say,
-                             .congestion = algorithms[v->cc]->name,
+                             .congestion = algorithm_of(v->cc)->name,
                              .syn_retries = (uint8_t)v->syn_retries};
     struct run *r;
 
