@@ -154,21 +154,25 @@ static void put(void *user, void *p, size_t size)
     free(p);
 }
 
-static void begin_tern(struct run *r, uint64_t seed, uint64_t now)
+static void make_tern(struct run *r, uint64_t seed)
 {
     tern_config cfg = {.size = sizeof cfg};
     tern_iface iface = {.mtu = 1500};
-    tern_addr to = {.port = AT_PORT};
     bool ip6 = r->cell->ip6;
     tern_config_default(&cfg);
     cfg.cc = r->cell->cc;
     cfg.alloc = get;
     cfg.free = put;
     memcpy(cfg.seed, &seed, sizeof seed);
-    must(tern_new(&r->stack, &cfg, now), "tern_new");
+    must(tern_new(&r->stack, &cfg, clock_ns()), "tern_new");
     must(tern_iface_add(r->stack, &iface), "tern_iface_add");
     must(tern_iface_addr(r->stack, 0, sender_ip[ip6], ip6 ? 64 : 96 + 24), "tern_iface_addr");
-    memcpy(to.ip, receiver_ip[ip6], 16);
+}
+
+static void begin_tern(struct run *r)
+{
+    tern_addr to = {.port = AT_PORT};
+    memcpy(to.ip, receiver_ip[r->cell->ip6], 16);
     must(tern_connect(r->stack, &r->out, NULL, &to, NULL), "tern_connect");
 }
 
@@ -294,9 +298,11 @@ static uint64_t transfer(const struct cell *c, uint64_t seed, bool with_tern)
     conf.dir[1] = (struct lab_impair){.loss = c->ack_loss, .delay = rtt / 2};
     if ((r.link = lab_link_new(&conf)) == NULL)
         must(-1, "memory");
+    if (with_tern)
+        make_tern(&r, seed);
     uint64_t start = clock_ns(), now = start;
     if (with_tern)
-        begin_tern(&r, seed, now);
+        begin_tern(&r);
     else
         begin_linux(&r);
     while (r.received < c->bytes && now < start + GIVE_UP) {

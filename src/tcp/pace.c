@@ -9,13 +9,15 @@
  *
  * Bursts: a caller without a horizon would have to be called for each segment, so half a
  * millisecond's worth may go early, and then nothing until all of it would have left. What did not
- * go in its time is made up for: a millisecond's worth when there was nothing to send, four when it
- * is the caller who comes late, but not more than 64 KB. The first ten segments of a connection are
- * not paced, unless sent again: the initial window goes at once.
+ * go in its time is made up for: a millisecond's worth when there was nothing to send, twenty when
+ * it is the caller who comes late, but not more than 64 KB. (With less, a process that others keep
+ * from running sends slower than it paces, and an algorithm that measures its rate takes that for
+ * the path's.) The first ten segments of a connection are not paced, unless sent again: the initial
+ * window goes at once.
  */
 #include "tcp/tcp.h"
 
-enum { EARLY_NS = 500000, CREDIT_NS = 1000000, LATE_NS = 4000000, LATE_BYTES = 65536 };
+enum { EARLY_NS = 500000, CREDIT_NS = 1000000, LATE_NS = 20000000, LATE_BYTES = 65536 };
 enum { FREE_SEGS = 10 };
 
 uint64_t pace_by_window(const struct tcp *t, const struct conn *c, const struct active *a)

@@ -1,5 +1,5 @@
-/* test_goodput.c - what is left of a path's rate when it reorders, and when someone attacks it with
- * short bursts: in virtual time, with each congestion control. */
+/* test_goodput.c - what is left of a path's rate when it reorders, when someone attacks it with short
+ * bursts, and when the process is kept from running: in virtual time, with each congestion control. */
 #include "unit.h"
 
 #include "talk.h"
@@ -14,29 +14,37 @@ struct trial {
     double reorder;
     uint64_t bytes;
     uint64_t period, dark; /* so often for so long everything is lost; 0: never */
+    uint64_t late;         /* the sender's process runs up to so much late, every eighth time */
+    uint32_t queue;        /* 0: QUEUE */
     bool no_sack;
 };
 
 struct result {
     uint64_t took;
     uint64_t again, timeouts, undone;
+    tern_tcp_info info; /* of the sender, when nine tenths have arrived */
 };
 
 static struct lab_impair path_of(const struct trial *x, bool dark)
 {
     return (struct lab_impair){.delay = RTT_MS / 2 * MS,
                                .rate = RATE,
-                               .queue = QUEUE,
+                               .queue = x->queue != 0 ? x->queue : QUEUE,
                                .reorder = x->reorder,
                                .loss = dark ? 1 : 0};
 }
 
-static void run_to(struct talk *t, uint64_t at, uint64_t bytes)
+static void run_to(struct talk *t, uint64_t at, const struct trial *x, struct result *r)
 {
-    while (t->side[1].received < bytes && lab_world_now(t->pair.w) < at) {
+    while (t->side[1].received < x->bytes && lab_world_now(t->pair.w) < at) {
         uint64_t next = lab_world_next(t->pair.w), now = lab_world_now(t->pair.w);
         assert_true(next != TERN_NEVER);
-        lab_world_turn(t->pair.w, next > at ? at : next > now ? next : now);
+        now = next > at ? at : next > now ? next : now;
+        if (x->late != 0 && unit_below(8) == 0)
+            lab_world_pause(t->pair.w, 0, now + unit_random() % x->late);
+        lab_world_turn(t->pair.w, now);
+        if (r->info.state == 0 && t->side[1].received >= x->bytes / 10 * 9)
+            (void)tern_info(t->pair.client, t->side[0].sock, &r->info, sizeof(r->info));
     }
 }
 
@@ -51,23 +59,24 @@ static struct result transfer(const struct trial *x)
     if (x->no_sack)
         conf.tern.features &= ~(uint32_t)(TERN_FEATURE_SACK | TERN_FEATURE_TIMESTAMPS);
     struct talk t;
+    struct result r = {0};
     assert_int_equal(talk_begin(&t, &conf), 0);
     struct lab_link *l = lab_world_get_link(t.pair.w, 0);
     if (x->period == 0)
-        run_to(&t, TERN_NEVER - 1, x->bytes);
+        run_to(&t, TERN_NEVER - 1, x, &r);
     for (uint64_t at = LAB_PAIR_START + x->period; t.side[1].received < x->bytes; at += x->period) {
         struct lab_impair m = path_of(x, true);
-        run_to(&t, at, x->bytes);
+        run_to(&t, at, x, &r);
         lab_link_change(l, 0, &m);
-        run_to(&t, at + x->dark, x->bytes);
+        run_to(&t, at + x->dark, x, &r);
         m = path_of(x, false);
         lab_link_change(l, 0, &m);
     }
     const tern_counters *c = tern_counters_of(t.pair.client);
-    struct result r = {.took = lab_world_now(t.pair.w) - LAB_PAIR_START,
-                       .again = c->count[TERN_COUNT_RETRANSMITS],
-                       .timeouts = c->count[TERN_COUNT_TIMEOUTS],
-                       .undone = c->count[TERN_COUNT_UNDOS]};
+    r.took = lab_world_now(t.pair.w) - LAB_PAIR_START;
+    r.again = c->count[TERN_COUNT_RETRANSMITS];
+    r.timeouts = c->count[TERN_COUNT_TIMEOUTS];
+    r.undone = c->count[TERN_COUNT_UNDOS];
     assert_true(lab_world_run(t.pair.w, TERN_NEVER, talk_over, &t));
     talk_check(&t);
     talk_end(&t);
@@ -86,6 +95,39 @@ static void reordering_costs_little(void **state)
         if (r.took * 20 > clean * 21 || r.timeouts != 0)
             fail_msg("%s: %.0f ms instead of %.0f, %u timeouts", x.cc->name, (double)r.took / 1e6,
                      (double)clean / 1e6, (unsigned)r.timeouts);
+    }
+}
+
+/* ... and what is learnt of the path is the same: the window without losses, or the rate. */
+static void reordering_leaves_nothing(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct trial x = {.cc = algorithms[i], .bytes = 5000000, .queue = 10000};
+        struct result clean = transfer(&x);
+        x.reorder = 0.01;
+        struct result r = transfer(&x);
+        print_message("    %s: cwnd %u, %u; %.2f, %.2f Mbit/s; undone %u\n", x.cc->name,
+                      clean.info.cwnd, r.info.cwnd, (double)clean.info.pacing_rate / 125000,
+                      (double)r.info.pacing_rate / 125000, (unsigned)r.undone);
+        assert_true((uint64_t)r.info.cwnd * 20 >= (uint64_t)clean.info.cwnd * 19);
+        assert_true(r.info.pacing_rate * 20 >= clean.info.pacing_rate * 19);
+    }
+}
+
+/* A process that is kept from running for up to 20 ms, again and again, still gets most of the
+ * path; least of all does an algorithm that measures its rate think less and less of it. */
+static void late_processes(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct trial x = {.cc = algorithms[i], .bytes = 5000000};
+        uint64_t clean = transfer(&x).took;
+        x.late = 20 * MS;
+        uint64_t took = transfer(&x).took;
+        print_message("    %s: %.0f ms, %.0f when late\n", x.cc->name, (double)clean / 1e6,
+                      (double)took / 1e6);
+        assert_true(took * 4 < clean * 5);
     }
 }
 
@@ -116,8 +158,11 @@ static void bursts_timed_to_timeouts(void **state)
 
 int main(void)
 {
+    unit_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reordering_costs_little),
+        cmocka_unit_test(reordering_leaves_nothing),
+        cmocka_unit_test(late_processes),
         cmocka_unit_test(bursts_timed_to_timeouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
