@@ -239,6 +239,7 @@ typedef struct tern_tcp_info {
     bool probing;              /* the window is closed: the timer sends probes */
     bool tail_probe;           /* a tail loss probe is out (RFC 8985 7) */
     bool app_limited;          /* what limits the sender is that there is too little to send */
+    bool rate_app_limited;     /* and was it when `delivery_rate` was measured? */
     bool quick_acks;           /* segments are acknowledged at once, not on the next answer */
     bool eof;                  /* the peer's FIN has come */
     bool passive;              /* the peer opened it */
@@ -268,6 +269,8 @@ typedef struct tern_tcp_info {
     uint64_t bytes_sent, bytes_received, bytes_retransmitted;
     uint32_t segs_out, segs_in, data_segs_out, data_segs_in, retransmits_total, out_of_order;
     uint32_t delivered, delivered_ce;        /* segments the peer has told of, our SYN counted */
+    uint64_t rcv_rtt;   /* the round trip as the receiver of data sees it; 0: not yet */
+    uint32_t rcv_space; /* most bytes that were read within one of them */
     uint64_t sent_at, received_at, acked_at; /* data last sent and received; last ACK; absolute */
     /* How long there was something to be acknowledged; of this, how long the peer's window was the
      * limit, and how long the send buffer; until waits_since. Since then it is `waits`. */

@@ -96,6 +96,7 @@ static void fill_times(struct tern_linux_tcp_info *out, const tern_tcp_info *t, 
     out->tcpi_ato = t->received_at != 0 ? ATO_MIN_US : 0;
     out->tcpi_rtt = us(t->srtt);
     out->tcpi_rttvar = us(t->rttvar);
+    out->tcpi_rcv_rtt = us(t->rcv_rtt);
     out->tcpi_min_rtt = t->min_rtt != 0 ? us(t->min_rtt) : UINT32_MAX;
     out->tcpi_last_data_sent = ms_since(now, t->sent_at);
     out->tcpi_last_data_recv = ms_since(now, t->received_at);
@@ -123,6 +124,17 @@ static uint32_t rcv_mss_of(const tern_tcp_info *t, uint32_t advmss)
     return guess < advmss ? guess : advmss;
 }
 
+/* Linux works it out for those who do not pace, too: a window a round trip, and more while it is to
+ * grow. */
+static uint64_t pacing_rate_of(const tern_tcp_info *t)
+{
+    uint64_t bytes = t->cwnd > t->snd_nxt - t->snd_una ? t->cwnd : t->snd_nxt - t->snd_una;
+
+    if (t->pacing_rate != 0 || t->srtt == 0)
+        return t->pacing_rate != 0 ? t->pacing_rate : UINT64_MAX;
+    return bytes * (t->cwnd < t->ssthresh / 2 ? 200 : 120) / 100 * NS_PER_S / t->srtt;
+}
+
 static void fill_conn(struct tern_linux_tcp_info *out, const tern_tcp_info *t)
 {
     uint32_t headers = t->options & TERN_INFO_TIMESTAMPS ? TS_BYTES : 0;
@@ -134,15 +146,15 @@ static void fill_conn(struct tern_linux_tcp_info *out, const tern_tcp_info *t)
     out->tcpi_options = options_of(t);
     out->tcpi_snd_wscale = t->snd_wscale & 0xfu;
     out->tcpi_rcv_wscale = t->rcv_wscale & 0xfu;
-    out->tcpi_delivery_rate_app_limited = t->app_limited;
+    out->tcpi_delivery_rate_app_limited = t->rate_app_limited;
     out->tcpi_fastopen_client_fail = t->fastopen_fail & 3u;
     out->tcpi_snd_mss = t->snd_mss;
     out->tcpi_advmss = t->mss_own - headers;
     out->tcpi_rcv_mss = rcv_mss_of(t, out->tcpi_advmss);
     out->tcpi_pmtu = t->pmtu;
     out->tcpi_rcv_ssthresh = t->rcvbuf;
-    out->tcpi_rcv_space = t->rcvbuf;
-    out->tcpi_pacing_rate = t->pacing_rate != 0 ? t->pacing_rate : UINT64_MAX;
+    out->tcpi_rcv_space = t->rcv_space != 0 ? t->rcv_space : t->rcvbuf;
+    out->tcpi_pacing_rate = pacing_rate_of(t);
     out->tcpi_delivery_rate = t->delivery_rate;
     out->tcpi_snd_wnd = t->snd_wnd;
     out->tcpi_rcv_wnd = t->rcv_wnd;

@@ -268,6 +268,8 @@ static void take_dsack(struct tcp *t, struct conn *c, struct wire_sack k, struct
     if (a->dsack_segs + segs > a->retrans_segs)
         return; /* more than we have sent twice: the network did that, or it is a lie */
     a->dsack_segs += segs;
+    if (c->stats != NULL)
+        c->stats->delivered += segs;
     if (a->reord_seen != 0 && !probe)
         a->dsack_seen = true;
     s->dsack = true;

@@ -238,7 +238,8 @@ struct active {
     bool persist;         /* t_rto is the persist timer */
     bool force;           /* one retransmission goes whatever cwnd says */
     bool undo;            /* undo_una and undo_segs are valid: a reduction may be undone */
-    bool app_limited;     /* the flight up to app_limit was not limited by cwnd */
+    bool app_limited : 1;  /* the flight up to app_limit was not limited by cwnd, */
+    bool rate_limited : 1; /* nor was that of the last delivery-rate sample */
     uint32_t tlp_high;    /* snd_nxt when the outstanding probe was sent */
     uint32_t undo_una;    /* snd_una when the reduction began */
     int32_t undo_segs;    /* retransmitted since and not reported as duplicates; -1: none sent */
@@ -406,6 +407,11 @@ struct conn_stats {
     uint16_t timeouts, timeout_runs;  /* retransmission timeouts, and runs of them */
     uint8_t waits;                    /* enum conn_wait */
     int8_t soft_err;                  /* what ICMP said, until the peer is heard again */
+    uint32_t rcv_rtt_us8;             /* the round trip as a receiver sees it, smoothed; times 8 */
+    uint32_t rcv_rtt_echo;            /* the timestamp's echo of its last sample; */
+    uint32_t rcv_rtt_seq;             /* and the end of the window that was open */
+    uint32_t rcv_space, space_seq;    /* most bytes read in one of them; since here, */
+    uint64_t rcv_rtt_at, space_at;    /* and then: ns */
     struct conn_rare *rare;           /* NULL: nothing of that */
 };
 _Static_assert(sizeof(struct conn_stats) <= 192, "the statistics block is at most 192 bytes");

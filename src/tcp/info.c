@@ -82,6 +82,75 @@ void info_timeout(struct tcp *t, struct conn *c)
     }
 }
 
+/* ---- as a receiver --------------------------------------------------------------------------- */
+
+/* The least is taken at once, as Linux does: what is read in a round trip must not seem more than
+ * it is. Otherwise samples are smoothed, but for one that may be too long: the peer need not fill
+ * the window, nor the owner read. */
+static void rcv_rtt_sample(struct conn_stats *s, uint32_t us, bool least)
+{
+    uint32_t smooth = s->rcv_rtt_us8, us8 = min_u32(us, UINT32_MAX / 8) * 8;
+
+    if (smooth == 0 || us8 < smooth)
+        s->rcv_rtt_us8 = us8;
+    else if (!least)
+        s->rcv_rtt_us8 = smooth - smooth / 8 + us8 / 8;
+}
+
+/* What is read in a round trip at least, it is taken at first. */
+static uint32_t rcv_space_first(const struct conn *c)
+{
+    enum { SEGMENTS = 10, STAMPS = 12 };
+    uint32_t stamps = c->flags & CONN_TS ? STAMPS : 0;
+    return min_u32(c->rcvbuf, SEGMENTS * (c->mss_own - stamps));
+}
+
+/* Full segments echo what we have sent a round trip ago; and a window that was offered is used up a
+ * round trip later, if the sender is in need of it. */
+void info_data(const struct tcp *t, struct conn *c, const struct tcp_seg *seg, uint32_t got)
+{
+    enum { LEAST = 536 };
+    struct conn_stats *s = c->stats;
+    const struct wire_tcp *h = &seg->h;
+    uint32_t full = max_u32(c->rcv_mss, min_u32(LEAST, c->mss_own));
+
+    s->received_at = t->now;
+    if (s->rcv_space == 0) {
+        s->rcv_space = rcv_space_first(c);
+        s->space_seq = c->irs + 1;
+        s->space_at = t->now;
+    }
+    if (c->flags & CONN_TS && h->opt.tsecr != s->rcv_rtt_echo && seg->len >= full) {
+        uint32_t ms = ts_clock(t) + c->ts_offset - h->opt.tsecr;
+        s->rcv_rtt_echo = h->opt.tsecr;
+        if (ms < INT32_MAX / 1000)
+            rcv_rtt_sample(s, max_u32(ms, 1) * 1000, reasm_readable(c, c->active) > got);
+    }
+    if (s->rcv_rtt_at != 0 && seq_lt(c->rcv_nxt, s->rcv_rtt_seq))
+        return;
+    if (s->rcv_rtt_at != 0)
+        rcv_rtt_sample(s, (uint32_t)max_u64((t->now - s->rcv_rtt_at) / NS_PER_US, 1), true);
+    s->rcv_rtt_seq = seq_max(c->rcv_adv, c->rcv_nxt + 1);
+    s->rcv_rtt_at = t->now;
+}
+
+void info_read(struct conn *c)
+{
+    struct conn_stats *s = c->stats;
+    const struct active *a = c->active;
+    uint64_t heard = s->received_at; /* as Linux, which saves itself a look at the clock */
+    uint32_t read = a->rx_read - s->space_seq, left = reasm_readable(c, a);
+
+    if (s->rcv_rtt_us8 == 0 || heard - s->space_at < s->rcv_rtt_us8 / 8 * NS_PER_US)
+        return;
+    if (read > left && read - left > s->rcv_space)
+        s->rcv_space = read - left;
+    s->space_seq = a->rx_read;
+    s->space_at = heard;
+}
+
+/* ---- what a sender waits for ----------------------------------------------------------------- */
+
 static enum conn_wait waits_for(const struct tcp *t, const struct conn *c)
 {
     const struct active *a = c->active;
@@ -139,6 +208,8 @@ static void info_stats(const struct conn *c, tern_tcp_info *out)
     out->timeouts = s->timeouts;
     out->timeout_runs = s->timeout_runs;
     out->timeouts_time = s->timeouts_ns;
+    out->rcv_rtt = s->rcv_rtt_us8 / 8 * NS_PER_US;
+    out->rcv_space = s->rcv_space != 0 ? s->rcv_space : rcv_space_first(c);
     if (s->rare == NULL)
         return;
     out->keep_probes = s->rare->keep_probes;
@@ -189,6 +260,7 @@ static void info_active(const struct tcp *t, const struct conn *c, tern_tcp_info
     out->reordering = max_u32(a->reordering, 3);
     out->reord_seen = a->reord_seen;
     out->dsacks = a->dsack_segs;
+    out->rate_app_limited = a->rate_limited;
     if (a->rate_us != 0)
         out->delivery_rate = (uint64_t)a->rate_delivered * 1000000 / a->rate_us;
     count_records(c, a, out);

@@ -656,7 +656,8 @@ static enum step take_text(struct arrival *in, bool ordered)
     uint32_t got = c->rcv_nxt - before;
     count_add(t, TERN_COUNT_BYTES_IN, got);
     if (c->stats != NULL) {
-        c->stats->bytes_received += got, c->stats->received_at = t->now;
+        c->stats->bytes_received += got;
+        info_data(t, c, in->seg, got);
         if (UNLIKELY(c->stats->rare != NULL))
             urgent_data(t, c, in->seg);
     }

@@ -551,6 +551,8 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
         conn_free(t, c);
         return NULL;
     }
+    if (c->stats != NULL)
+        c->stats->segs_in = 1; /* the SYN */
     count(t, TERN_COUNT_PASSIVE_OPENS);
     return c;
 }

@@ -316,6 +316,8 @@ static void consumed(struct tcp *t, struct conn *c)
         return;
     }
     reasm_tune(t, c, a);
+    if (c->stats != NULL)
+        info_read(c);
     if (like_linux(t) && read_tells(c, a))
         input_ack_now(t, c);
     if (window_news(t, c, a)) {

@@ -127,9 +127,39 @@ static void a_listener(struct os *os)
 COMPARED(a_connection)
 COMPARED(a_listener)
 
+/* A send buffer of less than a window, on a path of 100 ms: all is sent, more could be, and there
+ * was no room for it. The scripts tests/drill/linux/info-* are about the other fields. */
+static void test_sndbuf_limited(void **state)
+{
+    static struct os os;
+    const struct lab_config link = {.dir = {{.delay = 50000000}, {.delay = 50000000}}};
+    int fd[3], small = 2500;
+
+    (void)state;
+    os_begin(&os, &link, NULL);
+    os_pair(&os, AF_INET, fd);
+    assert_int_equal(os_setsockopt(&os, CLIENT, fd[CLIENT], SOL_SOCKET, SO_SNDBUF, &small,
+                                   sizeof small),
+                     0);
+    assert_int_equal(info_of(&os, CLIENT, fd[CLIENT]).tcpi_sndbuf_limited, 0);
+    ssize_t n = os_send(&os, CLIENT, fd[CLIENT], buf, sizeof buf, 0);
+    assert_in_range(n, 1, 6000);
+    os_sleep(&os, 80);
+    struct tern_linux_tcp_info i = info_of(&os, CLIENT, fd[CLIENT]);
+    assert_int_equal(i.tcpi_notsent_bytes, 0);
+    assert_in_range(i.tcpi_sndbuf_limited, 75000, 80000);
+    assert_int_equal(i.tcpi_rwnd_limited, 0);
+    os_sleep(&os, 200); /* all is acknowledged, and nothing waits */
+    assert_in_range(info_of(&os, CLIENT, fd[CLIENT]).tcpi_sndbuf_limited, 90000, 110000);
+    for (int k = 0; k < 3; k++)
+        os_close(&os, k == CLIENT ? CLIENT : SERVER, fd[k]);
+    os_end(&os);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sndbuf_limited),
         cmocka_unit_test(test_a_connection),
         cmocka_unit_test(test_a_listener),
     };
