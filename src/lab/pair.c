@@ -33,7 +33,10 @@ int lab_pair_restart(struct lab_world *w, int host, const tern_iface *iface)
     int err = lab_world_restart(w, host);
     if (err < 0)
         return err;
-    return add_iface(lab_world_tern(w, host), iface, host == 0 ? client_ip : server_ip);
+    lab_world_spare(w, host, true);
+    err = add_iface(lab_world_tern(w, host), iface, host == 0 ? client_ip : server_ip);
+    lab_world_spare(w, host, false);
+    return err;
 }
 
 static int add_host(struct lab_world *w, const struct lab_host_config *conf, const char *name,

@@ -39,6 +39,7 @@ struct host {
     uint32_t lives; /* stacks it has had before this one */
     tern *s;
     struct lab_alloc mem;
+    bool spared;   /* allocations do not fail */
     int64_t ahead; /* of its clock before the world's, */
     uint64_t tick; /* and its steps; ns */
     uint64_t paused;
@@ -69,7 +70,7 @@ static void *host_alloc(void *user, size_t size, size_t align)
 {
     struct host *h = user;
     h->mem.calls++;
-    if (h->mem.calls >= h->conf.fail_first &&
+    if (!h->spared && h->mem.calls >= h->conf.fail_first &&
         h->mem.calls - h->conf.fail_first < h->conf.fail_count)
         return NULL;
     void *p = aligned_alloc(align, (size + align - 1) / align * align);
@@ -295,11 +296,17 @@ int lab_world_restart(struct lab_world *w, int host)
     h->busy = 0;
     h->lives++;
     config_of(w, h, &conf);
-    uint64_t failing = h->conf.fail_count;
-    h->conf.fail_count = 0;
+    bool spared = h->spared;
+    h->spared = true;
     int err = tern_new(&h->s, &conf, clock_of(w, h));
-    h->conf.fail_count = failing;
+    h->spared = spared;
     return err;
+}
+
+void lab_world_spare(struct lab_world *w, int host, bool spared)
+{
+    TERN_ASSERT(host_valid(w, host));
+    w->host[host]->spared = spared;
 }
 
 void lab_world_clock(struct lab_world *w, int host, int64_t ahead, uint64_t tick)

@@ -76,6 +76,8 @@ uint64_t lab_world_refused(const struct lab_world *w, int host);
  * links stay joined to their numbers. Allocations do not fail meanwhile. 0 or TERN_ENOMEM (the host
  * is of no use then). */
 int lab_world_restart(struct lab_world *w, int host);
+/* From now on its allocations do not fail, or may again. */
+void lab_world_spare(struct lab_world *w, int host, bool spared);
 
 /* How often a stack wanted a turn and did nothing in it. */
 uint64_t lab_world_stuck(const struct lab_world *w);
