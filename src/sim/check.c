@@ -8,6 +8,7 @@ enum {
     SSTHRESH_MIN_SEGMENTS = 2,
     STEPS_A_SEGMENT = 512,
     PACKETS_AFTER = 1000, /* for each connection */
+    LOOK_SEGMENTS = 64,
 };
 #define STALL (300 * SIM_S) /* the longest without progress: two of the longest timers, and more */
 #define TICK SIM_MS         /* of the timestamp clock */
@@ -90,6 +91,18 @@ bool check_info(const struct flow_end *e, tern_tcp_info *out)
         out->rto = 1;
     else if (play_sabotaged(p, SIM_RTT))
         out->min_rtt = 1;
+    return true;
+}
+
+bool check_look(struct flow_end *e, uint32_t *rest, tern_tcp_info *out)
+{
+    if (*rest != 0) {
+        --*rest;
+        return false;
+    }
+    if (!check_info(e, out))
+        return false;
+    *rest = out->segs_flight / LOOK_SEGMENTS;
     return true;
 }
 
@@ -203,7 +216,7 @@ void check_flows(struct play *p)
         for (int side = 0; side < 2; side++) {
             struct flow_end *e = &p->flow[i].end[side];
             tern_tcp_info info;
-            if (!check_info(e, &info))
+            if (!check_look(e, &e->rest, &info))
                 continue;
             check_numbers(e, &info);
             check_sender(e, &info);

@@ -50,7 +50,8 @@ struct flow_end {
     uint32_t una, nxt, edge; /* as last seen, to see that they do not go back */
     uint32_t high;           /* the number after the highest it was seen to send */
     struct first first[FIRSTS];
-    uint16_t timeouts; /* that it has told of */
+    uint16_t timeouts;          /* that it has told of */
+    uint32_t rest, window_rest; /* looks that are left out yet: check_look() */
     bool seen;
 };
 

@@ -198,9 +198,9 @@ static void note_first(const struct play *p, struct flow_end *e, const struct pa
 static void check_window(struct play *p, struct flow_end *e, const struct packet *k)
 {
     tern_tcp_info i;
-    if (!is_new(e, k) || p->result->packets % WINDOW_EVERY != 0 || !check_info(e, &i) ||
-        k->tcp.seq + (uint32_t)k->len != i.snd_nxt || i.phase != TERN_PHASE_OPEN || i.probing ||
-        i.tail_probe)
+    if (!is_new(e, k) || p->result->packets % WINDOW_EVERY != 0 ||
+        !check_look(e, &e->window_rest, &i) || k->tcp.seq + (uint32_t)k->len != i.snd_nxt ||
+        i.phase != TERN_PHASE_OPEN || i.probing || i.tail_probe)
         return;
     uint64_t out = i.snd_nxt - i.snd_una, most = i.cwnd + (uint64_t)CREDIT_SEGMENTS * i.snd_mss;
     if (play_sabotaged(p, SIM_CWND))

@@ -156,6 +156,7 @@ static void draw_bulk(struct plan *p)
     writes->send = BULK;
     reads->send = 0;
     writes->write_max = reads->read_max = 1 << 16;
+    writes->zero_copy = reads->zero_copy = true;
 }
 
 void plan_draw(struct plan *p, const struct sim_config *conf)

@@ -73,6 +73,9 @@ void check_quiet(struct play *p);
 void check_trace(struct play *p, int host, const tern_trace *record);
 /* What the stack says of an end; false: nothing. */
 bool check_info(const struct flow_end *e, tern_tcp_info *out);
+/* The same, but the more is in flight, the rarer: that is what a look takes. `rest`: how many are
+ * left out yet. */
+bool check_look(struct flow_end *e, uint32_t *rest, tern_tcp_info *out);
 
 /* packets.c: what must hold of every packet. */
 void packets_watch(struct play *p);
