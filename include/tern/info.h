@@ -268,7 +268,7 @@ typedef struct tern_tcp_info {
     /* with tern_config.stats, else 0 */
     uint64_t bytes_sent, bytes_received, bytes_retransmitted;
     uint32_t segs_out, segs_in, data_segs_out, data_segs_in, retransmits_total, out_of_order;
-    uint32_t delivered, delivered_ce;        /* segments the peer has told of, our SYN counted */
+    uint32_t delivered, delivered_ce; /* segments the peer has told of, our SYN counted */
     uint64_t rcv_rtt;   /* the round trip as the receiver of data sees it; 0: not yet */
     uint32_t rcv_space; /* most bytes that were read within one of them */
     uint64_t sent_at, received_at, acked_at; /* data last sent and received; last ACK; absolute */

@@ -238,8 +238,8 @@ struct active {
     bool persist;         /* t_rto is the persist timer */
     bool force;           /* one retransmission goes whatever cwnd says */
     bool undo;            /* undo_una and undo_segs are valid: a reduction may be undone */
-    bool app_limited : 1;  /* the flight up to app_limit was not limited by cwnd, */
-    bool rate_limited : 1; /* nor was that of the last delivery-rate sample */
+    bool app_limited : 1; /* the flight up to app_limit was not limited by cwnd, */
+    bool rate_few : 1;    /* nor was that of the last delivery-rate sample */
     uint32_t tlp_high;    /* snd_nxt when the outstanding probe was sent */
     uint32_t undo_una;    /* snd_una when the reduction began */
     int32_t undo_segs;    /* retransmitted since and not reported as duplicates; -1: none sent */

@@ -66,7 +66,7 @@ static void rate_sample(const struct tcp *t, const struct conn *c, const struct 
         (uint64_t)delivered * a->rate_us >= (ack->interval_ns / NS_PER_US) * a->rate_delivered) {
         a->rate_delivered = delivered;
         a->rate_us = (uint32_t)(ack->interval_ns / NS_PER_US);
-        a->rate_limited = ack->app_limited;
+        a->rate_few = ack->app_limited;
     }
 }
 

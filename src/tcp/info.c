@@ -260,7 +260,7 @@ static void info_active(const struct tcp *t, const struct conn *c, tern_tcp_info
     out->reordering = max_u32(a->reordering, 3);
     out->reord_seen = a->reord_seen;
     out->dsacks = a->dsack_segs;
-    out->rate_app_limited = a->rate_limited;
+    out->rate_app_limited = a->rate_few;
     if (a->rate_us != 0)
         out->delivery_rate = (uint64_t)a->rate_delivered * 1000000 / a->rate_us;
     count_records(c, a, out);

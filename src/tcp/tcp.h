@@ -849,13 +849,13 @@ static inline uint32_t bytes_queued(const struct conn *c)
     bool syn = c->snd_una == c->iss && c->snd_nxt != c->snd_una;
     return c->snd_end - c->snd_una - syn;
 }
-/* So many bytes leave, for the first time or again. */
 /* Whether data came so lately that what is sent now may be the answer. */
 bool info_just_received(const struct tcp *t, const struct conn *c);
-/* Data has come, of which `got` bytes can be read, or the owner has read: how a receiver sees the round trip, and what it reads in
- * one. Both need c->stats. */
+/* Data has come, of which `got` bytes can be read; and the owner has read: how a receiver sees the
+ * round trip, and what it reads in one. Both need c->stats. */
 void info_data(const struct tcp *t, struct conn *c, const struct tcp_seg *seg, uint32_t got);
 void info_read(struct conn *c);
+/* So many bytes leave, for the first time or again. */
 void info_sent(struct tcp *t, struct conn *c, uint32_t len, bool again);
 /* Numbers [lo, hi) have been delivered for the first time that we hear of it. */
 void info_delivered(const struct tcp *t, struct conn *c, uint32_t lo, uint32_t hi);
