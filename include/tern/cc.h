@@ -77,7 +77,8 @@ typedef struct tern_cc_ops {
     /* So many bytes, sent as one with tx_in_flight, are taken for lost; lost_since and app_limited
      * of `ack` are theirs. Or NULL. */
     void (*on_lost)(tern_cc *cc, uint32_t bytes, uint32_t tx_in_flight, const tern_ack *ack);
-    void (*freeze)(tern_cc *cc, uint64_t summary[2]); /* idle: what must be remembered */
+    /* Idle: what must be remembered of the state; and after init, unless all of it is 0. */
+    void (*freeze)(tern_cc *cc, uint64_t summary[2]);
     void (*thaw)(tern_cc *cc, const uint64_t summary[2]);
 } tern_cc_ops;
 

@@ -298,7 +298,7 @@ void conn_cc_start(struct tcp *t, struct conn *c, struct active *a)
     a->cc.cwnd = c->cwnd != 0 ? c->cwnd : cwnd_initial(t, c);
     a->cc.ssthresh = c->ssthresh;
     ops->init(&a->cc, mss, t->now);
-    if (c->cwnd != 0 && ops->thaw != NULL)
+    if ((c->cc_summary[0] | c->cc_summary[1]) != 0 && ops->thaw != NULL)
         ops->thaw(&a->cc, c->cc_summary);
 }
 

@@ -452,7 +452,7 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool window)
         a->t_rto = 0;
         c->backoff = 0;
     }
-    if (s->advanced && c->flags & CONN_WRITE_ARMED &&
+    if ((s->advanced || s->sacked) && c->flags & CONN_WRITE_ARMED &&
         c->snd_end - c->snd_una < max_u32(sndbuf_of(t, c, a) / 3 * 2, 1)) {
         c->flags &= ~(uint32_t)CONN_WRITE_ARMED;
         conn_event(t, c, TERN_EV_WRITE);

@@ -869,6 +869,8 @@ void output_release(struct tcp *t, struct conn *c, struct active *a)
     }
 }
 
+/* Room for two windows: what is in flight, and what is to replace it. What is SACKed stays as well,
+ * until the hole before it is filled, which may take several round trips; it is not in flight. */
 uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct active *a)
 {
     if (c->flags & CONN_SNDBUF_FIXED || memory_tight(t))
@@ -876,6 +878,8 @@ uint32_t sndbuf_of(const struct tcp *t, const struct conn *c, const struct activ
     uint32_t cwnd = a != NULL ? a->cc.cwnd : c->cwnd;
     if (a != NULL && a->phase > LOSS_CWR)
         cwnd = max_u32(cwnd, a->prior_cwnd); /* it comes back: do not starve for it */
-    uint32_t grown = cwnd > UINT32_MAX / 2 ? UINT32_MAX : 2 * cwnd;
+    uint32_t grown = cwnd > CWND_MAX ? UINT32_MAX : 2 * cwnd;
+    if (a != NULL)
+        grown += min_u32(a->sacked, UINT32_MAX - grown);
     return max_u32(c->sndbuf, min_u32(grown, t->cfg->sndbuf_max));
 }

@@ -17,6 +17,7 @@ struct trial {
     uint64_t late;         /* the sender's process runs up to so much late, every eighth time */
     uint32_t queue;        /* 0: QUEUE */
     bool no_sack;
+    bool syns; /* the first two SYNs are lost */
 };
 
 struct result {
@@ -54,6 +55,9 @@ static struct result transfer(const struct trial *x)
     struct talk_config conf = {.seed = 5, .up = x->bytes};
     conf.link.dir[0] = path_of(x, false);
     conf.link.dir[1].delay = RTT_MS / 2 * MS;
+    const struct lab_drop syns = {.kind = LAB_SYN, .first = 1, .count = 2, .dir = 0};
+    conf.link.drops = &syns;
+    conf.link.drop_count = x->syns;
     tern_config_default(&conf.tern);
     conf.tern.cc = x->cc;
     if (x->no_sack)
@@ -131,6 +135,21 @@ static void late_processes(void **state)
     }
 }
 
+/* Losses while it is opened (which begin with a window of one segment) are soon forgotten. */
+static void a_bad_beginning(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct trial x = {.cc = algorithms[i], .bytes = 5000000};
+        uint64_t clean = transfer(&x).took;
+        x.syns = true;
+        uint64_t took = transfer(&x).took - 3000 * MS;
+        if (took > clean + 1000 * MS)
+            fail_msg("%s: %.0f ms instead of %.0f", x.cc->name, (double)took / 1e6,
+                     (double)clean / 1e6);
+    }
+}
+
 /* A-65: bursts of a round trip each second, timed to whatever waits for a timeout. With probes and
  * RACK a burst costs a loss, not a timeout and all that follows from one: several times what is
  * left to a sender that has neither. */
@@ -160,9 +179,8 @@ int main(void)
 {
     unit_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reordering_costs_little),
-        cmocka_unit_test(reordering_leaves_nothing),
-        cmocka_unit_test(late_processes),
+        cmocka_unit_test(reordering_costs_little),  cmocka_unit_test(reordering_leaves_nothing),
+        cmocka_unit_test(late_processes),           cmocka_unit_test(a_bad_beginning),
         cmocka_unit_test(bursts_timed_to_timeouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,24 @@ static void reduction_is_spread_out(struct rig *r)
     assert_in_range(info(p).cwnd, 10 * SEG, 11 * SEG);
 }
 
+/* What is SACKed past a hole does not take the room of what is to be sent. */
+static void room_beside_what_is_sacked(struct rig *r)
+{
+    int64_t before, now;
+    r->cfg.sndbuf = 4 * SEG;
+    struct peer *p = sender_new(r, plain);
+    unsigned at = grown(p, 20);
+    queue(p, 20);
+    sends(p, at, at + 20);
+    assert_int_equal(tern_option_get(r->s, p->k, TERN_OPT_SNDBUF, &before), 0);
+    rig_step(r, MS(100));
+    sack(p, at, at + 1, at + 3, 0u, 0u);
+    rig_turn(r);
+    assert_int_equal(tern_option_get(r->s, p->k, TERN_OPT_SNDBUF, &now), 0);
+    assert_int_equal(now, before + 2 * SEG);
+    ack(p, at + 20);
+}
+
 /* RFC 3042: the first two duplicates let a new segment out each, cwnd stays. */
 static void limited_transmit(struct rig *r)
 {
@@ -288,10 +306,19 @@ static void work_is_bounded(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG(reduction_is_spread_out), RIG(limited_transmit),           RIG_ISNS(newreno),
-        RIG(spoofed_duplicates),      RIG_ISNS(frto_finds_a_late_ack), RIG(frto_finds_a_real_loss),
-        RIG_ISNS(eifel_by_timestamp), RIG_ISNS(undo_by_dsack),         RIG(dsack_lies),
-        RIG_ISNS(reneging),           RIG(restart_after_idle),         RIG(work_is_bounded),
+        RIG(room_beside_what_is_sacked),
+        RIG(reduction_is_spread_out),
+        RIG(limited_transmit),
+        RIG_ISNS(newreno),
+        RIG(spoofed_duplicates),
+        RIG_ISNS(frto_finds_a_late_ack),
+        RIG(frto_finds_a_real_loss),
+        RIG_ISNS(eifel_by_timestamp),
+        RIG_ISNS(undo_by_dsack),
+        RIG(dsack_lies),
+        RIG_ISNS(reneging),
+        RIG(restart_after_idle),
+        RIG(work_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
