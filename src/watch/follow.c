@@ -86,13 +86,24 @@ static int end_of(const struct follow_conn *k, const tern_addr pair[2])
 
 static bool near(uint32_t a, uint32_t b) { return a - b + (1u << 24) < 1u << 25; }
 
+/* Whether it acknowledges what `o` may have sent, by either number of its SYN, if it had two. */
+static bool ack_near(const struct follow_end *o, uint32_t ack)
+{
+    return near(ack, o->snd_max) || (o->syn && near(ack, o->isn_before));
+}
+
+static bool ack_matches(const struct follow_end *o, uint32_t ack)
+{
+    return seq_between(ack, o->isn, o->snd_max) || (o->syn && ack == o->isn_before + 1);
+}
+
 /* Whether the numbers of a segment from `from` go with the connection: of two on the same ports, in
  * which the older is not quite dead, each gets its own. */
 static bool numbers_fit(const struct follow_conn *k, int from, const struct wire_tcp *h)
 {
     const struct follow_end *e = &k->end[from], *o = &k->end[!from];
     if (h->flags & TCP_ACK && o->based)
-        return near(h->ack, o->snd_max);
+        return ack_near(o, h->ack);
     return !e->based || near(h->seq, e->snd_max);
 }
 
@@ -101,7 +112,7 @@ static bool numbers_fit(const struct follow_conn *k, int from, const struct wire
 static bool numbers_match(const struct follow_conn *k, int from, const struct wire_tcp *h)
 {
     const struct follow_end *e = &k->end[from], *o = &k->end[!from];
-    if (h->flags & TCP_ACK && !(o->based && seq_between(h->ack, o->isn, o->snd_max)))
+    if (h->flags & TCP_ACK && !(o->based && ack_matches(o, h->ack)))
         return false;
     return e->based ? near(h->seq, e->snd_max) : (h->flags & TCP_SYN) != 0;
 }
@@ -308,6 +319,17 @@ static void base_on(struct follow_end *e, uint32_t number)
     e->snd_max = number;
 }
 
+/* A listener that forgets a half-open connection answers the next SYN with another number, but the
+ * first may be the one that counts: of a cookie, say. What is sent then shows it. */
+static void settle_isn(struct follow_end *e, const struct wire_tcp *h)
+{
+    if (h->flags & (TCP_SYN | TCP_RST) || !e->syn || e->isn == e->isn_before ||
+        near(h->seq, e->snd_max) || !near(h->seq, e->isn_before))
+        return;
+    e->isn = e->isn_before;
+    e->snd_max = h->seq;
+}
+
 static void take_syn(struct follow_conn *k, int from, const struct wire_tcp *h, uint64_t time)
 {
     struct follow_end *e = &k->end[from], *o = &k->end[!from];
@@ -455,6 +477,7 @@ void follow_packet(struct follow *f, const struct follow_packet *p, struct follo
     struct at at = {f, k, p->time, false};
     k->last = p->time;
     k->end[out->from].segments++;
+    settle_isn(&k->end[out->from], &packet->tcp);
     judge_segment(&j);
     out->kinds = kinds_of(k, out->from, packet, p->time);
     for (uint32_t i = 0; i < FOLLOW_KINDS; i++)
