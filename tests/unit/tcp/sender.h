@@ -10,7 +10,8 @@ enum { SEG = 1000, RTT_MS = 100 };
 /* What a test may choose before sender_new(); zero: 100 ms, SACK, no timestamps, large window. */
 struct sender_opt {
     uint64_t rtt;
-    bool no_sack, ts;
+    bool no_sack, ts,
+        small; /* `small`: a send buffer that grows with the window, not a large one */
     const tern_cc_ops *cc;
 };
 

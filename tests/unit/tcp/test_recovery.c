@@ -40,7 +40,7 @@ static void room_beside_what_is_sacked(struct rig *r)
 {
     int64_t before, now;
     r->cfg.sndbuf = 4 * SEG;
-    struct peer *p = sender_new(r, plain);
+    struct peer *p = sender_new(r, (struct sender_opt){.small = true});
     unsigned at = grown(p, 20);
     queue(p, 20);
     sends(p, at, at + 20);
