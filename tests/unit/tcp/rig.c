@@ -319,8 +319,8 @@ static void take_packet(struct rig *r, const tern_pkt *pkt)
     if (p == NULL)
         abort();
     for (unsigned i = 0; i < pkt->iov_count; i++) {
-        if (sum + pkt->iov[i].len > pkt->len)
-            rig_fail("len %u is not the sum of the pieces", pkt->len);
+        if (pkt->iov[i].len == 0 || sum + pkt->iov[i].len > pkt->len)
+            rig_fail("len %u is not the sum of the pieces, or one is empty", pkt->len);
         memcpy(p + sum, pkt->iov[i].base, pkt->iov[i].len);
         sum += (uint32_t)pkt->iov[i].len;
     }

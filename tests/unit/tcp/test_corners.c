@@ -54,6 +54,7 @@ static void text_beyond_a_fin(struct rig *r)
     p->raw_numbers = true;
     say(p, A, 21, 1, 10);
     say(p, A, 15, 1, 20);
+    say(p, A, 12, 1, 10); /* by one byte */
     rig_turn(r);
     say(p, A, 1, 1, 10);
     rig_turn(r);
