@@ -89,10 +89,23 @@ static void drop_payload(struct tcp *t)
     }
 }
 
+/* And what listeners hold. */
+static void drop_keys(struct tcp *t)
+{
+    for (uint32_t ix = 1; ix != 0;) {
+        uint32_t budget = UINT32_MAX;
+        uint32_t found = slab_scan(&t->listeners, ix, &budget, &ix);
+        if (found != 0)
+            md5_listener_free(t, listener_at(t, found));
+    }
+}
+
 void tcp_destroy(struct tcp *t)
 {
     if (t->conns.blocks != NULL)
         drop_payload(t);
+    if (t->listeners.blocks != NULL)
+        drop_keys(t);
     fastopen_destroy(t);
     admit_destroy(t);
     flowtab_destroy(&t->listens);
