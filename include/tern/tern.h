@@ -521,7 +521,14 @@ enum tern_opt {
     TERN_OPT_URGENT,  /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
                       * acknowledged yet */
     TERN_OPT_PACING_RATE, /* bytes per second that are never exceeded, and pacing; 0: no limit */
+    TERN_OPT_PMTUD, /* enum tern_pmtud */
     TERN_OPT_COUNT
+};
+enum tern_pmtud {
+    TERN_PMTUD_ON,    /* as tern_config.features says */
+    TERN_PMTUD_NO_DF, /* IPv4: DF is not set */
+    TERN_PMTUD_OFF,   /* nor here; what ICMP says of sizes is for what is sent from then on */
+    TERN_PMTUD_DEAF,  /* what ICMP says of sizes is not heard */
 };
 /* Of a listener, RCVBUF, TTL, DSCP, MSS, DEFER_ACCEPT, FASTOPEN and FASTOPEN_FREE: what its
  * SYN-ACKs say and its connections begin with. TERN_EINVAL: an unknown option or a value out of its

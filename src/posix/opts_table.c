@@ -230,6 +230,16 @@ static void apply_recverr(struct sock *sk)
 {
     tell(sk, TERN_OPT_REPORTS, speaks_ip4(sk) ? sk->opts.recverr : sk->opts.recverr6);
 }
+/* As Linux's TCP takes them: PROBE and INTERFACE mean more to datagrams. IPv6 has no DF. */
+static void apply_mtu_discover(struct sock *sk)
+{
+    static const uint8_t how[2][6] = {{TERN_PMTUD_OFF, TERN_PMTUD_ON, TERN_PMTUD_ON,
+                                       TERN_PMTUD_NO_DF, TERN_PMTUD_OFF, TERN_PMTUD_OFF},
+                                      {TERN_PMTUD_ON, TERN_PMTUD_ON, TERN_PMTUD_ON, TERN_PMTUD_ON,
+                                       TERN_PMTUD_DEAF, TERN_PMTUD_DEAF}};
+    bool four = speaks_ip4(sk);
+    tell(sk, TERN_OPT_PMTUD, how[!four][four ? sk->opts.mtu_discover : sk->opts.mtu6_discover]);
+}
 static void apply_ttl(struct sock *sk)
 {
     int ttl = speaks_ip4(sk) ? sk->opts.ttl : sk->opts.hops;
@@ -432,7 +442,9 @@ const struct posix_option posix_options[] = {
      .set = set_tos, .apply = apply_tos},
     {ROW(IP4, IP_TTL, "the hop limit; -1: the default"), .kind = OPT_INT, .offset = AT(ttl),
      .set = set_ttl, .odd = true, .get = get_ttl, .apply = apply_ttl},
-    {NUMBER(IP4, IP_MTU_DISCOVER, mtu_discover, 0, 5, "kept; DF is always set")},
+    {NUMBER(IP4, IP_MTU_DISCOVER, mtu_discover, 0, 5,
+            "DONT and PROBE: without DF, DONT: nothing is sent again for its size"),
+     .apply = apply_mtu_discover},
     {FLAG(IP4, IP_RECVERR, recverr, "what ICMP says is an error at once, even where all goes on"),
      .apply = apply_recverr},
     {FLAG(IP4, IP_FREEBIND, freebind, "bind() to an address that is not local (yet)"), .odd = true},
@@ -450,7 +462,9 @@ const struct posix_option posix_options[] = {
      .set = set_tclass, .apply = apply_tos},
     {NUMBER(IP6, IPV6_UNICAST_HOPS, hops, -1, 255, "the hop limit; -1: the default"),
      .get = get_hops, .apply = apply_ttl},
-    {NUMBER(IP6, IPV6_MTU_DISCOVER, mtu6_discover, 0, 5, "kept; routers never fragment")},
+    {NUMBER(IP6, IPV6_MTU_DISCOVER, mtu6_discover, 0, 5,
+            "INTERFACE and OMIT: what ICMP says of sizes is not heard"),
+     .apply = apply_mtu_discover},
     {READ(IP6, IPV6_MTU, opts_get_mtu, "the path MTU of a connection")},
     {FLAG(IP6, IPV6_RECVERR, recverr6, "the same as IP_RECVERR"), .apply = apply_recverr},
     {FLAG(IP6, IPV6_RECVTCLASS, recvtclass, "kept; means nothing to a stream")},

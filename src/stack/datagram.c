@@ -15,11 +15,11 @@ struct cursor {
 };
 
 /* The IDs of fragments: a counter of few addresses, from a keyed offset on (RFC 7739 5.3). */
-static uint32_t fragment_id(tern *s, const struct wire_ip *ip)
+uint32_t stack_fragment_id(tern *s, const uint8_t src[16], const uint8_t dst[16])
 {
     uint64_t w[4];
-    memcpy(w, ip->src, 16);
-    memcpy(w + 2, ip->dst, 16);
+    memcpy(w, src, 16);
+    memcpy(w + 2, dst, 16);
     uint64_t hash = siphash13(&s->icmp_key, w, sizeof(w));
     return (uint32_t)hash + s->frag_ids[hash >> 32 & (FRAG_IDS - 1)]++;
 }
@@ -104,7 +104,7 @@ static int send_fragments(tern *s, const struct datagram *d, uint32_t mtu, struc
     if ((total + most - 1) / most > room)
         return TERN_EAGAIN;
     ip.fragment = true;
-    ip.frag_id = fragment_id(s, &ip);
+    ip.frag_id = stack_fragment_id(s, ip.src, ip.dst);
     for (uint32_t done = 0; done < total; done += ip.payload_len) {
         ip.payload_len = (uint16_t)min_u32(total - done, most);
         ip.frag_off = (uint16_t)done;

@@ -122,7 +122,7 @@ static uint64_t sum_header(const uint8_t *p, size_t len)
 
 /* Puts the IP header in front of the TCP header, and completes the checksum, or leaves the
  * pseudo-header's sum in its place for the device. */
-static void make_packet(const tern *s, struct outrec *r, const struct tcp_out *out)
+static void make_packet(tern *s, struct outrec *r, const struct tcp_out *out)
 {
     uint8_t *tcp = out->tcp;
     struct wire_ip_out ip = {.src = out->local,
@@ -134,6 +134,8 @@ static void make_packet(const tern *s, struct outrec *r, const struct tcp_out *o
     bool ip4 = wire_is_ip4(ip.dst);
     size_t ip_len = ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER;
     wire_ip_put(tcp - ip_len, &ip);
+    if (UNLIKELY(out->breakable) && ip4)
+        wire_ip4_breakable(tcp - ip_len, (uint16_t)stack_fragment_id(s, ip.src, ip.dst));
     r->header_off = (uint8_t)(IP_ROOM - ip_len);
     r->header_len = (uint16_t)(ip_len + out->tcp_len);
     r->chunk = out->chunk;

@@ -105,6 +105,8 @@ struct outrec *stack_new_reply(tern *s, uint8_t iface);
 void stack_queue_reply(tern *s, struct outrec *r);
 void stack_queue(tern *s, struct outrec *r);
 void stack_release(tern *s, struct outrec *r);
+/* The next ID of what may be sent in fragments between two addresses. */
+uint32_t stack_fragment_id(tern *s, const uint8_t src[16], const uint8_t dst[16]);
 
 /* link.c. A packet to be handed out gets its Ethernet header; false: it waits, or is gone. */
 bool link_frame(tern *s, struct outrec *r);

@@ -385,6 +385,7 @@ struct conn_rare {
     uint8_t urgent_byte; /* (and is this) */
     uint32_t urgent_at;  /* ... of this number */
     uint64_t pace_max;   /* bytes per second; 0: no limit */
+    uint8_t pmtud;       /* enum tern_pmtud */
 
     uint16_t mtu_low, mtu_high; /* sizes of packets: has passed (0: not searched for), may; */
     uint16_t mtu_probe;         /* of the probe in flight; 0: none */

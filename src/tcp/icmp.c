@@ -9,18 +9,20 @@ static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
 {
     struct active *a = c->active;
     uint32_t least = wire_is_ip4(c->raddr) ? 552 : 1280; /* RFC 5927 7, RFC 8201 4 */
+    const struct conn_rare *r = conn_rare_of(c);
+    enum tern_pmtud how = r != NULL ? (enum tern_pmtud)r->pmtud : TERN_PMTUD_ON;
     uint32_t was = c->mss;
     mtu = max_u32(mtu, least);
-    if (!may(t, TERN_FEATURE_PMTUD) || mtu >= t->path[c->iface].mtu ||
+    if (!may(t, TERN_FEATURE_PMTUD) || how == TERN_PMTUD_DEAF || mtu >= t->path[c->iface].mtu ||
         (c->pmtu != 0 && mtu >= c->pmtu))
         return;
     c->pmtu = (uint16_t)mtu;
     conn_mss_update(t, c);
-    if (a == NULL || c->mss >= was)
+    if (a == NULL || c->mss >= was || how == TERN_PMTUD_OFF)
         return;
-    for (struct sent *r = a->sent_head; r != NULL; r = r->next) {
-        if (!(r->flags & (SENT_SACKED | SENT_LOST | SENT_IN_DEVICE)) && sent_len(r) > c->mss)
-            sent_mark(a, r, SENT_LOST);
+    for (struct sent *s = a->sent_head; s != NULL; s = s->next) {
+        if (!(s->flags & (SENT_SACKED | SENT_LOST | SENT_IN_DEVICE)) && sent_len(s) > c->mss)
+            sent_mark(a, s, SENT_LOST);
     }
     a->force = true;
     if (like_linux(t) && a->lost != 0 && a->phase != LOSS_RTO) {

@@ -30,6 +30,7 @@ static const struct {
     [TERN_OPT_URGENT] = {1, 1},
     [TERN_OPT_PACING_RATE] = {0, INT64_MAX},
     [TERN_OPT_REPORTS] = {0, 1},
+    [TERN_OPT_PMTUD] = {TERN_PMTUD_ON, TERN_PMTUD_DEAF},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -57,7 +58,7 @@ static const struct conn_rare rare_default = {.keep_idle_ms = KEEP_IDLE_S * 1000
 static bool is_rare(enum tern_opt option)
 {
     return (option >= TERN_OPT_KEEPALIVE && option <= TERN_OPT_FIN_WAIT2) ||
-           option == TERN_OPT_PACING_RATE;
+           option == TERN_OPT_PACING_RATE || option == TERN_OPT_PMTUD;
 }
 
 struct conn_rare *conn_rare(struct tcp *t, struct conn *c)
@@ -73,6 +74,18 @@ struct conn_rare *conn_rare(struct tcp *t, struct conn *c)
         c->stats->rare = s;
     }
     return s;
+}
+
+/* What was learnt is forgotten where it is not to be heeded. */
+static void pmtud_set(const struct tcp *t, struct conn *c, struct conn_rare *s, enum tern_pmtud how)
+{
+    s->pmtud = (uint8_t)how;
+    if (how == TERN_PMTUD_NO_DF || how == TERN_PMTUD_OFF)
+        c->flags |= CONN_MARKED; /* until a segment finds that there is no need */
+    if (how != TERN_PMTUD_DEAF || c->pmtu == 0)
+        return;
+    c->pmtu = 0;
+    conn_mss_update(t, c);
 }
 
 static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t value)
@@ -100,6 +113,9 @@ static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
         if (c->active != NULL)
             c->active->paced = pace_asked(t, c);
         break;
+    case TERN_OPT_PMTUD:
+        pmtud_set(t, c, s, (enum tern_pmtud)value);
+        break;
     default:
         s->fin_wait2_ms = value < 0 ? UINT32_MAX : ms_of(value);
         break;
@@ -123,6 +139,8 @@ static int64_t rare_get(const struct conn *c, enum tern_opt option)
         return s->keep_cnt;
     case TERN_OPT_PACING_RATE:
         return (int64_t)s->pace_max;
+    case TERN_OPT_PMTUD:
+        return s->pmtud;
     default:
         return s->fin_wait2_ms == UINT32_MAX ? -1 : s->fin_wait2_ms * (int64_t)NS_PER_MS;
     }

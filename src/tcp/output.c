@@ -43,6 +43,7 @@ static void describe(struct tcp *t, struct conn *c, struct tcp_out *out)
     out->iface = c->iface;
     out->ttl = c->ttl;
     out->tos = (uint8_t)(c->dscp << 2);
+    out->breakable = UNLIKELY(c->flags & CONN_MARKED) && conn_breakable(c);
     count(t, TERN_COUNT_SEGMENTS_OUT);
     if (c->stats != NULL)
         c->stats->segs_out++;

@@ -68,6 +68,7 @@ struct tcp_out {
     uint32_t len;        /* so many bytes */
     uint16_t gso_size;   /* 0: one segment */
     uint8_t iface, ttl, tos;
+    bool breakable;                /* IPv4: routers may make fragments of it */
     struct sent *sent;             /* the record in flight it belongs to; NULL: none */
     uint64_t departs;              /* ns; 0: at once */
     const uint8_t *local, *remote; /* of the connection, or when that is gone by now, */
@@ -819,6 +820,12 @@ void urgent_state(const struct conn *c, tern_urgent *out);
 static inline const struct md5_key *md5_of(const struct conn *c)
 {
     return LIKELY(!(c->flags & CONN_MARKED)) ? NULL : c->stats->rare->md5;
+}
+/* With CONN_MARKED: routers may make fragments of its packets. */
+static inline bool conn_breakable(const struct conn *c)
+{
+    uint8_t how = c->stats->rare->pmtud;
+    return how == TERN_PMTUD_NO_DF || how == TERN_PMTUD_OFF;
 }
 const struct md5_key *md5_for(const struct listener *l, const uint8_t ip[16]);
 int md5_listener_set(struct tcp *t, struct listener *l, const tern_md5_key *key);

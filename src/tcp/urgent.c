@@ -41,7 +41,7 @@ uint16_t urgent_mark(struct conn *c, uint8_t *header, uint32_t seq)
 {
     uint32_t up, far = UINT16_MAX;
     if (!send_pointer(c, &up)) {
-        if (md5_of(c) == NULL)
+        if (md5_of(c) == NULL && !conn_breakable(c))
             c->flags &= ~(uint32_t)CONN_MARKED;
         return 0;
     }

@@ -271,6 +271,18 @@ size_t wire_ip_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow)
     return WIRE_IP6_HEADER;
 }
 
+/* Another second word of an IPv4 header. */
+static void ip4_again(uint8_t *p, uint16_t id, uint16_t frag)
+{
+    store_be16(p + 4, id);
+    store_be16(p + 6, frag);
+    store_be16(p + 10, 0);
+    uint16_t check = cksum_finish(cksum_portable(p, WIRE_IP4_HEADER, 0));
+    memcpy(p + 10, &check, 2);
+}
+
+void wire_ip4_breakable(uint8_t *p, uint16_t id) { ip4_again(p, id, 0); }
+
 size_t wire_frag_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow)
 {
     struct wire_ip first = *ip;
@@ -285,11 +297,8 @@ size_t wire_frag_write(uint8_t *p, const struct wire_ip *ip, uint32_t flow)
         return WIRE_FRAG_HEADER;
     }
     (void)wire_ip_write(p, &first, flow);
-    store_be16(p + 4, (uint16_t)ip->frag_id);
-    store_be16(p + 6, (uint16_t)(ip->frag_off >> 3 | (ip->frag_more ? IP4_MF : 0)));
-    store_be16(p + 10, 0);
-    uint16_t check = cksum_finish(cksum_portable(p, WIRE_IP4_HEADER, 0));
-    memcpy(p + 10, &check, 2);
+    ip4_again(p, (uint16_t)ip->frag_id,
+              (uint16_t)(ip->frag_off >> 3 | (ip->frag_more ? IP4_MF : 0)));
     return WIRE_IP4_HEADER;
 }
 

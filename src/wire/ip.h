@@ -71,6 +71,8 @@ struct wire_ip_out {
     uint16_t payload_len;
 };
 void wire_ip_put(uint8_t *p, const struct wire_ip_out *ip);
+/* Makes an IPv4 header without options one that routers may make fragments of: an ID, and no DF. */
+void wire_ip4_breakable(uint8_t *p, uint16_t id);
 
 /* The sum of the pseudo-header (RFC 9293 3.1, RFC 8200 8.1), to seed a checksum with. */
 uint64_t wire_pseudo_sum(const uint8_t src[16], const uint8_t dst[16], uint8_t proto, uint32_t len);

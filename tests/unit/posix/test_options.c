@@ -200,6 +200,58 @@ static void test_structures(void **state)
     os_compare(structures);
 }
 
+/* ---- DF -------------------------------------------------------------------------------------- */
+
+struct seen {
+    unsigned last;  /* flags and ID of the client's last packet */
+    unsigned id;    /* and of the one before */
+    bool sums_well; /* its header */
+};
+
+static void see(void *user, const struct lab_event *e)
+{
+    struct seen *s = user;
+    uint32_t sum = 0;
+
+    if (e->fate != LAB_SENT || e->dir != 0 || e->len < 20)
+        return;
+    for (int i = 0; i < 20; i += 2)
+        sum += (uint32_t)(e->data[i] << 8 | e->data[i + 1]);
+    s->sums_well = (sum & 0xffff) + (sum >> 16) == 0xffff;
+    s->id = s->last & 0xffff;
+    s->last = (unsigned)(e->data[6] << 24 | e->data[7] << 16 | e->data[4] << 8 | e->data[5]);
+}
+
+/* IP_MTU_DISCOVER: what DONT, PROBE, INTERFACE and OMIT send may be broken up on its way, and has an
+ * ID for it; urgent data between two changes nothing about that. */
+static void test_df(void **state)
+{
+    static struct os os;
+    struct seen seen = {0};
+    const struct lab_config link = {.tap = see, .user = &seen};
+    int fd[3];
+
+    (void)state;
+    os_begin(&os, &link, NULL);
+    os_pair(&os, AF_INET, fd);
+    for (int how = 0; how <= 5; how++) {
+        bool df = how == IP_PMTUDISC_DO || how == IP_PMTUDISC_WANT;
+        assert_int_equal(os_setsockopt(&os, CLIENT, fd[CLIENT], IPPROTO_IP, IP_MTU_DISCOVER, &how,
+                                       sizeof how),
+                         0);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(os_send(&os, CLIENT, fd[CLIENT], "x", 1, i == 1 ? MSG_OOB : 0), 1);
+            os_settle(&os);
+            assert_int_equal(seen.last >> 16, df ? 0x4000 : 0);
+            assert_true(seen.sums_well);
+        }
+        assert_int_equal(seen.last & 0xffff, df ? 0 : (seen.id + 1) & 0xffff);
+    }
+    for (int i = 0; i < 3; i++)
+        os_close(&os, i == CLIENT ? CLIENT : SERVER, fd[i]);
+    os_end(&os);
+}
+
 /* ---- nothing is missing silently ------------------------------------------------------------- */
 
 static void test_what_the_kernel_has_is_known(void **state)
@@ -256,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_connected_ip4),
         cmocka_unit_test(test_connected_ip6),
         cmocka_unit_test(test_structures),
+        cmocka_unit_test(test_df),
         cmocka_unit_test(test_what_the_kernel_has_is_known),
         cmocka_unit_test(test_refused_ones_are_refused),
     };

@@ -32,6 +32,7 @@ static const struct {
     {TERN_OPT_FIN_WAIT2, 0, {MS(70), -1, 0, NO}, {-2, INT64_MAX, NO}},
     {TERN_OPT_REPORTS, 0, {0, 1, 0, NO}, {2, -1, NO}},
     {TERN_OPT_PACING_RATE, 0, {1, INT64_MAX, 0, NO}, {-1, NO}},
+    {TERN_OPT_PMTUD, 0, {1, 3, 0, NO}, {-1, 4, NO}},
     {TERN_OPT_SOFT_ERROR, 0, {0, NO}, {1, -1, NO}},
     {TERN_OPT_DEFER_ACCEPT, NO, {NO}, {0, 1, 255}},
     {TERN_OPT_ECN, NO, {NO}, {0, 1, 3}},       /* not any more */
