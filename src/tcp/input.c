@@ -290,7 +290,8 @@ static void answer_unacceptable(struct arrival *in)
     if (seq_lt(seg->h.seq, c->rcv_nxt)) { /* a FIN counts, too */
         struct active *a = conn_thaw(in->t, c);
         uint32_t end = seg->h.seq + seg->len + ((seg->h.flags & TCP_FIN) != 0);
-        if (a != NULL)
+        bool ours = seq_between(seg->h.seq, c->irs, c->rcv_nxt); /* of no connection before */
+        if (a != NULL && ours)
             reasm_duplicate(in->t, a, seg->h.seq, seq_min(end, c->rcv_nxt));
         if (c->state == TERN_TIME_WAIT && seg->h.flags & TCP_FIN && end == c->rcv_nxt)
             c->t_close = tick_after(in->t, 2 * in->t->cfg->msl); /* our ACK of it was lost */
