@@ -521,7 +521,7 @@ enum tern_opt {
     TERN_OPT_URGENT,  /* 1: what is queued now is urgent (3.8.5). Read: some of it is not
                       * acknowledged yet */
     TERN_OPT_PACING_RATE, /* bytes per second that are never exceeded, and pacing; 0: no limit */
-    TERN_OPT_PMTUD, /* enum tern_pmtud */
+    TERN_OPT_PMTUD,       /* enum tern_pmtud */
     TERN_OPT_COUNT
 };
 enum tern_pmtud {

@@ -222,8 +222,8 @@ static void see(void *user, const struct lab_event *e)
     s->last = (unsigned)(e->data[6] << 24 | e->data[7] << 16 | e->data[4] << 8 | e->data[5]);
 }
 
-/* IP_MTU_DISCOVER: what DONT, PROBE, INTERFACE and OMIT send may be broken up on its way, and has an
- * ID for it; urgent data between two changes nothing about that. */
+/* IP_MTU_DISCOVER: what DONT, PROBE, INTERFACE and OMIT send may be broken up on its way, and has
+ * an ID for it; urgent data between two changes nothing about that. */
 static void test_df(void **state)
 {
     static struct os os;
