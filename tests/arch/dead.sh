@@ -45,9 +45,9 @@ for f in $(find docs -name '*.md' 2>/dev/null | sort); do
         bad "$f" "is linked from no other document"
 done
 
-for d in tests/fuzz/corpus/*/; do
-    [ -d "$d" ] || continue
-    [ -e "tests/fuzz/fuzz_$(basename "$d").c" ] || bad "$d" "is a corpus without a fuzz target"
+for d in tests/fuzz/corpus/*/ tests/fuzz/dictionary/*; do
+    [ -e "$d" ] || continue
+    [ -e "tests/fuzz/fuzz_$(basename "$d").c" ] || bad "$d" "is of no fuzz target"
 done
 
 for f in $(find tests/arch tests/e2e -name '*.sh' 2>/dev/null | sort); do
