@@ -151,6 +151,8 @@ enum tern_drop {
     X(HOLDS, "SYNs held for the application")                                                      \
     X(HOLDS_EXPIRED, "held SYNs dropped for age")                                                  \
     X(PRUNED, "times that data past a hole was forgotten for want of memory")                      \
+    X(ORPHANS_RECYCLED, "closed connections reset: too many of them")                              \
+    X(ORPHANS_EXPIRED, "connections reset that nobody closed, or acknowledged, for too long")      \
     X(TIMEWAITS, "TIME-WAIT entries made")                                                         \
     X(TIMEWAIT_RECYCLED, "TIME-WAIT entries ended early: limit reached, or a new SYN")             \
     X(FROZEN, "working blocks given back by quiet connections")                                    \
@@ -189,9 +191,10 @@ const tern_counters *tern_counters_of(const tern *s);
 typedef struct tern_memory {
     size_t bytes, bytes_peak;
     uint32_t conns, halfopen, timewaits, listeners, active; /* entries in use */
-    uint32_t pages, outputs;                                /* 4 KiB pages; packets in devices */
-    uint32_t sources, rules;                                /* remembered for limits; set */
-    size_t donated; /* bytes of donated buffers that are kept, at their true size */
+    uint32_t orphans;        /* of conns: closed by their owners, and not over */
+    uint32_t pages, outputs; /* 4 KiB pages; packets in devices */
+    uint32_t sources, rules; /* remembered for limits; set */
+    size_t donated;          /* bytes of donated buffers that are kept, at their true size */
 } tern_memory;
 void tern_memory_of(const tern *s, tern_memory *out);
 

@@ -185,6 +185,8 @@ typedef struct tern_config {
     /* limits */
     uint32_t conns_max;     /* connections, from SYN-SENT or ESTABLISHED to CLOSED */
     uint32_t halfopen_max;  /* passive opens that wait for the third segment, or are held */
+    uint32_t orphans_max;   /* connections closed by their owners and not over; over it one of the
+                             * oldest is reset */
     uint32_t timewait_max;  /* TIME-WAIT entries; over it the oldest goes */
     uint32_t listeners_max; /* listening sockets */
     uint32_t ifaces_max, addrs_max, routes_max;
@@ -218,11 +220,15 @@ typedef struct tern_config {
     uint64_t delack;                        /* the longest an acknowledgement is delayed; < 0.5 s */
     uint64_t msl;                           /* TIME-WAIT lasts twice this */
     uint64_t fin_wait2;                     /* FIN-WAIT-2 of a closed socket ends after this */
-    uint64_t hold;                          /* a held SYN is dropped after this */
-    uint64_t idle;          /* quiet this long, a connection gives back its working memory */
-    uint64_t tx_horizon;    /* tx_time is at most now + this; 0: the stack holds packets */
-    uint8_t syn_retries;    /* SYNs sent again before ETIMEDOUT */
-    uint8_t syn_linear;     /* so many of them follow at the same distance, before it doubles */
+    uint64_t orphan;     /* a closed socket's connection is reset when its peer has acknowledged
+                          * nothing for this long, though it may answer; 0: never */
+    uint64_t close_wait; /* CLOSE-WAIT ends by a reset when its owner has read nothing, and nothing
+                          * of his was acknowledged, for this long; 0: never */
+    uint64_t hold;       /* a held SYN is dropped after this */
+    uint64_t idle;       /* quiet this long, a connection gives back its working memory */
+    uint64_t tx_horizon; /* tx_time is at most now + this; 0: the stack holds packets */
+    uint8_t syn_retries; /* SYNs sent again before ETIMEDOUT */
+    uint8_t syn_linear;  /* so many of them follow at the same distance, before it doubles */
     uint8_t synack_retries; /* SYN-ACKs sent again before the entry is dropped; 2, 1, 0 at most when
                              * 4/8, 6/8, 7/8 of the half-open entries are used */
     uint8_t data_retries;   /* R2, counted in retransmissions of one segment */
@@ -522,6 +528,8 @@ enum tern_opt {
                       * acknowledged yet */
     TERN_OPT_PACING_RATE, /* bytes per second that are never exceeded, and pacing; 0: no limit */
     TERN_OPT_PMTUD,       /* enum tern_pmtud */
+    TERN_OPT_CLOSE_WAIT,  /* ns in CLOSE-WAIT without a sign of its owner, after which it is reset
+                           * (TERN_ETIMEDOUT); 0: tern_config's; -1: none */
     TERN_OPT_COUNT
 };
 enum tern_pmtud {

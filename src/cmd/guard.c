@@ -85,6 +85,9 @@ void guard_config(const struct guard_values *v, tern_config *cfg)
     if (v->syn_timeout != 0)
         cfg->synack_retries = retries_within(cfg, v->syn_timeout);
     cfg->cookies = (uint8_t)v->syncookies;
+    cfg->orphans_max = (uint32_t)v->orphans;
+    cfg->orphan = v->orphan_time;
+    cfg->close_wait = v->close_wait;
     if (v->prefix_bits[0] != 0) {
         cfg->source_bits4 = (uint8_t)v->prefix_bits[0];
         cfg->source_bits6 = (uint8_t)v->prefix_bits[1];

@@ -19,7 +19,8 @@ struct guard_values {
     uint64_t syn_timeout; /* ns; 0: not given */
     unsigned syncookies;  /* enum tern_cookies */
     uint64_t syn_rate, per_prefix;
-    uint32_t prefix_bits[2]; /* of IPv4 and IPv6 */
+    uint64_t orphans, orphan_time, close_wait; /* ns; 0: for ever */
+    uint32_t prefix_bits[2];                   /* of IPv4 and IPv6 */
     struct guard_rule rules[GUARD_RULES_MAX];
     uint32_t rule_count;
 };
@@ -63,6 +64,18 @@ extern const char *const guard_cookies[];
          .min = 1,                                                                                 \
          .max = 1000000,                                                                           \
          .unset = 0},                                                                              \
+        {OPT_UINT(values, guard.orphans),                                                          \
+         .name = "orphans",                                                                        \
+         .help = "connections that were closed here, and whose peers have not done so",            \
+         .min = 1,                                                                                 \
+         .max = 1000000,                                                                           \
+         .fallback = "16384"},                                                                     \
+        {OPT_DURATION(values, guard.orphan_time), .name = "orphan-time",                           \
+         .help = "such a connection is reset when nothing was acknowledged for so long; 0: never", \
+         .max = 4 * VALUE_H, .fallback = "10min"},                                                 \
+        {OPT_DURATION(values, guard.close_wait), .name = "close-wait",                             \
+         .help = "CLOSE-WAIT is reset when nothing happened for so long; 0: never",                \
+         .max = 4 * VALUE_H, .fallback = "0"},                                                     \
         {OPT_CALL(parse_bits), .name = "prefix-bits", .arg = "BITS4,BITS6",                        \
          .help = "how much of an address says which source it is; by default 32,64"},              \
         {OPT_CALL(parse_allow), .name = "allow", .arg = "PREFIX",                                  \

@@ -119,7 +119,7 @@ void ss_info(FILE *f, const json_t *socket)
 
 /* ---- -s -------------------------------------------------------------------------------------- */
 
-static void states(FILE *f, const json_t *sockets, uint64_t stack)
+static void states(FILE *f, const json_t *sockets, uint64_t stack, uint64_t orphans)
 {
     unsigned count[TERN_STATE_COUNT] = {0}, all = 0;
     const char *before = " (";
@@ -137,6 +137,8 @@ static void states(FILE *f, const json_t *sockets, uint64_t stack)
             fprintf(f, "%s%s %u", before, tern_state_name((enum tern_state)i), count[i]);
             before = ", ";
         }
+    if (orphans)
+        fprintf(f, "; orphaned %" PRIu64, orphans);
     fputs(all ? ")\n" : "\n", f);
 }
 
@@ -170,7 +172,7 @@ void ss_summary(FILE *f, const struct control_answer *a)
         const json_t *memory = json_object_get(o, "memory");
         ss_text(o, "name", name, sizeof name);
         fprintf(f, "\n%s\n", name);
-        states(f, a->sockets, ss_number(o, "stack"));
+        states(f, a->sockets, ss_number(o, "stack"), ss_number(memory, "orphans"));
         fprintf(f, "Memory: %" PRIu64 " bytes, %" PRIu64 " at most\n", ss_number(memory, "bytes"),
                 ss_number(memory, "bytes_peak"));
 #define X(id, text) counted(f, counters, #id, "", text);

@@ -164,7 +164,7 @@ size_t control_reply_counters(char *buf, size_t size, const struct control_confi
     tern_memory_of(cfg->stacks[stack].stack, &m);
 #define N(field) number(memory, #field, m.field)
     N(bytes), N(bytes_peak), N(conns), N(halfopen), N(timewaits), N(listeners), N(active);
-    N(pages), N(outputs);
+    N(orphans), N(pages), N(outputs);
 #undef N
     return line(buf, size,
                 json_pack("{s:I, s:s, s:o, s:o, s:o}", "stack", (json_int_t)stack, "name",

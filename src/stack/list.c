@@ -13,6 +13,7 @@ void tern_memory_of(const tern *s, tern_memory *out)
         .conns = t->conns.used,
         .halfopen = t->halfopens.used,
         .timewaits = t->timewaits.used,
+        .orphans = t->orphans,
         .listeners = t->listeners.used,
         .active = t->actives.used,
         .pages = s->chunks.pages,

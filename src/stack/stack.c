@@ -11,6 +11,7 @@ void tern_config_default(tern_config *cfg)
         .shard_count = 1,
         .conns_max = 65536,
         .halfopen_max = 16384,
+        .orphans_max = 16384,
         .timewait_max = 65536,
         .listeners_max = 1024,
         .ifaces_max = 8,
@@ -85,9 +86,10 @@ static bool config_ok(const tern_config *cfg)
            cfg->sndbuf <= cfg->sndbuf_max && cfg->sndbuf_max <= 1u << 30 && cfg->ttl != 0 &&
            cfg->rto_min != 0 && cfg->rto_initial != 0 && cfg->rto_max >= cfg->rto_min &&
            cfg->delack < NS_PER_S / 2 && cfg->shard < 256 && cfg->msl <= DURATION_MAX / 2 &&
-           cfg->fin_wait2 <= DURATION_MAX && cfg->hold <= DURATION_MAX &&
-           cfg->ecn <= ECN_CONFIG_MAX && cfg->mtu_probing <= 2 && cfg->ecn_option <= 3 &&
-           cfg->idle <= DURATION_MAX && cfg->tx_horizon <= DURATION_MAX &&
+           cfg->orphans_max != 0 && cfg->orphan <= DURATION_MAX &&
+           cfg->close_wait <= DURATION_MAX && cfg->fin_wait2 <= DURATION_MAX &&
+           cfg->hold <= DURATION_MAX && cfg->ecn <= ECN_CONFIG_MAX && cfg->mtu_probing <= 2 &&
+           cfg->ecn_option <= 3 && cfg->idle <= DURATION_MAX && cfg->tx_horizon <= DURATION_MAX &&
            cfg->rto_max <= DURATION_MAX && cfg->rto_initial <= DURATION_MAX &&
            cfg->cookies <= TERN_COOKIES_NEVER && cfg->sources_max != 0 &&
            cfg->sources_max < 1u << 24 && cfg->rules_max != 0 && cfg->rules_max < UINT16_MAX &&

@@ -207,17 +207,17 @@ static struct source *source_get(struct tcp *t, const uint8_t ip[16])
 
 /* A bucket of `syn_burst` tokens, `syn_rate` new ones a second, kept as one moment: when the next
  * SYN would come if they came exactly at that rate. */
-static bool on_time(const struct tcp *t, struct source *s, const tern_limits *lim)
+static bool on_time(const struct tcp *t, const struct source *s, const tern_limits *lim,
+                    uint64_t *then)
 {
+    *then = s->next_syn;
     if (lim->syn_rate == 0)
         return true;
     uint64_t interval = NS_PER_S / lim->syn_rate;
     uint64_t burst = lim->syn_burst != 0 ? lim->syn_burst : lim->syn_rate;
     uint64_t next = max_u64(s->next_syn, t->now);
-    if (next - t->now > (burst - 1) * interval)
-        return false;
-    s->next_syn = next + interval;
-    return true;
+    *then = next + interval;
+    return next - t->now <= (burst - 1) * interval;
 }
 
 static bool over(uint32_t have, uint32_t limit) { return limit != 0 && have >= limit; }
@@ -229,6 +229,27 @@ static bool limited(const struct tcp *t, const struct listener *l, const uint8_t
     enum tern_rule rule = rule_of(t, ip);
     *why = rule == TERN_RULE_DENY ? TERN_DROP_TCP_DENIED : TERN_DROP_NONE;
     return rule != TERN_RULE_DENY && rule != TERN_RULE_ALLOW && l->limited;
+}
+
+/* What the listener's limits say of a SYN of that source, and when its next one would be due. */
+static enum tern_drop judge(const struct tcp *t, const struct source *s, const tern_limits *lim,
+                            uint64_t *then)
+{
+    if (over(s->halfopen, lim->halfopen) || over(s->conns, lim->conns))
+        return TERN_DROP_TCP_SOURCE_LIMIT;
+    return on_time(t, s, lim, then) ? TERN_DROP_NONE : TERN_DROP_TCP_SYN_RATE;
+}
+
+bool admit_would(const struct tcp *t, const struct listener *l, const uint8_t ip[16])
+{
+    struct source_query q;
+    enum tern_drop why;
+    uint64_t then;
+    uint32_t hash;
+    if (!limited(t, l, ip, &why))
+        return why == TERN_DROP_NONE;
+    uint32_t ix = source_find(t, ip, &q, &hash);
+    return ix == 0 || judge(t, source_at(t, ix), &l->limits, &then) == TERN_DROP_NONE;
 }
 
 enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted)
@@ -243,12 +264,12 @@ enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16],
         count(t, TERN_COUNT_SOURCES_FULL);
         return TERN_DROP_NONE;
     }
-    if (over(s->halfopen, l->limits.halfopen) || over(s->conns, l->limits.conns))
-        why = TERN_DROP_TCP_SOURCE_LIMIT;
-    else if (!on_time(t, s, &l->limits))
-        why = TERN_DROP_TCP_SYN_RATE;
+    uint64_t then;
+    why = judge(t, s, &l->limits, &then);
     if (why != TERN_DROP_NONE)
         admit_pressed(t, listener);
+    else
+        s->next_syn = then;
     *counted = why == TERN_DROP_NONE;
     return why;
 }

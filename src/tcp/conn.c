@@ -195,6 +195,7 @@ static void uncount(struct tcp *t, struct conn *c)
 void conn_free(struct tcp *t, struct conn *c)
 {
     TERN_ASSERT(!(c->flags & CONN_ZOMBIE));
+    orphan_over(t, c);
     uncount(t, c);
     leave_table(t, c);
     free_active(t, c);
@@ -218,6 +219,7 @@ void conn_free(struct tcp *t, struct conn *c)
 
 void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
 {
+    orphan_over(t, c);
     if (c->state != TERN_CLOSED)
         conn_state(t, c, TERN_CLOSED);
     fastopen_over(t, c, false);
@@ -381,6 +383,8 @@ bool conn_freeze(struct tcp *t, struct conn *c)
         (c->flags &
          (CONN_SYN_DUE | CONN_ACK_DUE | CONN_WINDOW_DUE | CONN_PROBE_DUE | CONN_RESERVED)))
         return false;
+    if (c->state == TERN_CLOSE_WAIT && a->moved_tick != 0)
+        orphan_close_wait(t, c); /* (what moved when is forgotten now) */
     const tern_cc_ops *ops = t->cc[c->cc];
     c->cwnd = a->cc.cwnd;
     c->ssthresh = a->cc.ssthresh;

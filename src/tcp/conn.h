@@ -88,7 +88,7 @@ struct conn {
     uint16_t mss_peer; /* the peer's MSS option or the default (MUST-15) */
     uint16_t mss_user; /* TERN_OPT_MSS; 0: none */
     struct wheel_node timer;
-    uint32_t t_close;           /* end of TIME-WAIT, FIN-WAIT-2 or linger */
+    uint32_t t_close;           /* end of TIME-WAIT, of lingering, and of patience (orphan.c) */
     uint32_t out_next, ev_next; /* links of the two lists; accept queue: ev_next */
     uint32_t self;              /* its own index */
 
@@ -104,9 +104,15 @@ struct conn {
     uint8_t cc; /* index in struct tcp's table of algorithms */
 
     uint32_t rcvbuf, sndbuf;
-    uint32_t linger_ms;       /* UINT32_MAX: off */
+    union {
+        uint32_t linger_ms;    /* UINT32_MAX: off */
+        uint32_t orphan_newer; /* CONN_ORPHAN, not CLOSED: the next in orphan.c's list */
+    };
     uint32_t user_timeout_ms; /* 0: by retries */
-    uint32_t listener;
+    union {
+        uint32_t listener; /* that it came from: while CONN_QUEUED */
+        uint32_t orphan_older;
+    };
     uint32_t challenge_tick;   /* of the last challenge ACK */
     uint32_t route_generation; /* struct tcp's when `iface` was looked up */
     uint32_t last_sent_tick;   /* for the restart after idle */
@@ -364,15 +370,15 @@ struct conn_rare {
     uint32_t keep_idle_ms;  /* of silence before the first probe, */
     uint32_t keep_intvl_ms; /* and between two */
     uint32_t t_keep;
-    uint64_t keep_at;      /* when it was switched on, ns */
-    uint32_t fin_wait2_ms; /* 0: the configuration's; UINT32_MAX: none */
+    uint64_t keep_at;                     /* when it was switched on, ns */
+    uint32_t fin_wait2_ms, close_wait_ms; /* 0: the configuration's; UINT32_MAX: none */
 
     bool reports;          /* soft errors are events */
     uint8_t fastopen;      /* enum fastopen_flag */
     uint8_t fastopen_fail; /* enum tern_fastopen_fail */
-    bool fo_waits;         /* counted in its listener's fo_waiting, */
-    uint32_t fo_listener;  /* of this generation */
-    bool fo_tell;          /* the first SYN-ACK brings a cookie: */
+    bool fo_waits;         /* counted in its listener's fo_waiting: */
+    uint32_t fo_listener, fo_generation;
+    bool fo_tell; /* the first SYN-ACK brings a cookie: */
     struct wire_fastopen cookie;
 
     struct md5_key *md5; /* NULL: nothing is signed */

@@ -120,7 +120,8 @@ enum tern_drop fastopen_begin(struct tcp *t, struct conn *c, struct tcp_seg *seg
     struct listener *l = listener_at(t, c->listener);
     r->fastopen = FASTOPEN_PASSIVE;
     r->fo_waits = true;
-    r->fo_listener = l->generation;
+    r->fo_listener = c->listener;
+    r->fo_generation = l->generation;
     l->fo_waiting++;
     if (tell != NULL) {
         r->cookie = *tell;
@@ -148,9 +149,9 @@ void fastopen_over(struct tcp *t, struct conn *c, bool reset)
     if (LIKELY(r == NULL) || !r->fo_waits)
         return;
     r->fo_waits = false;
-    if (!slab_is(&t->listeners, c->listener, r->fo_listener))
+    if (!slab_is(&t->listeners, r->fo_listener, r->fo_generation))
         return;
-    struct listener *l = listener_at(t, c->listener);
+    struct listener *l = listener_at(t, r->fo_listener);
     l->fo_waiting--;
     if (reset && !(c->flags & CONN_QUEUED)) {
         l->fo_resets++;

@@ -491,11 +491,9 @@ static enum step fin_acked(struct arrival *in)
     if (c->flags & CONN_LINGER) {
         conn_event(t, c, TERN_EV_CLOSED);
         c->flags &= ~(uint32_t)CONN_LINGER;
-        c->flags |= CONN_ORPHAN;
+        return orphan_begin(t, c) ? STEP_ON : STEP_DONE;
     }
-    if (c->flags & CONN_ORPHAN && !conn_fin_wait2(t, c))
-        return STEP_DONE;
-    return STEP_ON;
+    return !(c->flags & CONN_ORPHAN) || orphan_fin_wait2(t, c) ? STEP_ON : STEP_DONE;
 }
 
 /* RFC 9293 3.10.7.4 with RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT. */
@@ -715,7 +713,7 @@ void input_time_wait(struct tcp *t, struct conn *c)
     if (lingered) {
         conn_event(t, c, TERN_EV_CLOSED);
         c->flags &= ~(uint32_t)CONN_LINGER;
-        c->flags |= CONN_ORPHAN;
+        orphan_mark(t, c);
     }
     if (c->flags & CONN_ORPHAN && !(c->flags & CONN_ACK_DUE)) {
         timewait_enter(t, c);
@@ -775,6 +773,7 @@ static enum step check_fin(struct arrival *in)
     switch (c->state) {
     case TERN_ESTABLISHED:
         conn_state(t, c, TERN_CLOSE_WAIT);
+        orphan_close_wait(t, c);
         break;
     case TERN_FIN_WAIT_1:
         conn_state(t, c, TERN_CLOSING);

@@ -130,7 +130,7 @@ void listen_close(struct tcp *t, uint32_t ix)
         struct conn *c = conn_at(t, l->queue_head);
         l->queue_head = c->ev_next;
         c->flags &= ~(uint32_t)CONN_QUEUED;
-        c->flags |= CONN_ORPHAN;
+        orphan_mark(t, c);
         if (c->state == TERN_CLOSED)
             conn_free(t, c);
         else
@@ -504,7 +504,8 @@ bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple)
     if (ix == 0 || t->halfopens.used >= t->cfg->halfopen_max)
         return false;
     const struct listener *l = listener_at(t, ix);
-    return l->waiting < l->backlog && (l->syn_queue == 0 || l->halfopen < l->syn_queue);
+    return l->waiting < l->backlog && (l->syn_queue == 0 || l->halfopen < l->syn_queue) &&
+           admit_would(t, l, tuple->remote);
 }
 
 /* ---- from entry to connection ---------------------------------------------------------------- */

@@ -38,6 +38,11 @@ static bool moves(const struct tcp *t, const struct active *a)
     return a->moved_tick != 0 && t->tick - a->moved_tick <= ticks_of(STILL_S * NS_PER_S);
 }
 
+bool memory_moving(const struct tcp *t, const struct conn *c)
+{
+    return c->active != NULL && moves(t, c->active);
+}
+
 static uint64_t held(const struct conn *c, const struct active *a)
 {
     return (uint64_t)reasm_readable(c, a) + (uint64_t)a->ooo_pages * PAGE_SIZE + bytes_queued(c);

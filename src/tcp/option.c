@@ -31,6 +31,7 @@ static const struct {
     [TERN_OPT_PACING_RATE] = {0, INT64_MAX},
     [TERN_OPT_REPORTS] = {0, 1},
     [TERN_OPT_PMTUD] = {TERN_PMTUD_ON, TERN_PMTUD_DEAF},
+    [TERN_OPT_CLOSE_WAIT] = {-1, DURATION_MAX},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -43,6 +44,10 @@ static bool in_range(enum tern_opt option, int64_t value)
 }
 
 static uint32_t ms_of(int64_t ns) { return (uint32_t)(((uint64_t)ns + NS_PER_MS - 1) / NS_PER_MS); }
+
+/* How long to wait: -1 none, 0 what the configuration says. */
+static uint32_t wait_of(int64_t ns) { return ns < 0 ? UINT32_MAX : ms_of(ns); }
+static int64_t wait_ns(uint32_t ms) { return ms == UINT32_MAX ? -1 : ms * (int64_t)NS_PER_MS; }
 
 static void set_flag(struct conn *c, uint32_t flag, bool on)
 {
@@ -58,7 +63,8 @@ static const struct conn_rare rare_default = {.keep_idle_ms = KEEP_IDLE_S * 1000
 static bool is_rare(enum tern_opt option)
 {
     return (option >= TERN_OPT_KEEPALIVE && option <= TERN_OPT_FIN_WAIT2) ||
-           option == TERN_OPT_PACING_RATE || option == TERN_OPT_PMTUD;
+           option == TERN_OPT_PACING_RATE || option == TERN_OPT_PMTUD ||
+           option == TERN_OPT_CLOSE_WAIT;
 }
 
 struct conn_rare *conn_rare(struct tcp *t, struct conn *c)
@@ -116,8 +122,13 @@ static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
     case TERN_OPT_PMTUD:
         pmtud_set(t, c, s, (enum tern_pmtud)value);
         break;
+    case TERN_OPT_CLOSE_WAIT:
+        s->close_wait_ms = wait_of(value);
+        if (c->state == TERN_CLOSE_WAIT)
+            orphan_close_wait(t, c);
+        break;
     default:
-        s->fin_wait2_ms = value < 0 ? UINT32_MAX : ms_of(value);
+        s->fin_wait2_ms = wait_of(value);
         break;
     }
     if (option <= TERN_OPT_KEEP_COUNT)
@@ -141,8 +152,10 @@ static int64_t rare_get(const struct conn *c, enum tern_opt option)
         return (int64_t)s->pace_max;
     case TERN_OPT_PMTUD:
         return s->pmtud;
+    case TERN_OPT_CLOSE_WAIT:
+        return wait_ns(s->close_wait_ms);
     default:
-        return s->fin_wait2_ms == UINT32_MAX ? -1 : s->fin_wait2_ms * (int64_t)NS_PER_MS;
+        return wait_ns(s->fin_wait2_ms);
     }
 }
 
@@ -195,18 +208,6 @@ int option_watch(struct tcp *t, struct conn *c, const uint32_t *sent, const uint
     if (c->state >= TERN_ESTABLISHED)
         info_progress(t, c);
     return 0;
-}
-
-bool conn_fin_wait2(struct tcp *t, struct conn *c)
-{
-    uint32_t own = conn_rare_of(c) != NULL ? conn_rare_of(c)->fin_wait2_ms : 0;
-    if (own == UINT32_MAX) {
-        conn_reset(t, c, TERN_ETIMEDOUT);
-        return false;
-    }
-    c->t_close = tick_after(t, own != 0 ? own * NS_PER_MS : t->cfg->fin_wait2);
-    timer_arm(t, c, c->t_close);
-    return true;
 }
 
 /* ---- soft errors ----------------------------------------------------------------------------- */

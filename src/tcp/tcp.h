@@ -146,7 +146,9 @@ struct tcp {
     struct tcp_tuple last_tuple; /* ... and its tuple */
     uint32_t port_step;          /* counts active opens */
     uint32_t route_generation;
-    uint64_t rcvbufs;  /* all receive buffers together, bytes; memory.c */
+    uint64_t rcvbufs; /* all receive buffers together, bytes; memory.c */
+    uint32_t orphans; /* closed by their owners, but not over; */
+    uint32_t orphan_newest, orphan_oldest;
     uint32_t prune_at; /* the connection whose holes are looked at next */
 
     struct tcp_path path[PATHS_MAX];
@@ -538,6 +540,8 @@ bool memory_grants(struct tcp *t, const struct conn *c);
 bool memory_forgets(const struct tcp *t, const struct active *a);
 /* Something was read or acknowledged: what the connection holds does not stand still. */
 static inline void memory_moves(const struct tcp *t, struct active *a) { a->moved_tick = t->tick; }
+/* It did so within the last second. */
+bool memory_moving(const struct tcp *t, const struct conn *c);
 /* The receive buffer of a new connection; whether one may grow by so much; sets one. */
 uint32_t memory_rcvbuf(const struct tcp *t);
 bool memory_rcvbuf_may_grow(const struct tcp *t, uint32_t by);
@@ -697,6 +701,8 @@ int admit_rule_set(struct tcp *t, const uint8_t ip[16], uint32_t bits, enum tern
  * *counted: what becomes of it is to be counted by admit_count(). */
 enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted);
 enum tern_drop admit_open(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted);
+/* Whether a SYN from there would be admitted now; nothing is counted. */
+bool admit_would(const struct tcp *t, const struct listener *l, const uint8_t ip[16]);
 /* So many more entries and connections of the source of that address. */
 void admit_count(struct tcp *t, const uint8_t ip[16], int halfopen, int conns);
 /* A SYN could not be taken as usual: the listener is being flooded. */
@@ -761,8 +767,21 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
 /* What a listener's SYN-ACKs say, and its connections begin with. */
 int option_listener_set(struct listener *l, enum tern_opt option, int64_t value);
 int option_watch(struct tcp *t, struct conn *c, const uint32_t *sent, const uint32_t *acked);
-/* FIN-WAIT-2 of a connection that nobody owns: its timer begins, or it is reset at once (false). */
-bool conn_fin_wait2(struct tcp *t, struct conn *c);
+
+/* ---- orphan.c: connections that nobody looks after ------------------------------------------- */
+
+/* Its owner is gone; another, or with TERN_OPT_FIN_WAIT2 this one (false), may have to go. */
+bool orphan_begin(struct tcp *t, struct conn *c);
+/* The same without consequences: it is about to end, or to be in TIME-WAIT. */
+void orphan_mark(struct tcp *t, struct conn *c);
+/* It ends; before its state says so. */
+void orphan_over(struct tcp *t, const struct conn *c);
+/* FIN-WAIT-2 of an orphan: its timer begins, or it is reset at once (false). */
+bool orphan_fin_wait2(struct tcp *t, struct conn *c);
+/* CLOSE-WAIT begins, or how long it may last has changed. */
+void orphan_close_wait(struct tcp *t, struct conn *c);
+/* The timer's due, in neither FIN-WAIT-2 nor TIME-WAIT; true: the connection is over. */
+bool orphan_fires(struct tcp *t, struct conn *c);
 
 /* ---- fastopen.c: TCP Fast Open (RFC 7413) ---------------------------------------------------- */
 

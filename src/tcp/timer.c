@@ -9,7 +9,8 @@
  *   tail probe      the last segments were not acknowledged in two round trips: perhaps they are
  *                   lost, and nothing that comes after them will tell (RFC 8985 7).
  *   delayed ACK     nobody gave the acknowledgement a ride: send it alone (3.8.6.3).
- *   close           2 MSL in TIME-WAIT; FIN-WAIT-2 of a socket nobody owns; the end of lingering.
+ *   close           2 MSL in TIME-WAIT; the end of lingering, and of patience with FIN-WAIT-2 and
+ *                   others that nobody owns, or with CLOSE-WAIT (orphan.c).
  *   departure       the next segment may go (pace.c).
  *   starved         there was no memory for what the owner wants to send: look again, tell it.
  *   keep-alive      the peer has been silent for long, and the owner wants to know whether it lives
@@ -65,6 +66,8 @@ static bool close_fires(struct tcp *t, struct conn *c)
     c->t_close = 0;
     if (c->flags & CONN_LINGER && c->state != TERN_TIME_WAIT)
         conn_reset(t, c, TERN_ETIMEDOUT);
+    else if (c->state != TERN_FIN_WAIT_2 && c->state != TERN_TIME_WAIT)
+        return orphan_fires(t, c);
     else
         conn_end(t, c, 0);
     return true;

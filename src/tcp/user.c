@@ -404,12 +404,13 @@ int user_shutdown(struct tcp *t, struct conn *c)
 /* The handle is gone; what is left of the connection, if anything, ends by itself. */
 static void orphan(struct tcp *t, struct conn *c)
 {
-    c->flags |= CONN_ORPHAN;
-    if (c->state == TERN_TIME_WAIT && !(c->flags & CONN_ACK_DUE)) {
-        timewait_enter(t, c);
-    } else if (c->state == TERN_FIN_WAIT_2) {
-        conn_fin_wait2(t, c);
+    if (c->state != TERN_TIME_WAIT) {
+        orphan_begin(t, c);
+        return;
     }
+    orphan_mark(t, c);
+    if (!(c->flags & CONN_ACK_DUE))
+        timewait_enter(t, c);
 }
 
 int user_close(struct tcp *t, struct conn *c)
@@ -437,6 +438,7 @@ int user_close(struct tcp *t, struct conn *c)
             conn_free(t, c);
         return 0;
     }
+    c->t_close = c->state == TERN_TIME_WAIT ? c->t_close : 0; /* (that of CLOSE-WAIT) */
     bool settled = c->state == TERN_FIN_WAIT_2 || c->state == TERN_TIME_WAIT;
     if (c->linger_ms != UINT32_MAX && !settled) {
         c->flags |= CONN_LINGER;
@@ -450,12 +452,12 @@ int user_close(struct tcp *t, struct conn *c)
 
 int user_abort(struct tcp *t, struct conn *c)
 {
-    c->flags |= CONN_ORPHAN;
     c->flags &= ~(uint32_t)CONN_LINGER;
     if (c->state == TERN_TIME_WAIT) {
         orphan(t, c); /* nothing is left to abort; the wait goes on */
         return 0;
     }
+    orphan_mark(t, c);
     if (c->state == TERN_CLOSED) {
         if (!(c->flags & CONN_RST_DUE))
             conn_free(t, c);

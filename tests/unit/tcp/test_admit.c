@@ -51,6 +51,42 @@ static void limits(struct rig *r, tern_sock l, uint32_t halfopen, uint32_t conns
     assert_int_equal(tern_limits_set(r->s, l, &lim), 0);
 }
 
+/* A SYN that is not admitted does not end the TIME-WAIT of its tuple. */
+static void time_wait_of_who_is_denied(struct rig *r)
+{
+    struct peer *p = client(r);
+    tern_sock l = rig_listen(r, 80, 10, 0);
+    tern_limits lim = {.syn_rate = 1};
+    uint32_t in, out;
+    tern_memory m;
+    peer_connects(p, l);
+    peer_to_state(p, TERN_TIME_WAIT, &in, &out);
+    assert_int_equal(tern_close(r->s, p->k), 0);
+    assert_int_equal(tern_limits_set(r->s, l, &lim), 0);
+    p->raw_numbers = true;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(tern_rule_set(r->s, r->remote, 128,
+                                       i == 0 ? TERN_RULE_DENY : TERN_RULE_NONE),
+                         0);
+        if (i == 1) { /* its source's rate is used up */
+            struct peer *q = client(r);
+            say(q, S, 0, 0, 0);
+            hear_syn(q, S | A);
+        }
+        say(p, S, 100000, 0, 0);
+        rig_memory(r, &m);
+        assert_int_equal(m.timewaits, 1);
+        rig_turn(r);
+        rig_forget(r);
+    }
+    r->now += SEC(2);
+    say(p, S, 100000, 0, 0);
+    rig_turn(r);
+    assert_int_equal(rig_next(r)->flags, S | A);
+    rig_memory(r, &m);
+    assert_int_equal(m.timewaits, 0);
+}
+
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 static void deny_and_allow_by_longest_match(struct rig *r)
@@ -406,6 +442,7 @@ static void denied_sources_are_no_flood(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        RIG(time_wait_of_who_is_denied),
         RIG(deny_and_allow_by_longest_match),
         RIG(deny_all_but),
         RIG(deny_before_the_third_segment),
