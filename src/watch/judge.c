@@ -149,8 +149,7 @@ static void judge_timestamps(const struct judge *j)
     if (h->flags & TCP_ACK && o->ts_max != 0 && seq_gt(h->opt.tsecr, o->ts_max))
         accuse(j, WATCH_RULE_TS_ECHO, h->opt.tsecr, o->ts_max);
     bool once = o->syn && o->isn == o->isn_before; /* else it may have had two clocks */
-    if (h->flags & TCP_ACK && once && o->options & WIRE_OPT_TS &&
-        seq_lt(h->opt.tsecr, o->ts_first))
+    if (h->flags & TCP_ACK && once && o->options & WIRE_OPT_TS && seq_lt(h->opt.tsecr, o->ts_first))
         accuse(j, WATCH_RULE_TS_ECHO_EARLY, h->opt.tsecr, o->ts_first);
 }
 
