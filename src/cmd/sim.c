@@ -32,10 +32,12 @@ enum {
 
 struct sim_values {
     uint64_t seeds, seed, jobs, flows;
+    uint64_t time; /* ns; 0: as long as it takes */
     unsigned profile, sabotage;
     uint64_t without; /* bits */
     bool shrink, quiet, blind;
     const char *pcapng;
+    struct timespec began; /* by sim() */
 };
 
 struct failure {
@@ -130,6 +132,19 @@ static void run_twice(const struct sim_config *conf, struct sim_result *r)
              second.packets);
 }
 
+static double seconds_since(const struct timespec *from)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - from->tv_sec) + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
+}
+
+static bool out_of_time(const struct sim_values *v)
+{
+    return v->time && seconds_since(&v->began) * 1e9 > (double)v->time;
+}
+
 static void work(const struct sim_values *v, struct worker *w, uint64_t which)
 {
     struct sim_result r;
@@ -137,7 +152,7 @@ static void work(const struct sim_values *v, struct worker *w, uint64_t which)
     /* a world's memory is the next one's: not given back to the kernel in between */
     mallopt(M_MMAP_THRESHOLD, 1 << 25);
     mallopt(M_TRIM_THRESHOLD, 1 << 28);
-    for (; w->at * v->jobs + which < v->seeds;) {
+    while (w->at * v->jobs + which < v->seeds && !out_of_time(v)) {
         uint64_t seed = v->seed + w->at * v->jobs + which;
         struct sim_config conf = config_of(v, seed);
         w->in_world = true;
@@ -445,18 +460,10 @@ static int write_capture(const struct sim_values *v)
     return CMD_OK;
 }
 
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
-
 static int sim(const void *values, int argc, char **argv)
 {
-    const struct sim_values *v = values;
-    struct timespec from;
+    struct sim_values own = *(const struct sim_values *)values;
+    const struct sim_values *v = &own;
     struct sums all = {0};
     size_t size = (size_t)v->jobs * sizeof(struct worker);
     struct worker *workers =
@@ -466,9 +473,9 @@ static int sim(const void *values, int argc, char **argv)
     (void)argv;
     if (workers == MAP_FAILED)
         return cmd_fail("sim", "out of memory");
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    clock_gettime(CLOCK_MONOTONIC, &own.began);
     int status = run_all(v, workers);
-    double seconds = seconds_since(&from);
+    double seconds = seconds_since(&own.began);
     for (uint64_t i = 0; i < v->jobs; i++)
         add_sums(&all, &workers[i].sums);
     print_failures(v, workers);
@@ -506,6 +513,8 @@ static const struct opt sim_opts[] = {
      .help = "the first one's seed", .fallback = "1"},
     {OPT_UINT(struct sim_values, jobs), .name = "jobs", .letter = 'j', .help = "worlds at once",
      .min = 1, .max = JOBS_MAX, .fallback = "1"},
+    {OPT_DURATION(struct sim_values, time), .name = "time",
+     .help = "begin no more of them after so long", .unset = 0},
     {OPT_CHOICE(struct sim_values, profile, profiles), .name = "profile",
      .help = "how bad they are: each fault in a third of them, in none, in three quarters; or in "
              "none, and one connection that carries 64 MiB",

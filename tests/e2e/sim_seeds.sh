@@ -1,6 +1,6 @@
 #!/bin/sh
-# tern sim under sanitizers: the worlds of tests/sim/seeds, and 1,500 others, always the same; make
-# soak looks at worlds that nobody has seen.
+# tern sim under sanitizers: the worlds of tests/sim/seeds, and 2,000 that nobody has seen: each
+# commit has its own.
 # limit: 600
 # run: background
 # presets: asan
@@ -18,6 +18,11 @@ done <list
 [ ! -s known ]
 verdict "$n worlds that have shown something" $? "$(head -n 20 known)"
 
-timeout 500 "$TERN" sim --seed 1 --seeds 1500 --jobs 2 >out 2>err
-verdict "1500 worlds from the first on" $? "$(cat err; grep -A 20 '^seed' out | head -40)"
+# the first 28 bits of the commit's id, else the present second, two thousand seeds apart
+id=$(git -C "$TERN_ROOT" rev-parse --short=7 HEAD 2>/dev/null) && id=$((0x${id%"${id#???????}"})) ||
+    id=$(date +%s)
+first=$((id * 2000 + 1000000000))
+timeout 550 "$TERN" sim --seed $first --seeds 2000 --time 400s --jobs 2 >out 2>err
+verdict "worlds from seed $first on: $(tail -n 1 out)" $? \
+    "$(cat err; grep -A 1 '^seed\|again:' out | head -n 40)"
 cat out
