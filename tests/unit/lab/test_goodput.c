@@ -1,5 +1,6 @@
-/* test_goodput.c - what is left of a path's rate when it reorders, when someone attacks it with short
- * bursts, and when the process is kept from running: in virtual time, with each congestion control. */
+/* test_goodput.c - what is left of a path's rate when it reorders, when someone attacks it with
+ * short bursts, and when the process is kept from running: in virtual time, with each congestion
+ * control. */
 #include "unit.h"
 
 #include "talk.h"

@@ -76,7 +76,8 @@ static void in_small_bursts(struct rig *r)
     ack(p, 30);
 }
 
-/* A caller who comes late is not punished for it, as long as it is less than twenty milliseconds. */
+/* A caller who comes late is not punished for it, as long as it is less than twenty
+ * milliseconds. */
 static void late_callers(struct rig *r)
 {
     for (unsigned late = 900; late < 20000; late += 6000) {
