@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "tern/info.h"
 #include "tern/tern.h"
@@ -120,6 +121,21 @@ ssize_t tern_socket_sendto(tern_sockets *p, int fd, const void *buf, size_t len,
                            const struct tern_sendto *more);
 ssize_t tern_socket_recvmsg(tern_sockets *p, int fd, struct msghdr *msg, int flags);
 ssize_t tern_socket_sendmsg(tern_sockets *p, int fd, const struct msghdr *msg, int flags);
+
+struct tern_mmsghdr { /* struct mmsghdr, which the system shows only with _GNU_SOURCE */
+    struct msghdr msg_hdr;
+    unsigned msg_len;
+};
+
+struct tern_mmsg { /* the arguments of recvmmsg() and sendmmsg() */
+    struct tern_mmsghdr *msgs;
+    unsigned n;
+    int flags;
+    struct timespec *timeout; /* recvmmsg(): NULL: none; what is left of it is stored */
+};
+/* How many messages, or -errno. */
+int tern_socket_recvmmsg(tern_sockets *p, int fd, const struct tern_mmsg *args);
+int tern_socket_sendmmsg(tern_sockets *p, int fd, const struct tern_mmsg *args);
 
 /* ---- descriptors ---------------------------------------------------------------------------- */
 

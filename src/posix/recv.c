@@ -16,6 +16,7 @@ struct sink {
     size_t peeked;    /* MSG_PEEK: of the queue */
     bool discard;     /* MSG_TRUNC: counted, not stored */
     bool marked;      /* it ends before the urgent byte */
+    bool fault;       /* there is none: the first is NULL */
 };
 
 static void sink_put(struct sink *to, const uint8_t *from, size_t len)
@@ -141,9 +142,11 @@ static ssize_t recv_stream(struct sock *sk, struct sink *to, int flags)
 
     if (sk->listening)
         return -ENOTCONN;
-    if (to->room == 0 && readable(sk))
+    if (to->room == 0 && !to->fault && readable(sk))
         return 0;
     for (;;) {
+        if (to->fault && readable(sk))
+            return -EFAULT;
         done += take(sk, to, done != 0, (flags & MSG_PEEK) != 0);
         if (done >= target || to->marked)
             return (ssize_t)done;
@@ -172,6 +175,8 @@ static ssize_t recv_urgent(struct sock *sk, struct msghdr *msg, struct sink *to,
         return -ENOTCONN;
     if (!u.here)
         return state == LINUX_CLOSE || sock_shut(sk, state) & SHUT_RCV ? 0 : -EAGAIN;
+    if (to->fault)
+        return -EFAULT;
     sk->oob_read = !(flags & MSG_PEEK);
     msg->msg_flags |= MSG_OOB;
     if (room != 0)
@@ -181,6 +186,19 @@ static ssize_t recv_urgent(struct sock *sk, struct msghdr *msg, struct sink *to,
     return room != 0;
 }
 
+/* Bytes up to a buffer that is NULL. */
+static size_t writable_part(const struct msghdr *msg)
+{
+    size_t room = 0;
+
+    for (size_t i = 0; i < msg->msg_iovlen; i++) {
+        if (msg->msg_iov[i].iov_base == NULL && msg->msg_iov[i].iov_len != 0)
+            break;
+        room += msg->msg_iov[i].iov_len;
+    }
+    return room;
+}
+
 ssize_t sock_recv(struct sock *sk, struct msghdr *msg, int flags)
 {
     ssize_t len = iov_length(msg->msg_iov, msg->msg_iovlen);
@@ -188,8 +206,9 @@ ssize_t sock_recv(struct sock *sk, struct msghdr *msg, int flags)
 
     if (len < 0)
         return len;
-    to.room = (size_t)len;
     to.discard = (flags & MSG_TRUNC) != 0;
+    to.room = to.discard ? (size_t)len : writable_part(msg);
+    to.fault = to.room == 0 && len != 0;
     msg->msg_flags = 0;
     if (flags & MSG_ERRQUEUE)
         return errq_recv(sk, msg);

@@ -140,7 +140,9 @@ static ssize_t send_all(struct sock *sk, const struct msghdr *msg, size_t skip, 
         skip -= off;
         if (len == 0)
             continue;
-        ssize_t n = send_piece(sk, (const uint8_t *)v->iov_base + off, len, until);
+        ssize_t n = v->iov_base != NULL
+                        ? send_piece(sk, (const uint8_t *)v->iov_base + off, len, until)
+                        : -EFAULT;
         if (n > 0 && flags & MSG_OOB)
             (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_URGENT, 1);
         if (n < 0) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../test.h"
@@ -272,6 +273,21 @@ ssize_t os_sendmsg(struct os *os, enum side side, int fd, const struct msghdr *m
 ssize_t os_recvmsg(struct os *os, enum side side, int fd, struct msghdr *msg, int flags)
 {
     return BOTH(ssize_t, recvmsg, fd, msg, flags);
+}
+
+/* By number: the C library's struct is shown only with _GNU_SOURCE. */
+int os_sendmmsg(struct os *os, enum side side, int fd, const struct tern_mmsg *a)
+{
+    if (os->kernel)
+        return (int)negative(syscall(SYS_sendmmsg, fd, a->msgs, a->n, a->flags | MSG_NOSIGNAL));
+    return tern_socket_sendmmsg(os->p[side], fd, a);
+}
+
+int os_recvmmsg(struct os *os, enum side side, int fd, const struct tern_mmsg *a)
+{
+    if (os->kernel)
+        return (int)negative(syscall(SYS_recvmmsg, fd, a->msgs, a->n, a->flags, a->timeout));
+    return tern_socket_recvmmsg(os->p[side], fd, a);
 }
 
 int os_poll(struct os *os, enum side side, struct pollfd *fds, nfds_t n, int timeout_ms)

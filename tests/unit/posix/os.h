@@ -65,6 +65,8 @@ ssize_t os_read(struct os *os, enum side side, int fd, void *buf, size_t len);
 ssize_t os_write(struct os *os, enum side side, int fd, const void *buf, size_t len);
 ssize_t os_sendmsg(struct os *os, enum side side, int fd, const struct msghdr *msg, int flags);
 ssize_t os_recvmsg(struct os *os, enum side side, int fd, struct msghdr *msg, int flags);
+int os_sendmmsg(struct os *os, enum side side, int fd, const struct tern_mmsg *args);
+int os_recvmmsg(struct os *os, enum side side, int fd, const struct tern_mmsg *args);
 int os_poll(struct os *os, enum side side, struct pollfd *fds, nfds_t n, int timeout_ms);
 int os_select(struct os *os, enum side side, const struct tern_select *args);
 int os_epoll_create1(struct os *os, enum side side, int flags);

@@ -262,7 +262,52 @@ static void descriptors(struct os *os)
         (void)state;                                                                               \
         os_compare(scene);                                                                         \
     }
+/* Several messages by one call, and pointers that lead nowhere. */
+static void messages(struct os *os)
+{
+    int fd[3];
+    char a[8] = "", b[8] = "", c[8] = "";
+    struct iovec v[4] = {{a, 4}, {b, 4}, {c, 4}, {NULL, 4}};
+    struct tern_mmsghdr m[3] = {{.msg_hdr = {.msg_iov = &v[0], .msg_iovlen = 1}},
+                                {.msg_hdr = {.msg_iov = &v[1], .msg_iovlen = 1}},
+                                {.msg_hdr = {.msg_iov = &v[2], .msg_iovlen = 1}}};
+    struct timespec never = {0, 0}, bad = {0, 1000000000};
+    struct tern_mmsg all = {.msgs = m, .n = 3}, one = {.msgs = m, .n = 3, .timeout = &never};
+
+    os_pair(os, AF_INET, fd);
+    noted(os, "nothing", os_recvmmsg(os, SERVER, fd[SERVER], &all));
+    memcpy(a, "abcd", 4), memcpy(b, "efgh", 4), memcpy(c, "ijkl", 4);
+    noted(os, "send", os_sendmmsg(os, CLIENT, fd[CLIENT], &all));
+    note(os, "%u %u %u\n", m[0].msg_len, m[1].msg_len, m[2].msg_len);
+    os_settle(os);
+    memset(a, 0, 8), memset(b, 0, 8), memset(c, 0, 8);
+    noted(os, "one", os_recvmmsg(os, SERVER, fd[SERVER], &one));
+    note(os, "%s %ld %ld\n", a, (long)never.tv_sec, never.tv_nsec);
+    noted(os, "rest", os_recvmmsg(os, SERVER, fd[SERVER], &all));
+    note(os, "%s %s %s %u %u\n", a, b, c, m[0].msg_len, m[1].msg_len);
+    one.timeout = &bad;
+    noted(os, "bad", os_recvmmsg(os, SERVER, fd[SERVER], &one));
+    all.n = 0;
+    noted(os, "none", os_sendmmsg(os, CLIENT, fd[CLIENT], &all));
+    all.n = 3;
+    m[1].msg_hdr.msg_iov = &v[3];
+    noted(os, "fault", os_sendmmsg(os, CLIENT, fd[CLIENT], &all));
+    noted(os, "send", os_send(os, CLIENT, fd[CLIENT], NULL, 4, 0));
+    os_settle(os);
+    noted(os, "recv", os_recv(os, SERVER, fd[SERVER], NULL, 4, 0));
+    noted(os, "peek", os_recv(os, SERVER, fd[SERVER], NULL, 4, MSG_PEEK));
+    noted(os, "trunc", os_recv(os, SERVER, fd[SERVER], NULL, 4, MSG_TRUNC));
+    noted(os, "recv", os_recv(os, SERVER, fd[SERVER], NULL, 4, 0));
+    os_close(os, CLIENT, fd[CLIENT]);
+    os_settle(os);
+    noted(os, "closed", os_recvmmsg(os, SERVER, fd[SERVER], &all));
+    noted(os, "not open", os_recvmmsg(os, SERVER, 900, &all));
+    os_close(os, SERVER, fd[SERVER]);
+    os_close(os, SERVER, fd[2]);
+}
+
 COMPARED(transfer)
+COMPARED(messages)
 COMPARED(half_close)
 COMPARED(shut_reading)
 COMPARED(shut_both)
@@ -278,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transfer),
+        cmocka_unit_test(test_messages),
         cmocka_unit_test(test_half_close),
         cmocka_unit_test(test_shut_reading),
         cmocka_unit_test(test_shut_both),
