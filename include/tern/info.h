@@ -159,6 +159,10 @@ enum tern_drop {
     X(SOLICITATIONS, "questions for a neighbour's link-layer address")                             \
     X(ADDRESS_CONFLICTS, "claims of others to an address of ours")                                 \
     X(ADDRESS_DUPLICATES, "addresses given up before use: somebody else has them")                 \
+    X(ROUTER_SOLICITATIONS, "questions for routers")                                               \
+    X(ROUTER_ADVERTS, "advertisements of routers taken in")                                        \
+    X(ROUTER_LIMITED, "of these, with more routers or prefixes than are remembered")               \
+    X(LISTENER_REPORTS, "reports on the multicast groups that are listened to")                    \
     X(FRAGMENTS_IN, "IP fragments taken in")                                                       \
     X(REASSEMBLED, "datagrams made whole of their fragments")                                      \
     X(ICMP_ERRORS_OUT, "ICMP errors sent about packets of others")                                 \

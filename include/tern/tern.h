@@ -123,7 +123,8 @@ enum {
     TERN_EV_REPORT = 8192, /* there is a TERN_OPT_SOFT_ERROR, if TERN_OPT_REPORTS asks for it */
     TERN_EV_HOLD = 256,    /* a SYN waits for tern_hold_admit(), _refuse() or _drop() */
     TERN_EV_ADDRS = 16384, /* of no socket (`user` NULL): an address has become ready, or is known
-                            * to be somebody else's, or has come or gone; see tern_addrs() */
+                            * to be somebody else's, or has come or gone, or a router has; see
+                            * tern_addrs() */
 };
 
 typedef struct {
@@ -251,6 +252,8 @@ typedef struct tern_config {
     bool isn_fixed;     /* for demonstration only: the first ISN is `isn`, ... */
     uint32_t isn;       /* ... as anyone can then forge segments */
 
+    uint8_t address_key[16]; /* of addresses by TERN_IFACE_AUTO (RFC 7217): the same key, the same
+                              * addresses, run after run; all zero: from `seed` */
     uint8_t source_bits4, source_bits6; /* of an address, say who its source is: 32, 64 */
     uint8_t cookies;                    /* enum tern_cookies */
     uint8_t cookie_key[16]; /* not all zero: shared by machines behind one address, each of which
@@ -344,6 +347,10 @@ typedef struct {
 enum {                        /* tern_iface.flags */
        TERN_IFACE_NO_DAD = 1, /* addresses are used at once: nobody is asked whether they are
                                  * theirs (RFC 4862 5.1: DupAddrDetectTransmits 0) */
+       TERN_IFACE_NO_MLD = 2, /* switches and routers are not told which groups are listened to
+                                 * (RFC 9777) */
+       TERN_IFACE_AUTO = 4,   /* makes a link-local address, asks routers, and does what they
+                                 * say: addresses, routes, times, MTU (RFC 4861 6.3, RFC 4862) */
 };
 
 /* Adds an interface; returns its id (>= 0). TERN_EINVAL, TERN_ELIMIT, TERN_ENOMEM. */
@@ -359,7 +366,8 @@ int tern_iface_remove(tern *s, int id);
  * TERN_EINVAL, TERN_EADDRINUSE, TERN_ELIMIT, TERN_ENOMEM. */
 int tern_iface_addr(tern *s, int iface, const uint8_t ip[16], unsigned prefix_bits);
 /* Takes an address away, and the route that came with it. Connections from there are not touched:
- * they wait until they time out, or until the address is back. TERN_EINVAL: it has none such. */
+ * they wait until they time out, or until the address is back. TERN_EINVAL: it has none such, or
+ * a router has said so. */
 int tern_iface_addr_remove(tern *s, int iface, const uint8_t ip[16]);
 
 enum tern_addr_state {
@@ -372,6 +380,8 @@ typedef struct {
     uint8_t ip[16];
     uint8_t bits, state; /* enum tern_addr_state */
     uint16_t iface;
+    bool automatic;                        /* by TERN_IFACE_AUTO, */
+    uint64_t preferred_until, valid_until; /* absolute; TERN_NEVER: for ever */
 } tern_addr_entry;
 /* Lists addresses, `max` at a time: start with *cursor = 0, stop at a result of 0. */
 size_t tern_addrs(const tern *s, uint32_t *cursor, tern_addr_entry *out, size_t max);

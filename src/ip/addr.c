@@ -233,7 +233,7 @@ static unsigned scope_of(const uint8_t ip[16])
 }
 
 /* What the rules compare of a source, once for each. */
-struct source {
+struct choice {
     const struct ip_addr *a;
     bool same, label, router;
     unsigned scope, bits;
@@ -241,7 +241,7 @@ struct source {
 
 /* Whether b is better than a (RFC 6724 5). There are no home and no temporary addresses here (rules
  * 4 and 7), and all candidates are of the interface that leads there (rule 5). */
-static bool source_better(const struct source *a, const struct source *b, unsigned scope)
+static bool source_better(const struct choice *a, const struct choice *b, unsigned scope)
 {
     if (a->same != b->same) /* 1 */
         return b->same;
@@ -260,14 +260,14 @@ static bool source_better(const struct source *a, const struct source *b, unsign
 const struct ip_addr *ip_source(const struct ip_addrs *t, const struct ip_way *way,
                                 const uint8_t dst[16])
 {
-    struct source best = {.a = NULL};
+    struct choice best = {.a = NULL};
     unsigned scope = scope_of(dst), label = label_of(t, dst);
     const struct ip_addr *a = NULL;
     while ((a = ip_addr_after(t, way->iface, a)) != NULL) {
         if (!ip_addr_usable(a) || wire_is_ip4(a->ip) != wire_is_ip4(dst))
             continue;
         unsigned common = ip_common_bits(a->ip, dst);
-        struct source s = {.a = a,
+        struct choice s = {.a = a,
                            .same = common == 128,
                            .label = label_of(t, a->ip) == label,
                            .router = (a->routers & way->router) != 0,
@@ -291,7 +291,7 @@ void ip_addr_doubt(struct ip_addrs *t, struct ip_addr *a, bool delay)
 {
     a->state = TERN_ADDR_TENTATIVE;
     a->asks = wire_is_ip4(a->ip) ? DAD_ASK4 : DAD_ASK6;
-    a->begun = !delay;
+    a->phase = delay ? IP_ADDR_WAITS : IP_ADDR_ASKS;
     set_due(t, a, 0);
     t->scan = 0;
 }
@@ -321,6 +321,11 @@ static enum ip_addr_event step(struct ip_addrs *t, struct ip_addr *a, uint64_t r
                                uint64_t now)
 {
     bool ip4 = wire_is_ip4(a->ip);
+    if (a->phase == IP_ADDR_JOINS) {
+        a->phase = IP_ADDR_ASKS;
+        set_due(t, a, now + DAD_JOIN_NS);
+        return IP_ADDR_JOIN;
+    }
     if (a->asks == 0 && a->state != TERN_ADDR_TENTATIVE) {
         a->due = TERN_NEVER;
         return IP_ADDR_ANNOUNCE;
@@ -348,9 +353,10 @@ struct ip_addr *ip_addr_due(struct ip_addrs *t, const uint64_t *retrans, uint64_
         struct ip_addr *a = &t->at[t->scan];
         if (a->due > now)
             continue;
-        if (!a->begun) { /* those that come together wait together: RFC 4862 5.4.2 */
+        if (a->phase ==
+            IP_ADDR_WAITS) { /* those that come together wait together: RFC 4862 5.4.2 */
             delay = delay != 0 ? delay : 1 + ip_random(t, DAD_DELAY_NS);
-            a->begun = true;
+            a->phase = wire_is_ip4(a->ip) ? IP_ADDR_ASKS : IP_ADDR_JOINS;
             a->due = now + delay;
             continue;
         }

@@ -24,8 +24,11 @@ enum {
     DAD_ASK4 = 3, /* PROBE_NUM (RFC 5227 1.1) */
 };
 #define DAD_DELAY_NS 1000000000u     /* at most, at first: MAX_RTR_SOLICITATION_DELAY, PROBE_WAIT */
+#define DAD_JOIN_NS 1000000u         /* from joining the group to asking */
 #define DAD_GAP4_NS 1000000000u      /* PROBE_MIN, and as much again at random */
 #define DAD_ANNOUNCE4_NS 2000000000u /* ANNOUNCE_WAIT, ANNOUNCE_INTERVAL */
+
+enum ip_addr_phase { IP_ADDR_WAITS, IP_ADDR_JOINS, IP_ADDR_ASKS };
 
 struct ip_addr {
     uint8_t ip[16];
@@ -33,7 +36,7 @@ struct ip_addr {
     uint8_t iface;
     uint8_t state;     /* enum tern_addr_state */
     uint8_t asks;      /* TENTATIVE: questions still to be asked, */
-    bool begun;        /* and whether the delay before the first of them has */
+    uint8_t phase;     /* and what comes first: enum ip_addr_phase */
     bool made;         /* by autoconfiguration */
     uint8_t routers;   /* of its interface which have advertised its prefix, one bit each */
     uint8_t reports;   /* of its group that are still to be sent */
@@ -110,6 +113,7 @@ bool ip_addr_taken(struct ip_addrs *t, struct ip_addr *a);
 void ip_addr_nonce(const struct ip_addrs *t, const struct ip_addr *a, uint8_t nonce[6]);
 
 enum ip_addr_event {
+    IP_ADDR_JOIN,     /* of IPv6: soon that is; its group is to be listened to before */
     IP_ADDR_ASK,      /* everybody is to be asked whether it is theirs */
     IP_ADDR_READY,    /* it is nobody's, and PREFERRED now */
     IP_ADDR_ANNOUNCE, /* of IPv4: to be said once more (RFC 5227 2.3) */

@@ -21,13 +21,18 @@ bool stack_source(const tern *s, uint8_t iface, const uint8_t dst[16], uint8_t s
     return a != NULL;
 }
 
-/* Connections from there may send again, or wait from now on. */
-static void set_gone(tern *s, const uint8_t ip[16], bool gone)
+void stack_addr_gone(tern *s, const uint8_t ip[16], bool gone)
 {
     uint32_t ix = addrs_find(&s->addrs, ip, 0);
     if (ix != 0)
         addrs_gone(&s->addrs, ix, gone);
     s->tcp.route_generation++;
+}
+
+static void begin_to_use(tern *s, struct ip_addr *a)
+{
+    mld_join(s, a);
+    link_announce(s, a->iface, a->ip);
 }
 
 int tern_iface_addr(tern *s, int id, const uint8_t ip[16], unsigned bits)
@@ -46,11 +51,11 @@ int tern_iface_addr(tern *s, int id, const uint8_t ip[16], unsigned bits)
         return err;
     }
     bool ask = conf->mac != NULL && !(conf->flags & TERN_IFACE_NO_DAD);
-    set_gone(s, ip, ask);
+    stack_addr_gone(s, ip, ask);
     if (ask)
         ip_addr_doubt(&s->ip, a, true);
     else
-        link_announce(s, (uint8_t)id, ip);
+        begin_to_use(s, a);
     return 0;
 }
 
@@ -58,11 +63,12 @@ int tern_iface_addr_remove(tern *s, int id, const uint8_t ip[16])
 {
     struct ip_addr *a = iface_valid(s, id) ? ip_addr_find(&s->ip, ip) : NULL;
     struct ip_hop hop = {.iface = (uint8_t)id};
-    if (a == NULL || a->iface != id)
+    if (a == NULL || a->iface != id || a->made)
         return TERN_EINVAL;
+    mld_leave(s, a);
     (void)ip_route_remove(&s->routes, ip, a->bits, &hop);
     ip_addr_drop(&s->ip, a);
-    set_gone(s, ip, true);
+    stack_addr_gone(s, ip, true);
     return 0;
 }
 
@@ -73,6 +79,11 @@ size_t tern_addrs(const tern *s, uint32_t *cursor, tern_addr_entry *out, size_t 
         const struct ip_addr *a = &s->ip.at[*cursor];
         out[n] = (tern_addr_entry){.bits = a->bits, .state = a->state, .iface = a->iface};
         memcpy(out[n].ip, a->ip, 16);
+        out[n].automatic = a->made;
+        out[n].preferred_until = out[n].valid_until = TERN_NEVER;
+        if (a->made)
+            (void)auto_lifetimes(s->iface[a->iface].learnt, a->ip, &out[n].preferred_until,
+                                 &out[n].valid_until);
     }
     return n;
 }
@@ -85,6 +96,8 @@ void addr_claimed(tern *s, struct ip_addr *a)
     if (ip_addr_taken(&s->ip, a)) {
         s->counters.count[TERN_COUNT_ADDRESS_DUPLICATES]++;
         s->addrs_news = true;
+        if (a->made)
+            auto_addr_taken(s, a->iface, a->ip);
         return;
     }
     /* It is ours, we say, but not so often that two who say so fill the link (RFC 5227 2.4). */
@@ -100,15 +113,22 @@ void addr_advance(tern *s, uint32_t max)
     struct ip_addr *a;
     while (max-- > 0 &&
            (a = ip_addr_due(&s->ip, s->neighbors.retrans_ns, s->tcp.now, &what)) != NULL) {
+        if (what == IP_ADDR_JOIN) {
+            mld_join(s, a);
+            continue;
+        }
         if (what == IP_ADDR_ASK) {
             link_probe(s, a);
             continue;
         }
         if (what == IP_ADDR_READY) {
             s->addrs_news = true;
-            set_gone(s, a->ip, false);
+            stack_addr_gone(s, a->ip, false);
+            auto_addr_ready(s, a);
         }
         if (wire_is_ip4(a->ip)) /* RFC 5227 2.3; of IPv6 the question was enough */
             link_announce(s, a->iface, a->ip);
+        else
+            mld_join(s, a);
     }
 }

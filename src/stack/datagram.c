@@ -132,7 +132,7 @@ static int send_fragments(tern *s, const struct datagram *d, uint32_t mtu, struc
 int stack_datagram(tern *s, struct datagram *d, struct outrec **last)
 {
     uint32_t total = DATAGRAM_HEADER + d->len;
-    uint32_t mtu = pmtu_get(&s->pmtu, d->ip.dst, s->iface[d->iface].conf.mtu, s->tcp.now);
+    uint32_t mtu = pmtu_get(&s->pmtu, d->ip.dst, stack_mtu(s, d), s->tcp.now);
     size_t ip_len = d->ip.version == 4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER;
     bool whole = ip_len + total <= mtu;
     uint16_t check;

@@ -163,7 +163,8 @@ static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, 
             stack_echo(s, pkt, ip);
         return why;
     case WIRE_ICMP_OTHER:
-        if (ip->version == 6 && wire_nd_type(m.type))
+        if (ip->version == 6 &&
+            (wire_nd_type(m.type) || m.type == WIRE_ND_ROUTER_ADVERT || m.type == WIRE_MLD_QUERY))
             return link_nd(s, (uint8_t)pkt->iface, p + ip->header_len, have - ip->header_len, ip);
         return TERN_DROP_ICMP_IGNORED;
     case WIRE_ICMP_ECHO_REPLY:

@@ -226,6 +226,8 @@ static void give_up(tern *s, struct neigh *n, bool tell)
     struct outrec *r = n->first;
     n->first = n->last = NULL;
     n->waiting = 0;
+    if (tell)
+        auto_neighbor_failed(s, n->iface, n->ip);
     neigh_forget(&s->neighbors, n);
     while (r != NULL) {
         struct outrec *next = r->next;
@@ -283,7 +285,7 @@ void link_doubt(void *context, const uint8_t remote[16], uint8_t iface)
 /* ---- in -------------------------------------------------------------------------------------- */
 
 /* The entry of somebody who wants to talk to us; made if need be. */
-static void learn(tern *s, uint8_t iface, const uint8_t ip[16], const uint8_t mac[WIRE_MAC])
+void link_learn(tern *s, uint8_t iface, const uint8_t ip[16], const uint8_t mac[WIRE_MAC])
 {
     struct neigh *n = neigh_find(&s->neighbors, iface, ip);
     if (n == NULL)
@@ -320,7 +322,7 @@ static enum tern_drop take_arp(tern *s, uint8_t iface, const uint8_t *p, size_t 
     if (arp.op != WIRE_ARP_REQUEST || (!ours && n == NULL))
         return TERN_DROP_ARP;
     if (somebody)
-        learn(s, iface, arp.sender_ip, arp.sender_mac);
+        link_learn(s, iface, arp.sender_ip, arp.sender_mac);
     if (ours) {
         struct wire_arp reply = {.op = WIRE_ARP_REPLY};
         memcpy(reply.sender_ip, arp.target_ip, 16);
@@ -365,7 +367,13 @@ enum tern_drop link_nd(tern *s, uint8_t iface, const uint8_t *p, size_t have,
                        const struct wire_ip *ip)
 {
     struct wire_nd nd;
-    if (s->iface[iface].conf.mac == NULL || !wire_nd_read(p, have, ip, &nd))
+    if (s->iface[iface].conf.mac == NULL)
+        return TERN_DROP_ND;
+    if (p[0] == WIRE_ND_ROUTER_ADVERT)
+        return auto_input(s, iface, p, have, ip);
+    if (p[0] == WIRE_MLD_QUERY)
+        return mld_query(s, iface, p - ip->header_len, have + ip->header_len, ip);
+    if (!wire_nd_read(p, have, ip, &nd))
         return TERN_DROP_ND;
     struct ip_addr *ours = ip_addr_find(&s->ip, nd.target);
     if (nd.type == WIRE_ND_SOLICIT) {
@@ -376,7 +384,7 @@ enum tern_drop link_nd(tern *s, uint8_t iface, const uint8_t *p, size_t have,
             return TERN_DROP_ND;
         }
         if (nd.has_mac && wire_ip_unicast(ip->src))
-            learn(s, iface, ip->src, nd.mac);
+            link_learn(s, iface, ip->src, nd.mac);
         advertise(s, iface, ip, &nd);
         return TERN_DROP_NONE;
     }

@@ -96,6 +96,15 @@ static bool config_ok(const tern_config *cfg)
            cfg->source_bits4 <= 32 && cfg->source_bits6 <= 128;
 }
 
+static struct siphash_key address_key(const tern_config *cfg, const struct siphash_key *seed)
+{
+    static const uint8_t none[16];
+    if (memcmp(cfg->address_key, none, 16) != 0)
+        return siphash_key(cfg->address_key);
+    return (struct siphash_key){.k0 = siphash24(seed, "identifiers", 11),
+                                .k1 = siphash24(seed, "of interfaces", 13)};
+}
+
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
 {
     s->cfg = *cfg;
@@ -108,6 +117,8 @@ static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)
                                       .k1 = siphash24(&seed, "of links", 8)};
     struct siphash_key by_address = {.k0 = siphash24(&seed, "addresses of links", 18),
                                      .k1 = siphash24(&seed, "and their timers", 16)};
+    s->auto_next = s->mld_next = TERN_NEVER;
+    s->auto_key = address_key(cfg, &seed);
     struct siphash_key by_fragment = {.k0 = siphash24(&seed, "fragments", 9),
                                       .k1 = siphash24(&seed, "of datagrams", 12)};
     struct siphash_key by_port = {.k0 = siphash24(&seed, "datagrams", 9),
@@ -162,6 +173,8 @@ void tern_free(tern *s)
         if (s->iface[i].used) {
             stack_flush(s, (uint8_t)i);
             link_forget(s, (uint8_t)i);
+            auto_stop(s, (uint8_t)i);
+            mld_stop(s, (uint8_t)i);
         }
     tcp_destroy(&s->tcp);
     pool_destroy(&s->outrecs);
@@ -196,11 +209,37 @@ static void set_path(tern *s, uint8_t id, const tern_iface *conf)
     }
     struct tcp_path *path = &s->tcp.path[id];
     bool csum = (conf->caps & TERN_CAP_CSUM) != 0; /* segments need their checksums completed */
-    path->mtu = conf->mtu;
+    path->mtu = path->mtu6 = conf->mtu;
+    f->mtu6 = 0;
     path->gso_max4 = csum && conf->caps & TERN_CAP_TSO4 ? conf->gso_max : 0;
     path->gso_max6 = csum && conf->caps & TERN_CAP_TSO6 ? conf->gso_max : 0;
     path->gso_segs_max = conf->gso_segs_max;
     path->gso_accecn = (conf->caps & TERN_CAP_TSO_ACCECN) != 0;
+}
+
+/* What only some interfaces on Ethernet have begins, or ends. */
+static int begin_link(tern *s, uint8_t id)
+{
+    struct iface *f = &s->iface[id];
+    bool ether = f->conf.mac != NULL;
+    bool mld = ether && !(f->conf.flags & TERN_IFACE_NO_MLD);
+    bool automatic = ether && f->conf.flags & TERN_IFACE_AUTO && f->conf.mtu >= IP6_MTU_LEAST;
+    int err = 0;
+    if (f->mld != NULL && !mld)
+        mld_stop(s, id);
+    if (f->learnt != NULL && !automatic)
+        auto_stop(s, id);
+    if (f->mld == NULL && mld)
+        err = mld_start(s, id);
+    if (err == 0 && f->learnt == NULL && automatic)
+        err = auto_start(s, id);
+    return err;
+}
+
+static void end_link(tern *s, uint8_t id)
+{
+    auto_stop(s, id);
+    mld_stop(s, id);
 }
 
 int tern_iface_add(tern *s, const tern_iface *conf)
@@ -214,7 +253,8 @@ int tern_iface_add(tern *s, const tern_iface *conf)
             continue;
         s->iface[i] = (struct iface){.used = true};
         set_path(s, (uint8_t)i, conf);
-        return (int)i;
+        int err = begin_link(s, (uint8_t)i);
+        return err == 0 ? (int)i : (tern_iface_remove(s, (int)i), err);
     }
     return TERN_ELIMIT;
 }
@@ -230,15 +270,19 @@ int tern_iface_change(tern *s, int id, const tern_iface *conf)
         return TERN_ENOMEM;
     link_forget(s, (uint8_t)id);
     stack_flush(s, (uint8_t)id); /* made for what the interface was; TCP sends them again */
+    bool same = conf->mac != NULL && wire_mac_equal(conf->mac, s->iface[id].mac);
+    if (!same)
+        end_link(s, (uint8_t)id);
     set_path(s, (uint8_t)id, conf);
     s->tcp.route_generation++; /* segment sizes are worked out anew */
-    return 0;
+    return begin_link(s, (uint8_t)id);
 }
 
 int tern_iface_remove(tern *s, int id)
 {
     if (!iface_valid(s, id))
         return TERN_EINVAL;
+    end_link(s, (uint8_t)id);
     link_forget(s, (uint8_t)id);
     stack_flush(s, (uint8_t)id);
     ip_addrs_forget(&s->ip, (uint8_t)id);
@@ -300,6 +344,8 @@ void tern_advance(tern *s, uint64_t now)
     tcp_advance(&s->tcp, s->cfg.advance_max);
     link_advance(s, s->cfg.advance_max);
     addr_advance(s, s->cfg.advance_max);
+    auto_advance(s);
+    mld_advance(s);
     stack_fragments_advance(s, s->cfg.advance_max);
 }
 
@@ -324,5 +370,6 @@ uint64_t tern_next_timeout(const tern *s)
         return 0;
     uint64_t next = min_u64(tcp_next(&s->tcp), neigh_next(&s->neighbors));
     next = min_u64(next, min_u64(frag_next(&s->frags), s->ip.next));
+    next = min_u64(next, min_u64(s->auto_next, s->mld_next));
     return s->starved != 0 ? min_u64(next, s->starved) : next;
 }

@@ -4,6 +4,7 @@
 
 #include "base/cksum.h"
 #include "base/siphash.h"
+#include "ip/auto.h"
 #include "ip/frag.h"
 #include "ip/neigh.h"
 #include "ip/pmtu.h"
@@ -12,11 +13,13 @@
 #include "tern/tern.h"
 #include "udp/udp.h"
 #include "wire/icmp.h"
+#include "wire/mld.h"
 #include "wire/nd.h"
 
 enum {
     /* before the TCP header: for either version's header, which ends there, and for Ethernet's */
     IP_ROOM = 56,
+    MESSAGE_AT = 16, /* in a record that is all header: behind room for Ethernet's */
     HEADER_MAX = IP_ROOM + WIRE_TCP_HEADER + WIRE_TCP_OPTIONS_MAX,
     INPUT_BATCH = 16,     /* packets looked at ahead, so that their connections are in the cache */
     FRAG_IDS = 64,        /* counters of fragments' IDs */
@@ -51,9 +54,21 @@ struct outrec {
     uint8_t header[HEADER_MAX];
 };
 
+/* What is to be said about multicast groups, and when; see mld.c. */
+enum { MLD_LEFT = 8 };
+struct mld {
+    uint64_t change_at, answer_at; /* TERN_NEVER: not */
+    uint64_t version1_until;       /* a router of old is there */
+    uint8_t left_count, left_reports;
+    uint8_t left[MLD_LEFT][16]; /* groups that are not listened to any more, so many more times */
+};
+
 struct iface {
     bool used, promiscuous;
-    uint8_t mac[WIRE_MAC]; /* what conf.mac points to, unless that is NULL */
+    uint16_t mtu6;             /* of IPv6, as a router has said; 0: none has */
+    struct auto_iface *learnt; /* with TERN_IFACE_AUTO */
+    struct mld *mld;           /* unless TERN_IFACE_NO_MLD */
+    uint8_t mac[WIRE_MAC];     /* what conf.mac points to, unless that is NULL */
     tern_iface conf;
     struct outrec *queue_head, *queue_tail; /* to be handed out before anything new */
 };
@@ -66,6 +81,8 @@ struct tern {
     struct ip_addrs ip;
     struct ip_routes routes;
     bool addrs_news; /* TERN_EV_ADDRS is due */
+    struct siphash_key auto_key;
+    uint64_t auto_next, mld_next; /* nothing is due before */
     struct neigh_table neighbors;
     struct frag_table frags;
     struct pmtu_table pmtu;
@@ -112,13 +129,16 @@ uint32_t stack_fragment_id(tern *s, const uint8_t src[16], const uint8_t dst[16]
 bool link_frame(tern *s, struct outrec *r);
 /* A frame that has come: a reason to drop it, or nothing `more` to do, or an IP packet is left. */
 enum tern_drop link_input(tern *s, tern_pkt *pkt, bool *more);
-/* A message of Neighbour Discovery whose checksum is right. */
+/* A message of Neighbour Discovery, or a multicast router's question, whose checksum is right;
+ * IP's header is before it. */
 enum tern_drop link_nd(tern *s, uint8_t iface, const uint8_t *p, size_t have,
                        const struct wire_ip *ip);
 /* TCP's progress shows that the neighbour is there. */
 void link_confirm(tern *s, const struct tcp_seg *seg);
 /* TCP sends to that address in vain. */
 void link_doubt(void *context, const uint8_t remote[16], uint8_t iface);
+/* Somebody says where they are, who may want to talk to us. */
+void link_learn(tern *s, uint8_t iface, const uint8_t ip[16], const uint8_t mac[WIRE_MAC]);
 /* Says that an address is ours. */
 void link_announce(tern *s, uint8_t iface, const uint8_t ip[16]);
 /* Asks whether an address that is not used yet is somebody else's. */
@@ -131,6 +151,31 @@ void link_forget(tern *s, uint8_t iface);
 void addr_claimed(tern *s, struct ip_addr *a);
 void addr_advance(tern *s, uint32_t max);
 bool iface_valid(const tern *s, int id);
+/* Connections from there wait from now on, or may send again. */
+void stack_addr_gone(tern *s, const uint8_t ip[16], bool gone);
+
+/* auto.c: the interface begins to configure itself (TERN_ENOMEM), and forgets all that; */
+int auto_start(tern *s, uint8_t iface);
+void auto_stop(tern *s, uint8_t iface);
+/* what others have found out about an address, and about a neighbour; */
+void auto_addr_ready(tern *s, const struct ip_addr *addr);
+void auto_addr_taken(tern *s, uint8_t iface, const uint8_t ip[16]);
+void auto_neighbor_failed(tern *s, uint8_t iface, const uint8_t ip[16]);
+/* an advertisement of a router whose checksum is right. */
+enum tern_drop auto_input(tern *s, uint8_t iface, const uint8_t *p, size_t have,
+                          const struct wire_ip *ip);
+void auto_advance(tern *s);
+
+/* mld.c: the group of an address is listened to, or not any more (before it is dropped); a router
+ * asks, in a packet of which `have` bytes are at `p`. */
+void mld_join(tern *s, struct ip_addr *a);
+/* An interface begins to say that (TERN_ENOMEM), and ends. */
+int mld_start(tern *s, uint8_t iface);
+void mld_stop(tern *s, uint8_t iface);
+void mld_leave(tern *s, const struct ip_addr *a);
+enum tern_drop mld_query(tern *s, uint8_t iface, const uint8_t *p, size_t have,
+                         const struct wire_ip *ip);
+void mld_advance(tern *s);
 
 /* icmp.c: answers an echo request of `len` bytes of ICMP. */
 void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);
@@ -151,6 +196,11 @@ struct datagram {
     struct chunk *chunk;
     uint32_t len;
 };
+static inline uint32_t stack_mtu(const tern *s, const struct datagram *d)
+{
+    const struct iface *f = &s->iface[d->iface];
+    return f->mtu6 != 0 && d->ip.version == 6 ? f->mtu6 : f->conf.mtu;
+}
 /* Queues it, in fragments if need be; `*last`: the record of the last one. Chunks get references of
  * their own. TERN_EAGAIN: there are too many records; TERN_ENOMEM. */
 int stack_datagram(tern *s, struct datagram *d, struct outrec **last);

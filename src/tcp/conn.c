@@ -581,8 +581,9 @@ enum { MSS_LEAST = 48 }; /* a peer that offers less does not get to multiply our
 uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user)
 {
     uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
-    uint32_t mtu = max_u32(t->path[iface].mtu, ip4 ? 68 : 1280); /* RFC 791, RFC 8200 5 */
-    uint32_t mss = mtu - headers;                                /* MUST-67 */
+    const struct tcp_path *path = &t->path[iface];
+    uint32_t mtu = ip4 ? max_u32(path->mtu, 68) : max_u32(path->mtu6, 1280); /* RFC 791, 8200 5 */
+    uint32_t mss = mtu - headers;                                            /* MUST-67 */
     if (mss_user != 0)
         mss = min_u32(mss, mss_user);
     if (t->cfg->mss_offer != 0)

@@ -28,7 +28,7 @@ enum {
 
 /* What an interface means to TCP; the stack keeps it current. */
 struct tcp_path {
-    uint32_t mtu;
+    uint32_t mtu, mtu6; /* of the interface; what its routers have said of IPv6 */
     uint32_t gso_max4, gso_max6; /* largest super-segment as an IP packet; 0: none */
     uint32_t gso_segs_max;
     bool gso_accecn;             /* the device leaves the bits of AccECN alone */

@@ -8,7 +8,13 @@ enum {
     ND_OVERRIDE = 0x20,
     OPT_SOURCE_MAC = 1,
     OPT_TARGET_MAC = 2,
+    OPT_PREFIX = 3,
+    OPT_MTU = 5,
     OPT_NONCE = 14,
+    RA_FIXED = 16,
+    RA_PREFERENCE = 0x18,
+    PREFIX_ON_LINK = 0x80,
+    PREFIX_AUTONOMOUS = 0x40,
 };
 
 void wire_nd_group(uint8_t group[16], const uint8_t ip[16])
@@ -61,6 +67,13 @@ bool wire_nd_read(const uint8_t *p, size_t have, const struct wire_ip *ip, struc
     return !(out->solicited && wire_ip_multicast(ip->dst)); /* 7.1.2 */
 }
 
+static void put_checksum(uint8_t *p, size_t len, const uint8_t src[16], const uint8_t dst[16])
+{
+    uint64_t sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);
+    uint16_t check = cksum_finish(cksum_portable(p, len, sum));
+    memcpy(p + 2, &check, 2);
+}
+
 size_t wire_nd_write(uint8_t *p, const struct wire_nd *nd, const uint8_t src[16],
                      const uint8_t dst[16])
 {
@@ -85,8 +98,72 @@ size_t wire_nd_write(uint8_t *p, const struct wire_nd *nd, const uint8_t src[16]
         memcpy(p + len + 2, nd->nonce, WIRE_ND_NONCE);
         len += 8;
     }
-    uint64_t sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);
-    uint16_t check = cksum_finish(cksum_portable(p, len, sum));
-    memcpy(p + 2, &check, 2);
+    put_checksum(p, len, src, dst);
+    return len;
+}
+
+/* ---- routers --------------------------------------------------------------------------------- */
+
+static void read_prefix(const uint8_t *p, struct wire_ra *out)
+{
+    if (out->prefix_count == WIRE_RA_PREFIXES || p[2] > 128)
+        return;
+    struct wire_ra_prefix *x = &out->prefix[out->prefix_count++];
+    *x = (struct wire_ra_prefix){.bits = p[2],
+                                 .on_link = (p[3] & PREFIX_ON_LINK) != 0,
+                                 .autonomous = (p[3] & PREFIX_AUTONOMOUS) != 0,
+                                 .valid = load_be32(p + 4),
+                                 .preferred = load_be32(p + 8)};
+    for (unsigned i = 0; i * 8 < x->bits; i++) {
+        uint32_t keep = min_u32(x->bits - i * 8, 8);
+        x->ip[i] = (uint8_t)(p[16 + i] & 0xff00u >> keep);
+    }
+}
+
+static bool read_router_options(const uint8_t *p, size_t len, struct wire_ra *out)
+{
+    for (size_t at = 0; at < len;) {
+        size_t size = len - at >= 2 ? p[at + 1] * 8u : 0;
+        if (size == 0 || size > len - at)
+            return false;
+        if (p[at] == OPT_SOURCE_MAC && size == 8 && !wire_mac_group(p + at + 2)) {
+            memcpy(out->mac, p + at + 2, WIRE_MAC);
+            out->has_mac = true;
+        }
+        if (p[at] == OPT_MTU && size == 8)
+            out->mtu = load_be32(p + at + 4);
+        if (p[at] == OPT_PREFIX && size == 32)
+            read_prefix(p + at, out);
+        at += size;
+    }
+    return true;
+}
+
+bool wire_ra_read(const uint8_t *p, size_t have, const struct wire_ip *ip, struct wire_ra *out)
+{
+    size_t len = ip->payload_len;
+    if (len < RA_FIXED || have < len || ip->ttl != WIRE_ND_HOPS || p[1] != 0 ||
+        p[0] != WIRE_ND_ROUTER_ADVERT || !wire_ip_link_local(ip->src))
+        return false;
+    *out = (struct wire_ra){.lifetime = load_be16(p + 6),
+                            .reachable_ms = load_be32(p + 8),
+                            .retrans_ms = load_be32(p + 12)};
+    unsigned preference = (p[5] & RA_PREFERENCE) >> 3; /* two bits, signed; -2 means nothing */
+    out->preference = (int8_t)(preference == 1 ? 1 : preference == 3 ? -1 : 0);
+    return read_router_options(p + RA_FIXED, len - RA_FIXED, out);
+}
+
+size_t wire_rs_write(uint8_t *p, const uint8_t *mac, const uint8_t src[16], const uint8_t dst[16])
+{
+    size_t len = 8;
+    memset(p, 0, WIRE_ND_MAX);
+    p[0] = WIRE_ND_ROUTER_SOLICIT;
+    if (mac != NULL) {
+        p[len] = OPT_SOURCE_MAC;
+        p[len + 1] = 1;
+        memcpy(p + len + 2, mac, WIRE_MAC);
+        len += 8;
+    }
+    put_checksum(p, len, src, dst);
     return len;
 }

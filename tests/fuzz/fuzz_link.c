@@ -35,7 +35,7 @@ static tern *start(int *iface)
     tern *s;
     tern_sock k;
     tern_config cfg = {.size = sizeof cfg};
-    tern_iface link = {.mac = our_mac, .mtu = 1500, .flags = TERN_IFACE_NO_DAD};
+    tern_iface link = {.mac = our_mac, .mtu = 1500, .flags = TERN_IFACE_NO_DAD | TERN_IFACE_NO_MLD};
     tern_listen_args args = {.local = {.port = 80}, .backlog = 4};
     tern_config_default(&cfg);
     cfg.alloc = take;

@@ -54,7 +54,7 @@ int ether_add(struct ether *t, const uint8_t ip[16])
 void ether_start(struct ether *t, bool ip6)
 {
     ether_config(t, ip6);
-    ether_open(t, TERN_IFACE_NO_DAD);
+    ether_open(t, TERN_IFACE_NO_DAD | TERN_IFACE_NO_MLD);
     assert_int_equal(ether_add(t, t->ours), 0);
     assert_true(ether_hear(t)); /* the announcement */
     assert_false(ether_hear(t));
@@ -94,31 +94,44 @@ void ether_at(struct ether *t, uint64_t now)
     tern_advance(t->s, now);
 }
 
+static void collect(struct ether *t)
+{
+    tern_event ev;
+    while (tern_events(t->s, &ev, 1) == 1)
+        if (ev.sock.id == 0) {
+            assert_null(ev.user);
+            t->news |= ev.mask;
+        }
+}
+
+static unsigned drain(struct ether *t)
+{
+    unsigned n = 0;
+    for (; ether_hear(t); n++)
+        if (t->heard != NULL)
+            t->heard(t);
+    return n;
+}
+
 unsigned ether_wait(struct ether *t, uint64_t ns)
 {
     uint64_t end = t->now + ns;
     unsigned heard = 0;
     for (unsigned turns = 0; t->now < end; turns++) {
         assert_true(turns < 1000000);
-        while (ether_hear(t))
-            heard++;
+        heard += drain(t);
+        collect(t);
         uint64_t next = tern_next_timeout(t->s);
-        ether_at(t, next > end ? end : next > t->now ? next : t->now + 1000000);
+        ether_at(t, next > end ? end : next > t->now ? next : t->now);
     }
-    while (ether_hear(t))
-        heard++;
-    return heard;
+    return heard + drain(t);
 }
 
 uint32_t ether_events(struct ether *t)
 {
-    tern_event ev;
-    uint32_t mask = 0;
-    while (tern_events(t->s, &ev, 1) == 1)
-        if (ev.sock.id == 0) {
-            assert_null(ev.user);
-            mask |= ev.mask;
-        }
+    collect(t);
+    uint32_t mask = t->news;
+    t->news = 0;
     return mask;
 }
 

@@ -27,6 +27,8 @@ struct ether {
     uint8_t ours[16], peer[16];
     uint8_t frame[ETHER_FRAME];
     size_t len;
+    uint32_t news;                  /* events of no socket, collected */
+    void (*heard)(struct ether *t); /* each frame that ether_wait() hears; or NULL */
 };
 
 void ether_config(struct ether *t, bool ip6);
@@ -42,9 +44,9 @@ bool ether_hear(struct ether *t);
 void ether_say(struct ether *t, const uint8_t *frame, size_t len);
 /* It is then, at once; what is due happens. */
 void ether_at(struct ether *t, uint64_t now);
-/* Time goes on for so long, and nobody listens; how many frames left meanwhile. */
+/* Time goes on for so long; how many frames left meanwhile. */
 unsigned ether_wait(struct ether *t, uint64_t ns);
-/* The events that wait; those of no socket are returned. */
+/* The events of no socket that there were. */
 uint32_t ether_events(struct ether *t);
 
 uint64_t ether_drops(const struct ether *t, enum tern_drop why);
