@@ -140,6 +140,7 @@ enum tern_drop {
     X(COOKIES_BAD, "segments that might have brought a SYN cookie, and did not")                   \
     X(FASTOPEN_ACTIVE, "our SYNs whose data was acknowledged (RFC 7413)")                          \
     X(FASTOPEN_ACTIVE_FAILS, "our SYNs whose data was not")                                        \
+    X(FASTOPEN_HOLES, "paths that seem to drop SYNs with data, or what follows them")              \
     X(FASTOPEN_PASSIVE, "connections made by a SYN with a good cookie")                            \
     X(FASTOPEN_PASSIVE_ALT, "of these, by a cookie of the key before")                             \
     X(FASTOPEN_PASSIVE_FAILS, "SYNs with a cookie that was none of ours")                          \

@@ -193,11 +193,13 @@ typedef struct tern_config {
     uint32_t ifaces_max, addrs_max, routes_max;
     const tern_label *labels; /* the caller's, who keeps them; NULL: those of RFC 6724 2.1 */
     uint32_t labels_count;
-    uint32_t fastopen_peers_max; /* peers whose Fast Open cookie is remembered */
-    uint32_t sources_max;        /* sources remembered for tern_limits; over it the oldest goes */
-    uint32_t rules_max;          /* of tern_rule_set() */
-    uint32_t neighbors_max;      /* link-layer addresses known, or being asked for */
-    uint32_t udp_max;            /* UDP sockets */
+    uint32_t fastopen_peers_max;   /* peers whose Fast Open cookie is remembered */
+    uint32_t fastopen_pending_max; /* connections made by a SYN whose third segment has not come, of
+                                    * all listeners together */
+    uint32_t sources_max;          /* sources remembered for tern_limits; over it the oldest goes */
+    uint32_t rules_max;            /* of tern_rule_set() */
+    uint32_t neighbors_max;        /* link-layer addresses known, or being asked for */
+    uint32_t udp_max;              /* UDP sockets */
     uint32_t udp_rcvbuf, udp_sndbuf; /* bytes of datagrams that wait to be read, to be sent */
     uint32_t fragments_max;          /* datagrams of which not all fragments have come; over it the
                                   * oldest goes, */

@@ -18,6 +18,7 @@ void tern_config_default(tern_config *cfg)
         .addrs_max = 4096,
         .routes_max = 256,
         .fastopen_peers_max = 256,
+        .fastopen_pending_max = 4096,
         .md5_keys_max = 1024,
         .neighbors_max = 1024,
         .udp_max = 1024,

@@ -376,6 +376,7 @@ struct conn_rare {
     bool reports;          /* soft errors are events */
     uint8_t fastopen;      /* enum fastopen_flag */
     uint8_t fastopen_fail; /* enum tern_fastopen_fail */
+    bool fo_counted;       /* among the half-open ones of its source (admit.c) */
     bool fo_waits;         /* counted in its listener's fo_waiting: */
     uint32_t fo_listener, fo_generation;
     bool fo_tell; /* the first SYN-ACK brings a cookie: */

@@ -10,6 +10,11 @@
  * Active: cookies and the MSS that came with them are kept in a small table by address, where the
  * newest displaces. Where none is known, the SYN asks for one; where the peer does not answer that,
  * the next asks in the experimental form. A SYN that is sent again is a plain one.
+ *
+ * Some paths drop SYNs with data or option, or all that follows them (RFC 7413 4.1.3, 7.1). When two
+ * such SYNs in a row came through only without, or after one nothing comes back, peers of that
+ * prefix get plain SYNs for an hour; then it is tried again, and each time that it fails the wait
+ * doubles, up to 64 hours.
  */
 #include "tcp/tcp.h"
 
@@ -20,6 +25,11 @@ enum {
     RESET_S = 60,      /* how long a reset counts as waiting */
     EXP_NEXT = 1,      /* struct fastopen_peer, try_exp: ask in the experimental form, */
     EXP_TRIED = 2,     /* which was not answered either */
+    HOLE_BYTES4 = 15,  /* a prefix of struct fastopen_hole: /24, */
+    HOLE_BYTES6 = 6,   /* and /48 */
+    HOLE_S = 3600,     /* how long it is left alone at first, */
+    HOLE_DOUBLES = 6,  /* and so often that doubles */
+    LOST_MAX = 2,      /* SYNs lost in a row that are no accident */
 };
 
 struct fastopen_peer {
@@ -79,7 +89,7 @@ static bool has_room(struct tcp *t, struct listener *l)
 {
     if (l->fo_resets != 0 && tick_due(t, l->t_fo))
         l->fo_resets = 0;
-    return l->fo_waiting + l->fo_resets < l->fo_max;
+    return l->fo_waiting + l->fo_resets < l->fo_max && t->fo_pending < t->cfg->fastopen_pending_max;
 }
 
 enum fastopen_verdict fastopen_judge(struct tcp *t, struct listener *l, const struct tcp_seg *seg,
@@ -123,6 +133,11 @@ enum tern_drop fastopen_begin(struct tcp *t, struct conn *c, struct tcp_seg *seg
     r->fo_listener = c->listener;
     r->fo_generation = l->generation;
     l->fo_waiting++;
+    t->fo_pending++;
+    if (c->flags & CONN_COUNTED) {
+        r->fo_counted = true;
+        admit_count(t, c->raddr, 1, 0);
+    }
     if (tell != NULL) {
         r->cookie = *tell;
         r->fo_tell = true;
@@ -149,6 +164,10 @@ void fastopen_over(struct tcp *t, struct conn *c, bool reset)
     if (LIKELY(r == NULL) || !r->fo_waits)
         return;
     r->fo_waits = false;
+    t->fo_pending--;
+    if (r->fo_counted)
+        admit_count(t, c->raddr, -1, 0);
+    r->fo_counted = false;
     if (!slab_is(&t->listeners, r->fo_listener, r->fo_generation))
         return;
     struct listener *l = listener_at(t, r->fo_listener);
@@ -199,6 +218,76 @@ void fastopen_destroy(struct tcp *t)
     mem_free(t->mem, t->fo_peers, t->cfg->fastopen_peers_max * sizeof(*t->fo_peers));
 }
 
+/* ---- paths that drop it ---------------------------------------------------------------------- */
+
+/* Its place; FASTOPEN_HOLES: none. */
+static uint32_t hole_at(const struct tcp *t, const uint8_t ip[16])
+{
+    size_t len = wire_is_ip4(ip) ? HOLE_BYTES4 : HOLE_BYTES6;
+    uint32_t i = 0;
+    while (i < FASTOPEN_HOLES &&
+           (t->fo_holes[i].len != len || memcmp(t->fo_holes[i].prefix, ip, len) != 0))
+        i++;
+    return i;
+}
+
+/* A new one in the place of that which ends first. */
+static struct fastopen_hole *hole_make(struct tcp *t, const uint8_t ip[16])
+{
+    uint32_t i = hole_at(t, ip);
+    if (i < FASTOPEN_HOLES)
+        return &t->fo_holes[i];
+    struct fastopen_hole *room = t->fo_holes;
+    for (struct fastopen_hole *at = t->fo_holes; at < t->fo_holes + FASTOPEN_HOLES; at++)
+        if (at->until < room->until)
+            room = at;
+    *room = (struct fastopen_hole){.len = wire_is_ip4(ip) ? HOLE_BYTES4 : HOLE_BYTES6};
+    memcpy(room->prefix, ip, room->len);
+    return room;
+}
+
+static bool left_alone(const struct tcp *t, const struct conn *c)
+{
+    uint32_t i = hole_at(t, c->raddr);
+    return i < FASTOPEN_HOLES && t->now < t->fo_holes[i].until;
+}
+
+static void hole_found(struct tcp *t, struct fastopen_hole *h)
+{
+    uint64_t longest = HOLE_S * NS_PER_S << HOLE_DOUBLES;
+    if (t->now < h->until)
+        return; /* known, by a connection that has begun before */
+    if (t->now - h->until > longest)
+        h->times = 0; /* that was another path */
+    h->until = t->now + (HOLE_S * NS_PER_S << min_u32(h->times, HOLE_DOUBLES));
+    h->times = (uint8_t)min_u32(h->times + 1u, HOLE_DOUBLES);
+    h->lost = 0;
+    count(t, TERN_COUNT_FASTOPEN_HOLES);
+}
+
+void fastopen_timeout(struct tcp *t, const struct conn *c)
+{
+    const struct conn_rare *r = conn_rare_of(c);
+    if (LIKELY(r == NULL) || !(r->fastopen & (FASTOPEN_OPTION | FASTOPEN_DATA)))
+        return;
+    if (c->state >= TERN_ESTABLISHED && c->stats->data_segs_in == 0)
+        hole_found(t, hole_make(t, c->raddr));
+}
+
+/* What the SYN-ACK shows of the path. */
+static void learn_path(struct tcp *t, const struct conn *c)
+{
+    uint32_t i = hole_at(t, c->raddr);
+    if (!(c->flags & CONN_SYN_LOST)) {
+        if (i < FASTOPEN_HOLES)
+            t->fo_holes[i].lost = 0;
+        return;
+    }
+    struct fastopen_hole *h = hole_make(t, c->raddr);
+    if (++h->lost >= LOST_MAX)
+        hole_found(t, h);
+}
+
 /* The most a SYN to this peer may bring. */
 static uint32_t syn_room(const struct conn *c, const struct fastopen_peer *peer)
 {
@@ -212,7 +301,7 @@ uint32_t fastopen_room(const struct tcp *t, const struct conn *c)
 {
     const struct conn_rare *r = conn_rare_of(c);
     const struct fastopen_peer *peer = peer_of(t, c->raddr, false);
-    if (r == NULL || !(r->fastopen & FASTOPEN_ASK) || c->state != TERN_SYN_SENT)
+    if (r == NULL || !(r->fastopen & FASTOPEN_ASK) || c->state != TERN_SYN_SENT || left_alone(t, c))
         return 0;
     return (peer != NULL && peer->cookie.len != 0) || r->fastopen & FASTOPEN_FREE
                ? syn_room(c, peer)
@@ -258,6 +347,10 @@ uint32_t fastopen_syn(struct tcp *t, struct conn *c, struct wire_tcp_options *op
     struct conn_rare *r = conn_rare_of(c);
     if (LIKELY(r == NULL) || !(r->fastopen & FASTOPEN_ASK))
         return 0;
+    if (left_alone(t, c)) {
+        r->fastopen_fail = TERN_FASTOPEN_NO_COOKIE;
+        return 0;
+    }
     const struct fastopen_peer *peer = peer_of(t, c->raddr, false);
     if (r->fastopen & FASTOPEN_FREE)
         return min_u32(c->snd_end - c->snd_nxt, syn_room(c, peer));
@@ -302,6 +395,7 @@ void fastopen_synack(struct tcp *t, struct conn *c, const struct tcp_seg *seg)
     if (LIKELY(r == NULL) || !(r->fastopen & (FASTOPEN_OPTION | FASTOPEN_DATA)))
         return;
     learn(t, c, r, seg);
+    learn_path(t, c);
     if (!(r->fastopen & FASTOPEN_DATA))
         return;
     struct ack_sample s;

@@ -100,6 +100,15 @@ struct tcp_host {
     void (*doubt)(void *context, const uint8_t remote[16], uint8_t iface);
 };
 
+/* Peers to whom Fast Open does not get through, or did not lately (fastopen.c). */
+enum { FASTOPEN_HOLES = 16 };
+struct fastopen_hole {
+    uint64_t until;          /* when it is tried again, ns */
+    uint8_t prefix[16], len; /* bytes of it; 0: this place is free */
+    uint8_t times;           /* that it was found to fail, in a row */
+    uint8_t lost;            /* SYNs that came through only when sent again, in a row */
+};
+
 /* The key of a time slot of cookie.c. */
 struct cookie_key {
     uint64_t slot;
@@ -141,6 +150,8 @@ struct tcp {
     struct siphash_key fo_key[FASTOPEN_KEYS];
     uint32_t fo_keys;
     struct fastopen_peer *fo_peers; /* cfg->fastopen_peers_max; NULL: none is remembered yet */
+    struct fastopen_hole fo_holes[FASTOPEN_HOLES];
+    uint32_t fo_pending; /* made by a SYN, and the third segment has not come: of all listeners */
     bool predict;      /* take expected segments without asking what cannot be; tests turn it off */
     uint32_t last_ref; /* the connection of the last segment, 0: none, ... */
     struct tcp_tuple last_tuple; /* ... and its tuple */
@@ -797,6 +808,8 @@ enum fastopen_verdict fastopen_judge(struct tcp *t, struct listener *l, const st
 /* The connection that a SYN has made, in its listener's queue: takes the data. */
 enum tern_drop fastopen_begin(struct tcp *t, struct conn *c, struct tcp_seg *seg,
                               const struct wire_fastopen *tell);
+/* The timer has fired twice in a row: perhaps nothing passes but the SYN did. */
+void fastopen_timeout(struct tcp *t, const struct conn *c);
 /* Its third segment has come, or it has ended. */
 void fastopen_over(struct tcp *t, struct conn *c, bool reset);
 /* Made by a SYN, and the third segment has not come. */

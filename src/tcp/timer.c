@@ -106,6 +106,8 @@ static void back_off(struct tcp *t, struct conn *c, struct active *a)
         c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
     if (a->stalled == 0)
         a->stalled = t->now;
+    if (c->retries == 2)
+        fastopen_timeout(t, c);
     if (c->retries == RETRIES_R1)
         doubt(t, c);
     rto_set(t, c);

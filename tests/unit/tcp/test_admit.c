@@ -87,6 +87,58 @@ static void time_wait_of_who_is_denied(struct rig *r)
     assert_int_equal(m.timewaits, 0);
 }
 
+/* A SYN with data that needs no cookie; how many connections such SYNs have made. */
+static uint32_t fast_syn(struct peer *p)
+{
+    tern_memory m;
+    p->raw_numbers = true;
+    say(p, S, 0, 0, 10);
+    rig_turn(p->r);
+    rig_forget(p->r);
+    rig_memory(p->r, &m);
+    return m.conns;
+}
+
+static tern_sock fast_listener(struct rig *r)
+{
+    tern_sock l = rig_listen(r, 80, 10, 0);
+    assert_int_equal(tern_option_set(r->s, l, TERN_OPT_FASTOPEN, 10), 0);
+    assert_int_equal(tern_option_set(r->s, l, TERN_OPT_FASTOPEN_FREE, 1), 0);
+    return l;
+}
+
+/* what a SYN has made counts as half-open until its third segment has come. */
+static void fast_open_of_one_source(struct rig *r)
+{
+    struct peer *p[4];
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = client(r);
+    limits(r, fast_listener(r), 2, 0);
+    assert_int_equal(fast_syn(p[0]), 1);
+    assert_int_equal(fast_syn(p[1]), 2);
+    say(p[2], S, 0, 0, 10);
+    rig_hush(r);
+    assert_int_equal(rig_drops(r, TERN_DROP_TCP_SOURCE_LIMIT), 1);
+    say(p[0], R, 11, 0, 0);              /* one is over */
+    assert_int_equal(fast_syn(p[3]), 3); /* (the first waits to be accepted, to tell its end) */
+    r->unclean = true;
+}
+
+/* and there is a limit for all listeners together; above it SYNs are plain ones. */
+static void fast_open_of_all_sources(struct rig *r)
+{
+    r->cfg.fastopen_pending_max = 1;
+    struct peer *p = client(r), *q = client(r);
+    tern_memory m;
+    fast_listener(r);
+    assert_int_equal(fast_syn(p), 1);
+    assert_int_equal(fast_syn(q), 1);
+    rig_memory(r, &m);
+    assert_int_equal(m.halfopen, 1);
+    assert_int_equal(rig_count(r, TERN_COUNT_FASTOPEN_OVERFLOWS), 1);
+    r->unclean = true;
+}
+
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 static void deny_and_allow_by_longest_match(struct rig *r)
@@ -443,6 +495,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG(time_wait_of_who_is_denied),
+        RIG(fast_open_of_one_source),
+        RIG(fast_open_of_all_sources),
         RIG(deny_and_allow_by_longest_match),
         RIG(deny_all_but),
         RIG(deny_before_the_third_segment),
