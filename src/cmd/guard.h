@@ -30,19 +30,12 @@ extern const char *const guard_cookies[];
 /* The rows of a verb whose values have a member `struct guard_values guard`, and functions
  * parse_bits, parse_allow and parse_deny that hand it to those below. */
 #define GUARD_OPTS(values)                                                                         \
-    OPT_HEADING("Connections that are being opened"),                                              \
-        {OPT_UINT(values, guard.backlog),                                                          \
-         .name = "backlog",                                                                        \
-         .help = "how many may wait to be accepted",                                               \
-         .min = 1,                                                                                 \
-         .max = 65535,                                                                             \
-         .fallback = "511"},                                                                       \
-        {OPT_UINT(values, guard.syn_queue),                                                        \
-         .name = "syn-queue",                                                                      \
-         .help = "how many may be half-open",                                                      \
-         .min = 1,                                                                                 \
-         .max = 1000000,                                                                           \
-         .fallback = "16384"},                                                                     \
+    {OPT_UINT(values, guard.syn_queue),                                                            \
+     .name = "syn-queue",                                                                          \
+     .help = "how many may be half-open",                                                          \
+     .min = 1,                                                                                     \
+     .max = 1000000,                                                                               \
+     .fallback = "16384"},                                                                         \
         {OPT_UINT(values, guard.synack_retries), .name = "synack-retries",                         \
          .help = "how often a SYN-ACK is sent again; less when the queue is half full", .max = 30, \
          .fallback = "5"},                                                                         \
@@ -72,7 +65,7 @@ extern const char *const guard_cookies[];
          .fallback = "16384"},                                                                     \
         {OPT_DURATION(values, guard.orphan_time), .name = "orphan-time",                           \
          .help = "such a connection is reset when nothing was acknowledged for so long; 0: never", \
-         .max = 4 * VALUE_H, .fallback = "10min"},                                                 \
+         .max = 4 * VALUE_H, .fallback = "0"},                                                     \
         {OPT_DURATION(values, guard.close_wait), .name = "close-wait",                             \
          .help = "CLOSE-WAIT is reset when nothing happened for so long; 0: never",                \
          .max = 4 * VALUE_H, .fallback = "0"},                                                     \

@@ -1,6 +1,7 @@
 /* run.c - `tern run`: a program over tern's TCP. */
 #include "cmd/algorithm.h"
 #include "cmd/cmd.h"
+#include "cmd/guard.h"
 #include "cmd/screen.h"
 
 #include "host/run_addr.h"
@@ -36,7 +37,7 @@ struct run_values {
     uint64_t delay, jitter;                                         /* ns */
     uint64_t rate;                                                  /* bit/s; 0: no limit */
     uint64_t queue, mark, mtu, seed, syn_retries, msl;
-    uint64_t backlog;
+    struct guard_values guard;
     const char *pcapng, *timeline, *json;
     unsigned pcapng_end, cc;
     bool quiet, wait;
@@ -135,6 +136,21 @@ static const char *parse_publish(void *values, const char *text)
     return NULL;
 }
 
+static const char *parse_bits(void *values, const char *text)
+{
+    return guard_parse_bits(&((struct run_values *)values)->guard, text);
+}
+
+static const char *parse_allow(void *values, const char *text)
+{
+    return guard_parse_rule(&((struct run_values *)values)->guard, text, TERN_RULE_ALLOW);
+}
+
+static const char *parse_deny(void *values, const char *text)
+{
+    return guard_parse_rule(&((struct run_values *)values)->guard, text, TERN_RULE_DENY);
+}
+
 static const char *const pcapng_ends[] = {"client", "server", "both", NULL};
 
 static const struct opt run_opts[] = {
@@ -184,9 +200,10 @@ static const struct opt run_opts[] = {
     OPT_HEADING("Connections from outside"),
     {OPT_CALL(parse_publish), .name = "publish", .arg = "HOST:PORT=PORT",
      .help = "connections to this address of the host reach the program's port; may be repeated"},
-    {OPT_UINT(struct run_values, backlog), .name = "backlog",
+    {OPT_UINT(struct run_values, guard.backlog), .name = "backlog",
      .help = "how many may wait until the program accepts them, if it asks for more", .min = 1,
      .max = 4096, .fallback = "4096"},
+    GUARD_OPTS(struct run_values),
     OPT_HEADING("What is shown and kept"),
     {OPT_FILE(struct run_values, timeline), .name = "timeline",
      .help = "write the time line there instead of to standard error"},
@@ -252,6 +269,8 @@ static struct lab_impair impair(const struct run_values *v, uint32_t loss)
                                .mark = (uint32_t)v->mark};
 }
 
+static void configure(const void *user, tern_config *cfg) { guard_config(user, cfg); }
+
 static bool world_config(struct run_world_config *w, const struct run_values *v)
 {
     uint64_t seed = v->seed;
@@ -269,7 +288,10 @@ static bool world_config(struct run_world_config *w, const struct run_values *v)
     w->msl = v->msl;
     w->syn_retries = (uint8_t)v->syn_retries;
     w->cc = algorithm_of(v->cc);
-    w->backlog = (uint32_t)v->backlog;
+    w->backlog = (uint32_t)v->guard.backlog;
+    w->limits = guard_limits(&v->guard);
+    w->configure = configure;
+    w->configure_user = &v->guard;
     w->isn_fixed = v->isn_given;
     w->isn[0] = v->isn[0];
     w->isn[1] = v->isn[1];
@@ -432,6 +454,7 @@ static int run(const void *values, int argc, char **argv)
         loop_free(l);
         return RUN_EXIT_TERN;
     }
+    (void)guard_rules(&v->guard, run_world_tern(w, 0)); /* (there is room for as many) */
     struct control *c = control(l, w, argv[0]);
     int status = play(v, l, w, argv);
     control_free(c);

@@ -30,6 +30,9 @@ static const char *parse_deny(void *values, const char *text)
 
 static const struct opt serve_opts[] = {
     ATTACH_OPTS(struct serve_values),
+    OPT_HEADING("Connections that are being opened"),
+    {OPT_UINT(struct serve_values, guard.backlog), .name = "backlog",
+     .help = "how many may wait to be accepted", .min = 1, .max = 65535, .fallback = "511"},
     GUARD_OPTS(struct serve_values),
     OPT_HEADING("Serving"),
     {OPT_UINT(struct serve_values, port), .name = "port", .letter = 'p', .help = "listen there",

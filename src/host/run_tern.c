@@ -280,6 +280,7 @@ static int listen_at(void *net, struct run_listener **out, const struct run_net_
         free(l);
         return errno_of_tern(err);
     }
+    (void)tern_limits_set(rt->cfg.stack, l->head.sock, &rt->cfg.limits);
     *out = l;
     return 0;
 }

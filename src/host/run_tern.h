@@ -30,6 +30,7 @@ struct run_tern_config {
     struct loop *loop;
     tern *stack;
     const struct run_net_events *events; /* &run_events, of run.h */
+    tern_limits limits;                  /* of each source, at a listener */
     uint32_t backlog_max;                /* the most a listener gets; 0: what it asks for */
     /* May programs bind this address (not a wildcard)? */
     enum run_tern_bind (*bindable)(void *user, const tern_addr *local);

@@ -167,6 +167,8 @@ static int add_host(struct run_world *w, int host)
     conf.tern.isn_fixed = cfg->isn_fixed;
     conf.tern.isn = cfg->isn[host];
     conf.tern.stats = true;
+    if (host == CLIENT && cfg->configure != NULL)
+        cfg->configure(cfg->configure_user, &conf.tern);
     int err = lab_world_host(w->world, &conf);
     if (err < 0)
         return err;
@@ -205,6 +207,7 @@ static int open_doors(struct run_world *w)
                                   .stack = a,
                                   .events = &run_events,
                                   .backlog_max = cfg->backlog,
+                                  .limits = cfg->limits,
                                   .bindable = bindable,
                                   .bindable_user = w};
     struct gateway_config gateway = {

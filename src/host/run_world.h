@@ -25,7 +25,11 @@ struct run_world_config {
     uint64_t msl; /* ns */
     uint8_t syn_retries;
     const tern_cc_ops *cc; /* NULL: the default */
-    uint32_t backlog;      /* the most a listener of the program's gets; 0: what it asks for */
+    /* Of the program's stack, before it is made; may be NULL. */
+    void (*configure)(const void *user, tern_config *cfg);
+    const void *configure_user;
+    tern_limits limits; /* of each source, at the program's listeners */
+    uint32_t backlog;   /* the most a listener of the program's gets; 0: what it asks for */
     bool isn_fixed;
     uint32_t isn[2];
     struct record_config record; /* msl, process, say and user are filled here */

@@ -486,6 +486,15 @@ _Static_assert(sizeof(struct timewait) <= 64, "TIME-WAIT costs at most 64 bytes"
 
 enum { FASTOPEN_KEYS = 2 }; /* cookies are made with the first; those of both are good */
 
+/* Peers to whom Fast Open does not get through, or did not lately (fastopen.c). */
+enum { FASTOPEN_HOLES = 16 };
+struct fastopen_hole {
+    uint64_t until;          /* when it is tried again, ns */
+    uint8_t prefix[16], len; /* bytes of it; 0: this place is free */
+    uint8_t times;           /* that it was found to fail, in a row */
+    uint8_t lost;            /* SYNs that came through only when sent again, in a row */
+};
+
 /* admit.c: a prefix of which a rule says whether it may open connections. */
 struct rule {
     uint8_t prefix[16];

@@ -11,8 +11,8 @@
  * newest displaces. Where none is known, the SYN asks for one; where the peer does not answer that,
  * the next asks in the experimental form. A SYN that is sent again is a plain one.
  *
- * Some paths drop SYNs with data or option, or all that follows them (RFC 7413 4.1.3, 7.1). When two
- * such SYNs in a row came through only without, or after one nothing comes back, peers of that
+ * Some paths drop SYNs with data or option, or all that follows them (RFC 7413 4.1.3, 7.1). When
+ * two such SYNs in a row came through only without, or after one nothing comes back, peers of that
  * prefix get plain SYNs for an hour; then it is tried again, and each time that it fails the wait
  * doubles, up to 64 hours.
  */

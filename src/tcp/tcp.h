@@ -28,7 +28,7 @@ enum {
 
 /* What an interface means to TCP; the stack keeps it current. */
 struct tcp_path {
-    uint32_t mtu, mtu6; /* of the interface; what its routers have said of IPv6 */
+    uint32_t mtu, mtu6;          /* of the interface; what its routers have said of IPv6 */
     uint32_t gso_max4, gso_max6; /* largest super-segment as an IP packet; 0: none */
     uint32_t gso_segs_max;
     bool gso_accecn;             /* the device leaves the bits of AccECN alone */
@@ -98,15 +98,6 @@ struct tcp_host {
     int (*route)(void *context, const uint8_t remote[16], uint8_t *iface);
     /* What goes there is not acknowledged (R1 of RFC 9293 3.8.3): perhaps the way has changed. */
     void (*doubt)(void *context, const uint8_t remote[16], uint8_t iface);
-};
-
-/* Peers to whom Fast Open does not get through, or did not lately (fastopen.c). */
-enum { FASTOPEN_HOLES = 16 };
-struct fastopen_hole {
-    uint64_t until;          /* when it is tried again, ns */
-    uint8_t prefix[16], len; /* bytes of it; 0: this place is free */
-    uint8_t times;           /* that it was found to fail, in a row */
-    uint8_t lost;            /* SYNs that came through only when sent again, in a row */
 };
 
 /* The key of a time slot of cookie.c. */

@@ -58,3 +58,19 @@ wait $tern
 status=$?
 [ $status = 0 ] || [ $status = 143 ]
 verdict "a signal ends it" $? "status $status, $(cat run.err)"
+
+# Whom the options of listeners turn away is not answered, and told apart.
+"$TERN" run -q --publish "127.0.0.1:$port=8000" --deny 192.0.2.0/24 --syn-queue 64 -- \
+    nginx -p "$PWD" -c "$PWD/nginx.conf" -g 'daemon off;' 2>run.err &
+tern=$!
+for _ in $(seq 100); do
+    "$TERN" ss --pid "$tern" -ln 2>/dev/null | grep -q "^LISTEN.*:8000" && break
+    sleep 0.1
+done
+! curl -s -m 2 -o /dev/null "http://127.0.0.1:$port/who"
+verdict "who is denied gets no answer" $? "curl was answered"
+"$TERN" ss --pid "$tern" -s >summary
+grep -q "dropped: a rule denies its source" summary
+verdict "and tern ss says why" $? "$(cat summary)"
+kill $tern
+wait $tern
