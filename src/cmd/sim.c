@@ -34,6 +34,7 @@ struct sim_values {
     uint64_t seeds, seed, jobs, flows;
     uint64_t time; /* ns; 0: as long as it takes */
     unsigned profile, sabotage;
+    unsigned end; /* whose packets are written: of `ends` */
     uint64_t without; /* bits */
     bool shrink, quiet, blind;
     const char *pcapng;
@@ -71,6 +72,9 @@ static const char *const sabotages[] = {"none",   "byte",    "segment", "dead", 
                                         "loop",   "strayed", "early",   "event",  "leak",
                                         "work",   "noise",   "still",   "starve", NULL};
 static const char *const profiles[] = {"mixed", "calm", "storm", "bulk", NULL};
+
+enum { END_BOTH = 2 };
+static const char *const ends[] = {"0", "1", "both", NULL};
 
 static struct sim_config config_of(const struct sim_values *v, uint64_t seed)
 {
@@ -454,6 +458,8 @@ static int write_capture(const struct sim_values *v)
     if (!f)
         return cmd_fail("sim", "%s: %s", v->pcapng, strerror(errno));
     conf.sink = (struct sim_sink){.capture = to_file, .user = f};
+    if (v->end != END_BOTH)
+        conf.sink.unseen[!v->end] = true;
     sim_run(&conf, &r);
     if (fclose(f) != 0)
         return cmd_fail("sim", "%s: %s", v->pcapng, strerror(errno));
@@ -527,6 +533,8 @@ static const struct opt sim_opts[] = {
      .help = "of what fails, find a smaller world that fails as well"},
     {OPT_FILE(struct sim_values, pcapng), .name = "pcapng",
      .help = "write the first world's packets there"},
+    {OPT_CHOICE(struct sim_values, end, ends), .name = "end",
+     .help = "as this host sees them; both: each packet twice, for wireshark", .fallback = "0"},
     {OPT_CHOICE(struct sim_values, sabotage, sabotages), .name = "sabotage", .hidden = true,
      .help = "break this, to see that it is noticed", .fallback = "none"},
     {OPT_FLAG(struct sim_values, blind), .name = "blind", .hidden = true,

@@ -33,12 +33,13 @@ struct show *show_new(const struct sim_sink *sink)
         w->line = timeline_new(&(struct timeline_config){
             .width = 100, .start = LAB_PAIR_START, .msl = 30 * SIM_S, .write = on_text, .user = w});
     if (sink->capture != NULL)
-        w->capture = capture_new(&(struct capture_config){.application = "tern sim",
-                                                          .name = {"host 0", "host 1"},
-                                                          .end = {true, true},
-                                                          .start = LAB_PAIR_START,
-                                                          .write = on_block,
-                                                          .user = w});
+        w->capture =
+            capture_new(&(struct capture_config){.application = "tern sim",
+                                                 .name = {"host 0", "host 1"},
+                                                 .end = {!sink->unseen[0], !sink->unseen[1]},
+                                                 .start = LAB_PAIR_START,
+                                                 .write = on_block,
+                                                 .user = w});
     return w;
 }
 

@@ -108,7 +108,8 @@ enum sim_sabotage {
 /* Where a world is shown; all may be NULL. */
 struct sim_sink {
     void (*text)(void *user, const char *text, size_t len);     /* its time line */
-    bool (*capture)(void *user, const void *block, size_t len); /* as pcapng */
+    bool (*capture)(void *user, const void *block, size_t len); /* as pcapng, */
+    bool unseen[2];                                             /* but not what this host sees */
     void *user;
 };
 

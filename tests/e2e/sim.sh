@@ -30,6 +30,13 @@ cmp -s 1.pcapng 3.pcapng
 [ $? = 1 ]
 verdict "another seed is another world" $? "it is the same"
 
+timeout 60 "$TERN" explain --brief 1.pcapng >explained 2>&1
+[ $? -le 1 ] && grep -q "^[1-9].* packets in" explained
+verdict "tern explain reads what a world writes" $? "$(head -n 5 explained)"
+timeout 60 "$TERN" sim --seed 20 --seeds 1 --end both --pcapng both.pcapng >out.4
+[ "$(wc -c <both.pcapng)" -gt "$(wc -c <1.pcapng)" ]
+verdict "and both hosts may" $? "$(ls -l 1.pcapng both.pcapng)"
+
 noticed() { # SABOTAGE INVARIANT
     timeout 200 "$TERN" sim --seed 16 --seeds 1 --profile calm --sabotage "$1" >"bad.$1" 2>&1
     [ $? = 1 ] && grep -q "^seed 16: $2: " "bad.$1" &&
