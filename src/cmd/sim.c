@@ -34,7 +34,7 @@ struct sim_values {
     uint64_t seeds, seed, jobs, flows;
     uint64_t time; /* ns; 0: as long as it takes */
     unsigned profile, sabotage;
-    unsigned end; /* whose packets are written: of `ends` */
+    unsigned end;     /* whose packets are written: of `ends` */
     uint64_t without; /* bits */
     bool shrink, quiet, blind;
     const char *pcapng;
