@@ -60,9 +60,9 @@ bool pace_waits(struct tcp *t, struct conn *c)
         return true;
     if (ahead <= EARLY_NS)
         return false;
-    uint64_t wake = a->pace_at - horizon / 2;
-    uint32_t tick = (uint32_t)((wake + (1u << TICK_SHIFT) - 1) >> TICK_SHIFT);
-    a->t_pace = tick == 0 ? 1 : tick;
+    uint64_t wake = a->pace_at - horizon / 2; /* (a tick from now may begin before it) */
+    uint64_t tick = ((wake + (1u << TICK_SHIFT) - 1) >> TICK_SHIFT) - t->skipped;
+    a->t_pace = (uint32_t)tick == 0 ? 1 : (uint32_t)tick;
     timer_arm(t, c, a->t_pace);
     return true;
 }

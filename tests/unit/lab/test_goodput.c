@@ -1,6 +1,6 @@
 /* test_goodput.c - what is left of a path's rate when it reorders, when someone attacks it with
- * short bursts, and when the process is kept from running: in virtual time, with each congestion
- * control. */
+ * short bursts, when the process is kept from running, and when its clock leaps: in virtual time,
+ * with each congestion control. */
 #include "unit.h"
 
 #include "talk.h"
@@ -18,7 +18,8 @@ struct trial {
     uint64_t late;         /* the sender's process runs up to so much late, every eighth time */
     uint32_t queue;        /* 0: QUEUE */
     bool no_sack;
-    bool syns; /* the first two SYNs are lost */
+    bool syns;      /* the first two SYNs are lost */
+    uint64_t ahead; /* the sender's clock leaps by this once it is made */
 };
 
 struct result {
@@ -66,6 +67,7 @@ static struct result transfer(const struct trial *x)
     struct talk t;
     struct result r = {0};
     assert_int_equal(talk_begin(&t, &conf), 0);
+    lab_world_clock(t.pair.w, 0, (int64_t)x->ahead, 0);
     struct lab_link *l = lab_world_get_link(t.pair.w, 0);
     if (x->period == 0)
         run_to(&t, TERN_NEVER - 1, x, &r);
@@ -151,6 +153,24 @@ static void a_bad_beginning(void **state)
     }
 }
 
+/* A clock that has leapt by more than timers can tell apart, as after a machine was suspended, or
+ * has been running for long: departures are still kept. */
+static void a_clock_that_leaps(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct trial x = {.cc = algorithms[i], .bytes = 1000000};
+        uint64_t clean = transfer(&x).took;
+        for (uint64_t hours = 1; hours < 24; hours++) {
+            x.ahead = hours * 3600 * 1000 * MS;
+            uint64_t took = transfer(&x).took;
+            if (took * 10 > clean * 11)
+                fail_msg("%s, %u hours: %.0f ms instead of %.0f", x.cc->name, (unsigned)hours,
+                         (double)took / 1e6, (double)clean / 1e6);
+        }
+    }
+}
+
 /* A-65: bursts of a round trip each second, timed to whatever waits for a timeout. With probes and
  * RACK a burst costs a loss, not a timeout and all that follows from one: several times what is
  * left to a sender that has neither. */
@@ -180,9 +200,9 @@ int main(void)
 {
     unit_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reordering_costs_little),  cmocka_unit_test(reordering_leaves_nothing),
-        cmocka_unit_test(late_processes),           cmocka_unit_test(a_bad_beginning),
-        cmocka_unit_test(bursts_timed_to_timeouts),
+        cmocka_unit_test(reordering_costs_little), cmocka_unit_test(reordering_leaves_nothing),
+        cmocka_unit_test(late_processes),          cmocka_unit_test(a_bad_beginning),
+        cmocka_unit_test(a_clock_that_leaps),      cmocka_unit_test(bursts_timed_to_timeouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
