@@ -213,6 +213,41 @@ static void duplicates_at_the_edges_of_a_block(struct rig *r)
     }
 }
 
+/* One block alone lies inside of no other, wherever in the space of numbers it is. */
+static void a_block_alone_is_no_duplicate(struct rig *r)
+{
+    r->isn = 0x80000000u - 1 - 2 * SEG - SEG / 2; /* the block goes from one half to the other */
+    struct peer *p = sender_new(r, (struct sender_opt){0});
+    queue(p, 4);
+    sends(p, 0, 4);
+    rig_step(r, MS(RTT_MS));
+    sack(p, 0, 2, 3, 0, 0);
+    assert_true(info(p).snd_una + 2 * SEG < 0x80000000u && info(p).snd_una + 3 * SEG > 0x80000000u);
+    assert_int_equal(info(p).segs_sacked, 1);
+    rig_forget(r);
+    r->unclean = true;
+}
+
+/* A probe that brought new data has been answered: the next tail is probed as well. */
+static void a_second_tail_is_probed(struct rig *r)
+{
+    struct peer *p = sender_new(r, (struct sender_opt){0});
+    unsigned cwnd = info(p).cwnd / SEG;
+    queue(p, cwnd + 1);
+    sends(p, 0, cwnd);
+    rig_wait(r, SEC(1));
+    hear(p, A, 1 + cwnd * SEG, 1, SEG);
+    rig_step(r, MS(10));
+    ack(p, cwnd + 1);
+    rig_hush(r);
+    queue(p, 2);
+    sends(p, cwnd + 1, cwnd + 3);
+    rig_wait(r, SEC(5));
+    hear(p, A, 1 + (cwnd + 2) * SEG, 1, SEG); /* a time-out would begin with the first */
+    rig_forget(r);
+    r->unclean = true;
+}
+
 /* With the window shrunk to nothing Linux sends one segment again, as a probe. */
 static void a_segment_into_no_window(struct rig *r)
 {
@@ -265,6 +300,8 @@ int main(void)
         RIG(many_pieces),
         RIG(sack_from_half_a_segment_on),
         RIG(duplicates_at_the_edges_of_a_block),
+        RIG(a_block_alone_is_no_duplicate),
+        RIG(a_second_tail_is_probed),
         RIG(a_segment_into_no_window),
         RIG(what_is_read_is_gone),
     };
