@@ -376,6 +376,15 @@ static bool is_other(struct flow_end *e, tern_sock k)
     return tern_info(e->s, k, &mine, sizeof(mine)) == 0 && mine.irs == iss + box->shift[o->host];
 }
 
+/* It was that of an older connection: so was what has been written to it. */
+static void await_another(struct flow_end *e)
+{
+    e->sock.id = 0;
+    e->opened = e->shut = false;
+    e->told = 0;
+    e->sent = e->end_at = 0;
+}
+
 static void accept_all(struct flow_end *e, const tern_event *ev)
 {
     tern_sock k;
@@ -441,9 +450,8 @@ void flow_event(struct flow_end *e, const tern_event *ev)
     if (!check_event(e, ev))
         return;
     if (ev->mask & TERN_EV_ERROR && e->side == 1 && !e->opened && e->flow->generation != 0) {
-        (void)tern_close(e->s, e->sock); /* it was that of an older connection */
-        e->sock.id = 0;
-        e->told = 0;
+        (void)tern_close(e->s, e->sock);
+        await_another(e);
         return;
     }
     e->readable |= (ev->mask & (TERN_EV_READ | TERN_EV_EOF | TERN_EV_OPEN | TERN_EV_ERROR)) != 0;
@@ -451,9 +459,7 @@ void flow_event(struct flow_end *e, const tern_event *ev)
     e->opened |= (ev->mask & TERN_EV_OPEN) != 0;
     if (ev->mask & TERN_EV_OPEN && e->side == 1 && !is_other(e, e->sock)) {
         (void)tern_abort(e->s, e->sock);
-        e->sock.id = 0;
-        e->opened = false;
-        e->told = 0;
+        await_another(e);
         return;
     }
     if (ev->mask & TERN_EV_OPEN)
