@@ -175,6 +175,35 @@ typedef struct {
     uint8_t bits, label;
 } tern_label;
 
+/* What Linux's administrators tune, by the names of sysctl (net.ipv4.tcp_...) and of ip-route's
+ * metrics. In brackets what tern_config_default() says; tern_tune() changes it in operation. */
+typedef struct tern_tuning {
+    uint8_t recovery;          /* [1] 2: RACK's window does not adapt; 4: nor is it nil when three
+                                  * segments have overtaken */
+    uint8_t retries1;          /* [3] retransmissions after which the way is in doubt (R1) */
+    uint8_t orphan_retries;    /* [0] as many end a closed socket's connection; 0: as any other */
+    uint8_t comp_sack_nr;      /* [0] at most so many acknowledgements of data past a hole are */
+    uint8_t comp_sack_percent; /* [33] put together in that part of a round trip, and */
+    uint32_t comp_sack_us;     /* [1000] in that time; */
+    uint32_t comp_slack_us;    /* [100] and so much is a timer late */
+    uint16_t invalid_ms;       /* [500] between two answers to what is not acceptable */
+    uint16_t reordering_max;   /* [300] segments */
+    uint32_t wscale_window;    /* [0] the window scale is for as much, if rcvbuf_max is less */
+    uint16_t initrwnd;         /* [0] the first window, segments; 0: by the buffer */
+    uint32_t window_max;       /* [0] to offer, bytes; 0: by the buffer */
+    uint16_t mtu_base, mtu_floor, mtu_threshold; /* [1024, 48, 8] of mtu_probing */
+    uint32_t mtu_interval_s;                     /* [600] and when it searches again */
+    uint32_t min_rtt_s;                          /* [300] the least round trip is of these */
+    bool rfc1337;                                /* [true] RST does not end TIME-WAIT */
+    bool stdurg;         /* [false] the urgent pointer names the last urgent byte */
+    bool thin_linear;    /* [false] with little in flight time-outs do not grow */
+    bool shrink_window;  /* [false] a buffer that fills takes back what was offered */
+    bool quickack;       /* [false] acknowledgements are never delayed */
+    bool fixed_rcvbuf;   /* [false] receive buffers do not grow by themselves */
+    bool abort_overflow; /* [false] RST to the third segment when the accept queue is full */
+    bool signed_windows; /* [false] the first window is at most 32767 */
+} tern_tuning;
+
 /* Everything the stack may use and every limit it obeys. tern_config_default() fills all but
  * `seed`, `alloc` and `free`. Durations are nanoseconds. */
 typedef struct tern_config {
@@ -261,6 +290,8 @@ typedef struct tern_config {
     uint8_t cookie_key[16]; /* not all zero: shared by machines behind one address, each of which
                              * takes the others' cookies; see tern_cookie_clock() */
 
+    tern_tuning tuning;
+
     const tern_cc_ops *cc; /* congestion control of new connections */
 
     uint32_t md5_keys_max; /* of tern_md5_set(), and one for each signed connection */
@@ -293,6 +324,10 @@ int tern_config_profile(tern_config *cfg, enum tern_profile profile);
 /* Makes a shard in memory from cfg->alloc. `now` starts its clock; time never runs backwards.
  * TERN_EINVAL: no alloc or free, an all-zero seed, a limit of zero or too large; TERN_ENOMEM. */
 int tern_new(tern **out, const tern_config *cfg, uint64_t now);
+
+/* Takes over what the wire sees, from `features` to `tuning`, of `cfg`: for new connections what is
+ * settled when they begin, for all others the rest. TERN_EINVAL. */
+int tern_tune(tern *s, const tern_config *cfg);
 
 /* Frees everything, without a word to any peer. Packets handed out must be done before. Lent and
  * donated memory is released. */
@@ -542,6 +577,7 @@ enum tern_opt {
     TERN_OPT_PMTUD,       /* enum tern_pmtud */
     TERN_OPT_CLOSE_WAIT,  /* ns in CLOSE-WAIT without a sign of its owner, after which it is reset
                            * (TERN_ETIMEDOUT); 0: tern_config's; -1: none */
+    TERN_OPT_THIN_LINEAR, /* 0/1: tern_tuning.thin_linear, for this one */
     TERN_OPT_COUNT
 };
 enum tern_pmtud {

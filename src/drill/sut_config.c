@@ -20,6 +20,17 @@ static uint8_t u8(const struct drill_settings *s, const char *name)
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
+static uint16_t u16(const struct drill_settings *s, const char *name)
+{
+    int64_t v = drill_settings_number(s, name, 0);
+    return (uint16_t)(v < 0 ? 0 : v > UINT16_MAX ? UINT16_MAX : v);
+}
+
+static bool on(const struct drill_settings *s, const char *name)
+{
+    return drill_settings_number(s, name, 0) != 0;
+}
+
 static void features(tern_config *cfg, const struct drill_settings *s)
 {
     static const struct {
@@ -69,12 +80,43 @@ static void bsd_config(tern_config *cfg, const struct drill_settings *s)
     cfg->rto_initial = u32(s, "bsd.rexmit_initial") * MS;
     cfg->fin_wait2 = u32(s, "bsd.finwait2_timeout") * MS;
     cfg->syn_linear = 0;
+    cfg->tuning.wscale_window = 0;
+    cfg->tuning.rfc1337 = true;
     cfg->tso_segs_min = 0;
     cfg->syn_retries = 12;
     if (!drill_settings_given(s, "net.ipv4.tcp_synack_retries"))
         cfg->synack_retries = 3;
     if (!named)
         cfg->cc = &tern_cc_cubic;
+}
+
+static void tuning(tern_tuning *u, const struct drill_settings *s)
+{
+    u->recovery = u8(s, "net.ipv4.tcp_recovery");
+    u->retries1 = u8(s, "net.ipv4.tcp_retries1");
+    u->orphan_retries = u8(s, "net.ipv4.tcp_orphan_retries");
+    u->comp_sack_nr = u8(s, "net.ipv4.tcp_comp_sack_nr");
+    u->comp_sack_percent = u8(s, "net.ipv4.tcp_comp_sack_rtt_percent");
+    u->comp_sack_us = u32(s, "net.ipv4.tcp_comp_sack_delay_ns") / 1000;
+    u->comp_slack_us = u32(s, "net.ipv4.tcp_comp_sack_slack_ns") / 1000;
+    u->invalid_ms = u16(s, "net.ipv4.tcp_invalid_ratelimit");
+    u->reordering_max = u16(s, "net.ipv4.tcp_max_reordering");
+    u->wscale_window = u32(s, "net.core.rmem_max");
+    u->initrwnd = u16(s, "route.initrwnd");
+    u->window_max = u32(s, "route.window");
+    u->mtu_base = u16(s, "net.ipv4.tcp_base_mss");
+    u->mtu_floor = u16(s, "net.ipv4.tcp_mtu_probe_floor");
+    u->mtu_threshold = u16(s, "net.ipv4.tcp_probe_threshold");
+    u->mtu_interval_s = u32(s, "net.ipv4.tcp_probe_interval");
+    u->min_rtt_s = u32(s, "net.ipv4.tcp_min_rtt_wlen");
+    u->rfc1337 = on(s, "net.ipv4.tcp_rfc1337");
+    u->stdurg = on(s, "net.ipv4.tcp_stdurg");
+    u->thin_linear = on(s, "net.ipv4.tcp_thin_linear_timeouts");
+    u->shrink_window = on(s, "net.ipv4.tcp_shrink_window");
+    u->quickack = on(s, "route.quickack");
+    u->fixed_rcvbuf = !on(s, "net.ipv4.tcp_moderate_rcvbuf");
+    u->abort_overflow = on(s, "net.ipv4.tcp_abort_on_overflow");
+    u->signed_windows = on(s, "net.ipv4.tcp_workaround_signed_windows");
 }
 
 const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
@@ -114,6 +156,8 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->pace_ca_ratio = (uint16_t)u32(s, "net.ipv4.tcp_pacing_ca_ratio");
     cfg->idle_restart = u32(s, "net.ipv4.tcp_slow_start_after_idle") != 0;
     cfg->style = TERN_STYLE_LINUX;
+    cfg->idle = 3600 * S; /* nothing is forgotten */
+    tuning(&cfg->tuning, s);
     cfg->md5 = tern_sockets_md5;
     cfg->stats = true;
     cfg->iw = u8(s, "route.initcwnd");
@@ -149,10 +193,8 @@ static const char *fastopen_keys(tern *stack, const char *text)
                : "tcp_fastopen_key wants one key or two";
 }
 
-const char *sut_tern_retune(tern *stack, tern_sockets_tune *t, const struct drill_settings *before,
-                            const struct drill_settings *s)
+const char *sut_tern_retune(tern *stack, tern_sockets_tune *t, const struct drill_settings *s)
 {
-    (void)before;
     t->somaxconn = u32(s, "net.core.somaxconn");
     t->rmem_max = u32(s, "net.core.rmem_max");
     t->wmem_max = u32(s, "net.core.wmem_max");

@@ -5,11 +5,10 @@
 #include "drill/sut.h"
 #include "tern/socket.h"
 
-/* Fills in what is decided when the stack is made. NULL, or what cannot be set. */
+/* Fills in what the stack is told. NULL, or what cannot be set. */
 const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s);
-/* Tells a running stack what has changed since `before` (NULL: everything). */
-const char *sut_tern_retune(tern *stack, tern_sockets_tune *tune,
-                            const struct drill_settings *before, const struct drill_settings *s);
+/* The same of its sockets and Fast Open's keys. */
+const char *sut_tern_retune(tern *stack, tern_sockets_tune *tune, const struct drill_settings *s);
 /* A counter by the name nstat(8) has for it. */
 bool sut_tern_counter(const tern *stack, const char *name, uint64_t *value);
 /* Runs a call; -errno or its result. */

@@ -21,7 +21,6 @@ enum { BATCH = 32, TURNS_MAX = 20000 };
 struct sut {
     struct drill_sut base;
     struct drill_setup setup;
-    struct drill_settings settings; /* as last told to the stack */
     tern *stack;
     tern_sockets *sockets;
     struct drill_fiber *fiber;
@@ -202,13 +201,25 @@ static int64_t result(const struct drill_sut *s) { return of_const(s)->result; }
 
 /* ---- settings, counters ---------------------------------------------------------------------- */
 
+static const char *configure(struct sut *t, tern_config *cfg)
+{
+    tern_config_default(cfg);
+    memset(cfg->seed, 0x5e, sizeof(cfg->seed));
+    cfg->alloc = allocate;
+    cfg->free = release_block;
+    cfg->user = t;
+    return sut_tern_config(cfg, t->setup.settings);
+}
+
 static const char *changed(struct drill_sut *s)
 {
     struct sut *t = of(s);
-    const char *why =
-        sut_tern_retune(t->stack, tern_sockets_tuning(t->sockets), &t->settings, t->setup.settings);
+    tern_config cfg;
+    const char *why = configure(t, &cfg);
+    if (!why && tern_tune(t->stack, &cfg) < 0)
+        why = "the settings do not fit together";
     if (!why)
-        t->settings = *t->setup.settings;
+        why = sut_tern_retune(t->stack, tern_sockets_tuning(t->sockets), t->setup.settings);
     return why;
 }
 
@@ -277,16 +288,10 @@ struct drill_sut *drill_sut_tern(const struct drill_setup *setup, const char **w
         abort();
     t->base.ops = &ops;
     t->setup = *setup;
-    t->settings = *setup->settings;
     t->tail = &t->first;
     t->now = START;
     t->call_until = TERN_NEVER;
-    tern_config_default(&cfg);
-    memset(cfg.seed, 0x5e, sizeof(cfg.seed));
-    cfg.alloc = allocate;
-    cfg.free = release_block;
-    cfg.user = t;
-    *why = sut_tern_config(&cfg, setup->settings);
+    *why = configure(t, &cfg);
     if (!*why && tern_new(&t->stack, &cfg, t->now) < 0)
         *why = "the settings do not fit together";
     if (!*why && add_link(t) < 0)
@@ -300,7 +305,7 @@ struct drill_sut *drill_sut_tern(const struct drill_setup *setup, const char **w
             *why = "out of memory";
     }
     if (!*why)
-        *why = sut_tern_retune(t->stack, tern_sockets_tuning(t->sockets), NULL, setup->settings);
+        *why = sut_tern_retune(t->stack, tern_sockets_tuning(t->sockets), setup->settings);
     if (!*why)
         return &t->base;
     free_sut(&t->base);

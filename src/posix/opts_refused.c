@@ -49,7 +49,6 @@ const struct posix_refused posix_refused[] = {
     {SOL_SOCKET, 80, "SO_DEVMEM_DONTNEED", "there is no device memory"},
     {SOL_SOCKET, 82, "SO_RCVPRIORITY", "packets have no priority"},
     {SOL_SOCKET, 83, "SO_PASSRIGHTS", "only AF_UNIX has it"},
-    {IPPROTO_TCP, 16, "TCP_THIN_LINEAR_TIMEOUTS", "the timer always backs off"},
     {IPPROTO_TCP, 20, "TCP_REPAIR_QUEUE", "connections are not moved"},
     {IPPROTO_TCP, 21, "TCP_QUEUE_SEQ", "connections are not moved"},
     {IPPROTO_TCP, 22, "TCP_REPAIR_OPTIONS", "connections are not moved"},

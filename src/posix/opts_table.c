@@ -281,6 +281,8 @@ static void apply_linger2(struct sock *sk)
 
 static void apply_quickack(struct sock *sk) { tell(sk, TERN_OPT_QUICKACK, sk->opts.quickack & 1); }
 
+static void apply_thin(struct sock *sk) { tell(sk, TERN_OPT_THIN_LINEAR, sk->opts.thin_lto); }
+
 static void apply_defer_accept(struct sock *sk)
 {
     tell(sk, TERN_OPT_DEFER_ACCEPT, sk->opts.defer_accept);
@@ -415,6 +417,9 @@ const struct posix_option posix_options[] = {
      .apply = apply_quickack},
     {ROW(TCP, TCP_TIMESTAMP, "TSval now; setting it: EPERM"), .kind = OPT_DENY,
      .get = get_timestamp},
+    {NUMBER(TCP, TCP_THIN_LINEAR_TIMEOUTS, thin_lto, 0, 1,
+            "with little in flight time-outs do not grow"),
+     .apply = apply_thin},
     {ROW(TCP, TCP_THIN_DUPACK, "nothing, as in Linux"), .kind = OPT_INT, .set = set_thin_dupack,
      .get = get_zero},
     {NUMBER(TCP, TCP_SYNCNT, syncnt, 1, 127, "SYNs sent again before ETIMEDOUT"),

@@ -62,6 +62,19 @@ void tern_config_default(tern_config *cfg)
         .ttl = 64,
         .stats = true,
         .cc = &tern_cc_cubic,
+        .tuning = {.recovery = 1,
+                   .retries1 = 3,
+                   .comp_sack_percent = 33,
+                   .comp_sack_us = 1000,
+                   .comp_slack_us = 100,
+                   .invalid_ms = 500,
+                   .reordering_max = 300,
+                   .mtu_base = 1024,
+                   .mtu_floor = 48,
+                   .mtu_threshold = 8,
+                   .mtu_interval_s = 600,
+                   .min_rtt_s = 300,
+                   .rfc1337 = true},
     };
 }
 
@@ -104,6 +117,15 @@ static struct siphash_key address_key(const tern_config *cfg, const struct sipha
         return siphash_key(cfg->address_key);
     return (struct siphash_key){.k0 = siphash24(seed, "identifiers", 11),
                                 .k1 = siphash24(seed, "of interfaces", 13)};
+}
+
+int tern_tune(tern *s, const tern_config *cfg)
+{
+    enum { FIRST = offsetof(tern_config, features), END = offsetof(tern_config, cc) };
+    if (!config_ok(cfg))
+        return TERN_EINVAL;
+    memcpy((char *)&s->cfg + FIRST, (const char *)cfg + FIRST, END - FIRST);
+    return 0;
 }
 
 static int init(tern *s, const tern_config *cfg, struct mem *mem, uint64_t now)

@@ -9,8 +9,6 @@
 
 /* ---- round-trip time (RFC 6298) -------------------------------------------------------------- */
 
-enum { MIN_RTT_S = 300 }; /* how long the least round trip is remembered */
-
 /* The least of the last five to ten minutes: two halves, of which the older one is dropped. */
 static void note_min_rtt(const struct tcp *t, struct conn *c, uint32_t rtt_us)
 {
@@ -18,7 +16,7 @@ static void note_min_rtt(const struct tcp *t, struct conn *c, uint32_t rtt_us)
     if (a != NULL) {
         if (a->min_rtt_next == 0)
             a->min_rtt_tick = t->tick;
-        if (t->tick - a->min_rtt_tick > ticks_of(MIN_RTT_S * NS_PER_S)) {
+        if (t->tick - a->min_rtt_tick > ticks_of(t->cfg->tuning.min_rtt_s * NS_PER_S)) {
             a->min_rtt_tick = t->tick;
             c->min_rtt_us = a->min_rtt_next;
             a->min_rtt_next = rtt_us;
@@ -167,12 +165,13 @@ static void note_delivered(const struct tcp *t, const struct conn *c, const stru
 
 /* What arrived without having been sent again was sent before what a SACK has reported: the path
  * reorders, by that much (RFC 8985 6.2 step 3). */
-static void note_reordering(const struct conn *c, struct active *a, uint32_t seq, uint32_t high)
+static void note_reordering(const struct tcp *t, const struct conn *c, uint32_t seq, uint32_t high)
 {
+    struct active *a = c->active;
     if (!seq_lt(seq, high))
         return;
     uint32_t segs = (high - seq + c->mss - 1) / c->mss;
-    a->reordering = (uint16_t)max_u32(a->reordering, min_u32(segs, REORDERING_MAX));
+    a->reordering = (uint16_t)max_u32(a->reordering, min_u32(segs, t->cfg->tuning.reordering_max));
     a->reord_seen++;
 }
 
@@ -332,7 +331,7 @@ static void take_sacks(struct tcp *t, struct conn *c, const struct wire_tcp *h,
     if (a->sacked != 0 && n != 0)
         a->sack_high = seq_max(high, blocks[n - 1].hi);
     if (seq_lt(s->reordered, high))
-        note_reordering(c, a, s->reordered, high);
+        note_reordering(t, c, s->reordered, high);
 }
 
 /* ---- cumulative acknowledgement -------------------------------------------------------------- */
@@ -445,7 +444,7 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
         if (UNLIKELY(a->sacked == 0))
             a->sacked_segs = 0;
         if (UNLIKELY(holes) && seq_lt(s->reordered, high))
-            note_reordering(c, a, s->reordered, high); /* a hole filled without our doing */
+            note_reordering(t, c, s->reordered, high); /* a hole filled without our doing */
         a->dup_run = 0;
         if (UNLIKELY(a->dupacks != 0))
             eat_dupacks(c, a, s);

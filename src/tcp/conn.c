@@ -125,7 +125,7 @@ struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t ifac
     c->syn_retries = cfg->syn_retries;
     c->min_rtt_us = UINT32_MAX;
     c->ssthresh = UINT32_MAX;
-    c->challenge_tick = t->tick - ticks_of(CHALLENGE_MS * NS_PER_MS);
+    c->challenge_tick = t->tick - challenge_ticks(t);
     if (cfg->stats && (c->stats = pool_take(&t->stats)) != NULL)
         *c->stats = (struct conn_stats){0}; /* (without memory it goes uncounted) */
     *err = 0;
@@ -360,7 +360,7 @@ struct active *conn_thaw(struct tcp *t, struct conn *c)
     a->cc_state = state;
     a->ooo = (struct ranges){.at = a->ooo_inline, .cap = OOO_INLINE};
     a->rx_read = c->rcv_nxt - ((c->flags & CONN_FIN_RCVD) != 0);
-    a->quick = bsd(t) ? 0 : QUICK_ACKS;
+    a->quick = bsd(t) || (like_linux(t) && c->stats != NULL) ? 0 : QUICK_ACKS;
     a->tune_seq = a->rx_read;
     a->tune_tick = a->used_tick = t->tick;
     a->sack_high = a->recover = a->snd_small = a->used_seq = c->snd_una;

@@ -373,6 +373,7 @@ struct conn_rare {
     uint64_t keep_at;                     /* when it was switched on, ns */
     uint32_t fin_wait2_ms, close_wait_ms; /* 0: the configuration's; UINT32_MAX: none */
 
+    bool thin_linear;      /* tern_tuning.thin_linear, for this one */
     bool reports;          /* soft errors are events */
     uint8_t fastopen;      /* enum fastopen_flag */
     uint8_t fastopen_fail; /* enum tern_fastopen_fail */
@@ -415,12 +416,16 @@ struct conn_stats {
     uint16_t timeouts, timeout_runs;  /* retransmission timeouts, and runs of them */
     uint8_t waits;                    /* enum conn_wait */
     int8_t soft_err;                  /* what ICMP said, until the peer is heard again */
-    uint32_t rcv_rtt_us8;             /* the round trip as a receiver sees it, smoothed; times 8 */
-    uint32_t rcv_rtt_echo;            /* the timestamp's echo of its last sample; */
-    uint32_t rcv_rtt_seq;             /* and the end of the window that was open */
-    uint32_t rcv_space, space_seq;    /* most bytes read in one of them; since here, */
-    uint64_t rcv_rtt_at, space_at;    /* and then: ns */
-    struct conn_rare *rare;           /* NULL: nothing of that */
+    /* how Linux delays acknowledgements (delack.c) */
+    uint8_t ato_half; /* for so long, ms / 2; 0: no data came yet */
+    uint8_t gap_acks; /* of data past the hole at `gap_at`: three at once, others wait */
+    uint32_t gap_at;
+    uint32_t rcv_rtt_us8;          /* the round trip as a receiver sees it, smoothed; times 8 */
+    uint32_t rcv_rtt_echo;         /* the timestamp's echo of its last sample; */
+    uint32_t rcv_rtt_seq;          /* and the end of the window that was open */
+    uint32_t rcv_space, space_seq; /* most bytes read in one of them; since here, */
+    uint64_t rcv_rtt_at, space_at; /* and then: ns */
+    struct conn_rare *rare;        /* NULL: nothing of that */
 };
 _Static_assert(sizeof(struct conn_stats) <= 192, "the statistics block is at most 192 bytes");
 
@@ -477,7 +482,8 @@ struct timewait {
     uint8_t raddr[16];
     uint16_t rport, lport;
     uint32_t snd_nxt, rcv_nxt;
-    uint32_t rcv_wnd;
+    uint16_t rcv_wnd;     /* as in the header */
+    uint16_t answered_ms; /* the clock's low bits when something unacceptable was answered */
     uint32_t ts_recent, ts_offset;
     struct wheel_node timer;
     uint8_t flags, ttl, tos, rcv_wscale;

@@ -78,7 +78,7 @@ void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags)
  * (RFC 5961 7). */
 void input_challenge(struct tcp *t, struct conn *c)
 {
-    if (t->tick - c->challenge_tick < ticks_of(CHALLENGE_MS * NS_PER_MS)) {
+    if (t->tick - c->challenge_tick < challenge_ticks(t)) {
         count(t, TERN_COUNT_CHALLENGE_LIMITED);
         return;
     }
@@ -362,8 +362,11 @@ static enum step check_rst(struct arrival *in)
     struct conn *c = in->c;
     if (!(in->seg->h.flags & TCP_RST))
         return STEP_ON;
-    if (c->state == TERN_TIME_WAIT)
+    if (c->state == TERN_TIME_WAIT) {
+        if (!t->cfg->tuning.rfc1337 && in->seg->h.seq == c->rcv_nxt)
+            conn_end(t, c, 0);
         return drop(in, TERN_DROP_TCP_RST); /* RFC 1337 */
+    }
     if (in->seg->h.seq != c->rcv_nxt && !at_sacked_end(c, in->seg->h.seq)) {
         /* RFC 5961 3.2; its text may reach into the window */
         if (seq_in(in->seg->h.seq, c->rcv_nxt, c->rcv_adv - c->rcv_nxt))
@@ -592,44 +595,6 @@ static void trim(struct arrival *in)
     }
 }
 
-static void ack_later(struct tcp *t, struct conn *c, struct active *a)
-{
-    if (a->t_delack != 0)
-        return;
-    a->t_delack = tick_after(t, t->cfg->delack);
-    timer_arm(t, c, a->t_delack);
-}
-
-/* While the owner does not read, a second segment does not move the window: its ACK can wait. */
-static bool window_moves(const struct tcp *t, const struct conn *c, const struct active *a)
-{
-    return !like_linux(t) || c->rcv_adv == c->rcv_nxt ||
-           reasm_window(t, c, a) >= c->rcv_adv - c->last_ack_sent;
-}
-
-/* Whether to acknowledge now or later (RFC 9293 3.8.6.3, RFC 5681 4.2). */
-static void schedule_ack(struct arrival *in, bool at_once)
-{
-    struct tcp *t = in->t;
-    struct conn *c = in->c;
-    struct active *a = c->active;
-    uint32_t wire_len = in->seg->pkt->gso_size != 0 ? in->seg->pkt->gso_size : in->seg->len;
-    if (a != NULL && a->pushed < 2 && (wire_len < c->rcv_mss || in->seg->h.flags & TCP_PSH))
-        a->pushed++;
-    c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
-    if (a != NULL && in->fin && c->state == TERN_ESTABLISHED && like_linux(t))
-        a->interactive = true; /* the owner's own FIN comes soon */
-    if (like_linux(t) && a != NULL && a->t_delack != 0 &&
-        tick_due(t, a->t_delack - ticks_of(t->cfg->delack / 4)))
-        at_once = true; /* it is almost time */
-    bool second = bsd(t) && a != NULL && (a->t_delack != 0 || t->cfg->delack == 0);
-    if (at_once || a == NULL || second || (a->quick != 0 && !a->interactive) ||
-        (!bsd(t) && c->rcv_nxt - c->last_ack_sent > c->rcv_mss && window_moves(t, c, a)))
-        input_ack_now(t, c);
-    else
-        ack_later(t, c, a);
-}
-
 static void tell_readable(struct tcp *t, struct conn *c)
 {
     if (!(c->flags & CONN_READ_ARMED))
@@ -655,6 +620,8 @@ static enum step take_text(struct arrival *in, bool ordered)
     uint32_t got = c->rcv_nxt - before;
     count_add(t, TERN_COUNT_BYTES_IN, got);
     if (c->stats != NULL) {
+        if (like_linux(t) && got != 0 && c->active != NULL)
+            delack_adapt(t, c);
         c->stats->bytes_received += got;
         info_data(t, c, in->seg, got);
         if (UNLIKELY(c->stats->rare != NULL))
@@ -665,7 +632,11 @@ static enum step take_text(struct arrival *in, bool ordered)
         if (c->stats != NULL)
             c->stats->out_of_order++;
     }
-    schedule_ack(in, !ordered || why != TERN_DROP_NONE);
+    if (c->active != NULL && in->fin && c->state == TERN_ESTABLISHED && like_linux(t))
+        c->active->interactive = true; /* the owner's own FIN comes soon */
+    bool gap = why == TERN_DROP_NONE && c->active != NULL && c->active->ooo.count != 0;
+    enum delack_when when = gap ? ACK_GAP : ordered ? ACK_SOON : ACK_NOW;
+    delack_schedule(t, c, in->seg, why == TERN_DROP_NONE ? when : ACK_NOW);
     if (got != 0)
         tell_readable(t, c);
     return why == TERN_DROP_NONE ? STEP_ON : drop(in, why);
@@ -733,7 +704,7 @@ static void acknowledge_fin(struct arrival *in)
         a->interactive = true;
     if (like_linux(in->t) && c->state == TERN_ESTABLISHED && data &&
         c->rcv_nxt - c->last_ack_sent <= c->rcv_mss)
-        ack_later(in->t, c, a);
+        delack_later(in->t, c);
     else
         input_ack_now(in->t, c);
 }

@@ -172,9 +172,25 @@ int listen_accept(struct tcp *t, uint32_t listener, struct conn **out)
 
 uint8_t tcp_wscale(const struct tcp *t, uint32_t rcvbuf)
 {
-    uint32_t most = rcvbuf != 0 && !bsd(t) ? rcvbuf : t->cfg->rcvbuf_max;
+    uint32_t most = max_u32(t->cfg->rcvbuf_max, t->cfg->tuning.wscale_window);
+    if (rcvbuf != 0 && !bsd(t))
+        most = rcvbuf;
+    if (t->cfg->tuning.window_max != 0)
+        most = min_u32(most, t->cfg->tuning.window_max);
     uint32_t log2 = 31u - (uint32_t)__builtin_clz(most | 1);
     return (uint8_t)min_u32(log2 > 15 ? log2 - 15 : 0, WIRE_WSCALE_MAX);
+}
+
+/* Whole segments, as Linux offers them. */
+uint16_t tcp_first_window(const struct tcp *t, uint32_t room, uint32_t mss)
+{
+    const tern_tuning *u = &t->cfg->tuning;
+    uint32_t wnd = min_u32(room, u->signed_windows ? INT16_MAX : UINT16_MAX);
+    if (u->window_max != 0)
+        wnd = min_u32(wnd, u->window_max);
+    if (wnd > mss && !bsd(t))
+        wnd -= wnd % mss;
+    return (uint16_t)(u->initrwnd != 0 ? min_u32(wnd, u->initrwnd * mss) : wnd);
 }
 
 static void halfopen_tuple(const struct tcp *t, const struct halfopen *h, struct tcp_tuple *tuple)
@@ -190,8 +206,7 @@ static uint16_t first_window(const struct tcp *t, const struct halfopen *h)
 {
     const struct listener *l = listener_at(t, h->listener);
     uint32_t mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
-    uint32_t wnd = min_u32(l->rcvbuf != 0 ? l->rcvbuf : memory_rcvbuf(t), UINT16_MAX);
-    return (uint16_t)(wnd > mss && !bsd(t) ? wnd - wnd % mss : wnd);
+    return tcp_first_window(t, l->rcvbuf != 0 ? l->rcvbuf : memory_rcvbuf(t), mss);
 }
 
 static void trace_state(struct tcp *t, const struct tcp_tuple *tuple, enum tern_state from,
@@ -612,7 +627,7 @@ static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn 
 /* There is no room in the accept queue. */
 static enum tern_drop overflow(struct tcp *t, const struct listener *l, const struct tcp_seg *seg)
 {
-    if (l->reset_overflow)
+    if (l->reset_overflow || t->cfg->tuning.abort_overflow)
         input_refuse(t, seg);
     return TERN_DROP_TCP_BACKLOG;
 }
@@ -629,7 +644,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     }
     if (l->waiting >= l->backlog) { /* our SYN-ACK will come again, and with it the ACK */
         enum tern_drop why = overflow(t, l, seg);
-        if (l->reset_overflow)
+        if (l->reset_overflow || t->cfg->tuning.abort_overflow)
             halfopen_ends(t, ix);
         return why;
     }

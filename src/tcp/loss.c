@@ -350,7 +350,7 @@ void loss_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
     struct active *a = c->active;
     if (c->flags & CONN_SACK)
-        rack_update(a, s);
+        rack_update(t, a, s);
     if (UNLIKELY(a->tlp >= TLP_NEW))
         tlp_ack(t, c, s, c->snd_una);
     if (UNLIKELY(a->phase != LOSS_OPEN || s->duplicate || s->sacked || s->dsack || s->ece))

@@ -13,12 +13,8 @@
 #include "tcp/tcp.h"
 
 enum {
-    BASE_MSS = 1024, /* tcp_base_mss */
-    FLOOR_MSS = 48,
     IP6_LEAST = 1280, /* what every link carries: RFC 8200 5 */
-    SEARCH_END = 8,   /* bytes between low and high: tcp_probe_threshold */
     PROBE_CWND = 11,  /* segments of the congestion window, at least */
-    AGAIN_S = 600,    /* tcp_probe_interval */
 };
 
 /* What a segment has beside its payload. */
@@ -50,7 +46,7 @@ void mtu_begin(struct tcp *t, struct conn *c)
     if (r == NULL)
         return;
     r->mtu_high = (uint16_t)packet_max(c);
-    r->mtu_low = (uint16_t)min_u32(packet_least(c, BASE_MSS), r->mtu_high);
+    r->mtu_low = (uint16_t)min_u32(packet_least(c, t->cfg->tuning.mtu_base), r->mtu_high);
     r->mtu_since = t->tick;
     conn_mss_update(t, c);
 }
@@ -81,15 +77,16 @@ void mtu_timeout(struct tcp *t, struct conn *c)
     struct conn_rare *r = conn_rare_of(c);
     if (r != NULL && r->mtu_probe != 0)
         settle(t, c, r, false);
-    if (t->cfg->mtu_probing == 0 || c->retries < RETRIES_R1)
+    if (t->cfg->mtu_probing == 0 || c->retries < t->cfg->tuning.retries1)
         return;
     if (r == NULL || r->mtu_low == 0) {
         count(t, TERN_COUNT_MTU_BLACK_HOLES);
         mtu_begin(t, c);
         return;
     }
-    uint32_t mss = min_u32((r->mtu_low - overhead(c)) / 2, BASE_MSS);
-    r->mtu_low = (uint16_t)min_u32(packet_least(c, max_u32(mss, FLOOR_MSS)), r->mtu_low);
+    uint32_t mss = min_u32((r->mtu_low - overhead(c)) / 2, t->cfg->tuning.mtu_base);
+    r->mtu_low =
+        (uint16_t)min_u32(packet_least(c, max_u32(mss, t->cfg->tuning.mtu_floor)), r->mtu_low);
     r->mtu_since = t->tick;
     conn_mss_update(t, c);
 }
@@ -97,13 +94,13 @@ void mtu_timeout(struct tcp *t, struct conn *c)
 /* Between low and high there is nothing left to be tried; after a while there may be. */
 static bool searched(const struct tcp *t, const struct conn *c, struct conn_rare *r)
 {
-    if (r->mtu_high >= r->mtu_low + (uint32_t)SEARCH_END)
+    if (r->mtu_high >= r->mtu_low + (uint32_t)t->cfg->tuning.mtu_threshold)
         return false;
-    if (t->tick - r->mtu_since < ticks_of(AGAIN_S * NS_PER_S))
+    if (t->tick - r->mtu_since < ticks_of(t->cfg->tuning.mtu_interval_s * NS_PER_S))
         return true;
     r->mtu_high = (uint16_t)max_u32(packet_max(c), r->mtu_low);
     r->mtu_since = t->tick;
-    return r->mtu_high < r->mtu_low + (uint32_t)SEARCH_END;
+    return r->mtu_high < r->mtu_low + (uint32_t)t->cfg->tuning.mtu_threshold;
 }
 
 uint32_t mtu_probe_len(struct tcp *t, struct conn *c, uint32_t mss)

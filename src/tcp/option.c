@@ -32,6 +32,7 @@ static const struct {
     [TERN_OPT_REPORTS] = {0, 1},
     [TERN_OPT_PMTUD] = {TERN_PMTUD_ON, TERN_PMTUD_DEAF},
     [TERN_OPT_CLOSE_WAIT] = {-1, DURATION_MAX},
+    [TERN_OPT_THIN_LINEAR] = {0, 1},
 };
 
 static bool in_range(enum tern_opt option, int64_t value)
@@ -64,7 +65,7 @@ static bool is_rare(enum tern_opt option)
 {
     return (option >= TERN_OPT_KEEPALIVE && option <= TERN_OPT_FIN_WAIT2) ||
            option == TERN_OPT_PACING_RATE || option == TERN_OPT_PMTUD ||
-           option == TERN_OPT_CLOSE_WAIT;
+           option == TERN_OPT_CLOSE_WAIT || option == TERN_OPT_THIN_LINEAR;
 }
 
 struct conn_rare *conn_rare(struct tcp *t, struct conn *c)
@@ -114,6 +115,9 @@ static int rare_set(struct tcp *t, struct conn *c, enum tern_opt option, int64_t
     case TERN_OPT_KEEP_COUNT:
         s->keep_cnt = (uint8_t)value;
         break;
+    case TERN_OPT_THIN_LINEAR:
+        s->thin_linear = value != 0;
+        break;
     case TERN_OPT_PACING_RATE:
         s->pace_max = (uint64_t)value;
         if (c->active != NULL)
@@ -148,6 +152,8 @@ static int64_t rare_get(const struct conn *c, enum tern_opt option)
         return s->keep_intvl_ms * (int64_t)NS_PER_MS;
     case TERN_OPT_KEEP_COUNT:
         return s->keep_cnt;
+    case TERN_OPT_THIN_LINEAR:
+        return s->thin_linear;
     case TERN_OPT_PACING_RATE:
         return (int64_t)s->pace_max;
     case TERN_OPT_PMTUD:

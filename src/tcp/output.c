@@ -13,11 +13,10 @@ static uint16_t offer_window(const struct tcp *t, struct conn *c, bool syn)
     uint32_t wnd = reasm_window(t, c, c->active);
     uint32_t scale = syn ? 0 : c->rcv_wscale; /* never scaled on SYN: RFC 7323 2.2 */
     uint32_t field = min_u32(wnd >> scale, UINT16_MAX);
-    if (syn && !bsd(t)) { /* whole segments, as Linux offers them */
-        field -= field > c->mss_own ? field % c->mss_own : 0;
-    }
+    if (syn)
+        field = tcp_first_window(t, field, c->mss_own);
     uint32_t edge = c->rcv_nxt + (field << scale);
-    if (seq_gt(edge, c->rcv_adv))
+    if (seq_gt(edge, c->rcv_adv) || t->cfg->tuning.shrink_window)
         c->rcv_adv = edge;
     return (uint16_t)field;
 }
@@ -27,6 +26,7 @@ static void acknowledged(struct conn *c, struct active *a)
 {
     c->last_ack_sent = c->rcv_nxt;
     c->flags &= ~(uint32_t)(CONN_ACK_DUE | CONN_WINDOW_DUE);
+    delack_sent(c);
     if (a != NULL) {
         a->t_delack = 0;
         a->pushed = 0;

@@ -12,6 +12,7 @@
  */
 #include "tcp/tcp.h"
 
+enum { RECOVERY_STATIC = 2, RECOVERY_NO_DUPTHRESH = 4 }; /* tern_tuning.recovery */
 enum { PERSIST_RECOVERIES = 16, PROBE_SLACK_MS = 2 /* as Linux */ };
 
 /* ---- RACK ------------------------------------------------------------------------------------ */
@@ -28,9 +29,9 @@ void rack_lost(struct tcp *t, struct conn *c, struct sent *r, struct ack_sample 
 }
 
 /* RFC 8985 6.2 step 4: how the window adapts. */
-void rack_update(struct active *a, const struct ack_sample *s)
+void rack_update(const struct tcp *t, struct active *a, const struct ack_sample *s)
 {
-    if (s->latest_sent == 0)
+    if (s->latest_sent == 0 || t->cfg->tuning.recovery & RECOVERY_STATIC)
         return;
     if (seq_lt(s->prior_delivered, a->dsack_round))
         a->dsack_seen = false; /* it has grown in this round trip already */
@@ -44,9 +45,11 @@ void rack_update(struct active *a, const struct ack_sample *s)
     }
 }
 
-static uint64_t window_of(const struct conn *c, const struct active *a)
+static uint64_t window_of(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    if (a->reord_seen == 0 && (a->phase >= LOSS_RECOVERY || a->sacked_segs >= a->reordering))
+    bool three =
+        a->sacked_segs >= a->reordering && !(t->cfg->tuning.recovery & RECOVERY_NO_DUPTHRESH);
+    if (a->reord_seen == 0 && (a->phase >= LOSS_RECOVERY || three))
         return 0;
     uint64_t us = (uint64_t)(c->min_rtt_us / 4) * a->reo_steps;
     return min_u64(us, c->srtt_us8 / 8) * NS_PER_US;
@@ -68,7 +71,7 @@ bool rack_overdue(const struct tcp *t, const struct active *a, const struct sent
 void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s)
 {
     struct active *a = c->active;
-    uint64_t window = window_of(c, a);
+    uint64_t window = window_of(t, c, a);
     uint64_t wait = 0;
     struct sent *r = a->rack_at != NULL ? a->rack_at : a->sent_head;
     a->rack_at = NULL;

@@ -444,6 +444,10 @@ uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct ac
     uint64_t used = a == NULL ? 0 : (uint64_t)reasm_readable(c, a) + a->rx_owed + a->rx_excess;
     uint32_t room = c->rcvbuf > used ? c->rcvbuf - (uint32_t)used : 0;
     uint32_t offered = c->rcv_adv - c->rcv_nxt;
+    if (t->cfg->tuning.shrink_window && c->rcv_wscale != 0) {
+        room -= room % (1u << c->rcv_wscale);
+        return room < c->rcvbuf / 2 && (room < c->rcvbuf / 16 || room < c->mss_own) ? 0 : room;
+    }
     if (room <= offered)
         return offered; /* never shrinks: SHLD-14 */
     if (bsd(t))         /* to the byte, unless it is silly */
@@ -454,7 +458,8 @@ uint32_t reasm_window(const struct tcp *t, const struct conn *c, const struct ac
 
 void reasm_tune(struct tcp *t, struct conn *c, struct active *a)
 {
-    if (c->flags & CONN_RCVBUF_FIXED || c->rcvbuf >= t->cfg->rcvbuf_max || bsd(t))
+    if (c->flags & CONN_RCVBUF_FIXED || c->rcvbuf >= t->cfg->rcvbuf_max || bsd(t) ||
+        t->cfg->tuning.fixed_rcvbuf)
         return;
     uint32_t period = ticks_of(max_u64(c->srtt_us8 / 8, 1000) * NS_PER_US);
     if (t->tick - a->tune_tick < period)

@@ -22,8 +22,6 @@ enum {
     CC_MAX = 16,     /* algorithms in use at once */
     SEGMENT_CHUNKS = TERN_PKT_IOV - 1,
     STARVED_NS = 10000000, /* how often a sender without memory looks whether there is some */
-    RETRIES_R1 = 3,        /* retransmissions after which the way to the peer is in doubt */
-    CHALLENGE_MS = 500,    /* least time between two replies to unacceptable segments */
 };
 
 /* What an interface means to TCP; the stack keeps it current. */
@@ -241,6 +239,12 @@ static inline bool tick_due(const struct tcp *t, uint32_t deadline)
 #define NS_PER_US 1000ull
 #define NS_PER_S 1000000000ull
 
+/* The least time between two replies to unacceptable segments, rounded down. */
+static inline uint32_t challenge_ticks(const struct tcp *t)
+{
+    return (uint32_t)(t->cfg->tuning.invalid_ms * NS_PER_MS >> TICK_SHIFT);
+}
+
 /* Arms an entry of one of the wheels for that tick. */
 static inline void tcp_wheel_set(struct tcp *t, struct wheel *w, uint32_t ix, uint64_t at)
 {
@@ -311,12 +315,36 @@ uint32_t flow_find(struct tcp *t, const struct tcp_tuple *tuple, uint32_t hash);
 /* Works out conn.mss, the bytes that fit a segment with its options deducted (MUST-16), and
  * mss_own: whenever something they depend on has changed. */
 void conn_mss_update(const struct tcp *t, struct conn *c);
+/* listen.c: the window of a SYN or SYN-ACK. */
+uint16_t tcp_first_window(const struct tcp *t, uint32_t room, uint32_t mss);
 /* The MSS to advertise on that path. */
 uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user);
 void tcp_trace(struct tcp *t, const struct conn *c, tern_trace *record);
 tern_sock sock_make(const struct tcp *t, enum ref_kind kind, uint32_t ix, uint32_t generation);
 /* Takes up to `max` events. */
 size_t tcp_events(struct tcp *t, tern_event *ev, size_t max);
+
+/* ---- delack.c: when to acknowledge ----------------------------------------------------------- */
+
+enum delack_when {
+    ACK_SOON,
+    ACK_NOW,
+    ACK_GAP, /* there is data past a hole */
+};
+/* For this segment, which has been taken. */
+void delack_schedule(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
+                     enum delack_when when);
+/* The connection has an active block: it will be acknowledged later. */
+void delack_later(struct tcp *t, struct conn *c);
+/* Data in order has come: the delay follows the time between segments, and after a pause some are
+ * acknowledged at once again, for a sender that begins anew. */
+void delack_adapt(const struct tcp *t, struct conn *c);
+/* Acknowledgements of data past a hole wait to go as one. */
+bool delack_compressed(const struct conn *c);
+/* An acknowledgement goes out. */
+void delack_sent(struct conn *c);
+/* No answer came that the acknowledgement could have ridden on. */
+void delack_missed(const struct tcp *t, struct conn *c);
 
 /* ---- mtu.c: the size of packets, by probing -------------------------------------------------- */
 
@@ -356,9 +384,8 @@ void input_ack_now(struct tcp *t, struct conn *c);
 void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags);
 
 enum {
-    REORDERING_MAX = 300, /* segments, remembered at most */
-    STEPS_AN_ACK = 256,   /* records loss detection may look at for each acknowledgement, ... */
-    STEPS_MAX = 4096,     /* ... and what may be saved up */
+    STEPS_AN_ACK = 256, /* records loss detection may look at for each acknowledgement, ... */
+    STEPS_MAX = 4096,   /* ... and what may be saved up */
     CWND_MAX = 1 << 30,
 };
 
@@ -428,7 +455,7 @@ static inline bool loss_reducing(const struct active *a)
 
 /* rack.c: RACK-TLP (RFC 8985). */
 void rack_mark(struct tcp *t, struct conn *c, struct ack_sample *s);
-void rack_update(struct active *a, const struct ack_sample *s);
+void rack_update(const struct tcp *t, struct active *a, const struct ack_sample *s);
 bool rack_overdue(const struct tcp *t, const struct active *a, const struct sent *r);
 void rack_timer(struct tcp *t, struct conn *c);
 void rack_lost(struct tcp *t, struct conn *c, struct sent *r, struct ack_sample *s);

@@ -23,6 +23,8 @@
  */
 #include "tcp/tcp.h"
 
+enum { THIN_SEGS = 4, THIN_RETRIES = 6, ORPHAN_RETRIES = 8 }; /* Linux's */
+
 static uint32_t earlier(uint32_t a, uint32_t b)
 {
     if (a == 0 || b == 0)
@@ -73,6 +75,28 @@ static bool close_fires(struct tcp *t, struct conn *c)
     return true;
 }
 
+/* How long Linux goes on for so many retransmissions: as if the first had come after 200 ms. */
+static uint64_t time_for(const struct tcp *t, uint32_t retries)
+{
+    uint64_t base = 200 * NS_PER_MS, ratio = max_u64(t->cfg->rto_max / base, 1);
+    uint32_t grows = 63u - (uint32_t)__builtin_clzll(ratio), n = min_u32(retries, grows);
+    return ((UINT64_C(2) << n) - 1) * base + (retries - n) * t->cfg->rto_max;
+}
+
+/* Linux counts time, not retransmissions; what nobody owns any more is given up sooner. */
+static bool linux_gave_up(const struct tcp *t, const struct conn *c)
+{
+    uint32_t limit = t->cfg->data_retries;
+    if (c->flags & (CONN_ORPHAN | CONN_LINGER)) {
+        bool alive = rto_of(t, c) < t->cfg->rto_max;
+        limit = c->stats->soft_err != 0 && !alive ? 0 : t->cfg->tuning.orphan_retries;
+        limit = limit == 0 && alive ? ORPHAN_RETRIES : limit;
+    }
+    if (c->active->persist)
+        return c->retries >= limit;
+    return c->retries != 0 && t->now - c->stats->timeout_at >= time_for(t, limit);
+}
+
 /* R2 is passed: by retries, or by the user's own limit (MUST-20, MUST-21). */
 static bool gave_up(const struct tcp *t, const struct conn *c)
 {
@@ -81,6 +105,8 @@ static bool gave_up(const struct tcp *t, const struct conn *c)
         return false;
     if (c->user_timeout_ms != 0 && since != 0)
         return t->now - since >= c->user_timeout_ms * NS_PER_MS;
+    if (like_linux(t) && c->state >= TERN_ESTABLISHED && c->stats != NULL)
+        return linux_gave_up(t, c);
     uint8_t limit = t->cfg->data_retries;
     if (c->state == TERN_SYN_SENT)
         limit = c->syn_retries;
@@ -99,16 +125,32 @@ static void doubt(struct tcp *t, struct conn *c)
         conn_soft_error(t, c, TERN_ETIMEDOUT);
 }
 
+/* Little is in flight, so that nothing but a time-out tells of a loss: Linux then does not wait
+ * longer each time, if asked for that. */
+static bool is_thin(const struct tcp *t, const struct conn *c, const struct active *a)
+{
+    const struct conn_rare *r = conn_rare_of(c);
+    uint32_t segs = 0;
+    if ((!t->cfg->tuning.thin_linear && (r == NULL || !r->thin_linear)) ||
+        c->state != TERN_ESTABLISHED || c->retries > THIN_RETRIES || a->persist)
+        return false;
+    for (const struct sent *s = a->sent_head; s != NULL && segs < THIN_SEGS; s = s->next)
+        segs += (sent_len(s) + c->mss - 1) / c->mss;
+    return segs < THIN_SEGS;
+}
+
 static void back_off(struct tcp *t, struct conn *c, struct active *a)
 {
     c->retries = (uint8_t)min_u32(c->retries + 1u, UINT8_MAX);
-    if (c->state != TERN_SYN_SENT || c->retries > t->cfg->syn_linear)
+    if (UNLIKELY(is_thin(t, c, a)))
+        c->backoff = 0;
+    else if (c->state != TERN_SYN_SENT || c->retries > t->cfg->syn_linear)
         c->backoff = (uint8_t)min_u32(c->backoff + 1u, UINT8_MAX);
     if (a->stalled == 0)
         a->stalled = t->now;
     if (c->retries == 2)
         fastopen_timeout(t, c);
-    if (c->retries == RETRIES_R1)
+    if (c->retries == t->cfg->tuning.retries1)
         doubt(t, c);
     rto_set(t, c);
 }
@@ -176,8 +218,9 @@ static void delack_fires(struct tcp *t, struct conn *c)
     if (a == NULL || !tick_due(t, a->t_delack))
         return;
     a->t_delack = 0;
-    a->interactive = false; /* no answer came that it could have ridden on */
     c->flags |= CONN_ACK_DUE;
+    if (!delack_compressed(c))
+        delack_missed(t, c);
     conn_ready(t, c);
 }
 

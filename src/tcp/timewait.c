@@ -63,7 +63,8 @@ void timewait_enter(struct tcp *t, struct conn *c)
     w->lport = c->lport;
     w->snd_nxt = c->snd_nxt;
     w->rcv_nxt = c->rcv_nxt;
-    w->rcv_wnd = c->rcv_adv - c->rcv_nxt;
+    w->rcv_wnd = (uint16_t)min_u32((c->rcv_adv - c->rcv_nxt) >> c->rcv_wscale, UINT16_MAX);
+    w->answered_ms = (uint16_t)(ts_clock(t) - t->cfg->tuning.invalid_ms);
     w->ts_recent = c->ts_recent;
     w->ts_offset = c->ts_offset;
     w->flags = c->flags & CONN_TS ? TIMEWAIT_TS : 0;
@@ -89,7 +90,7 @@ static void answer(struct tcp *t, const struct timewait *w, const struct tcp_seg
     out.h.flags = TCP_ACK;
     out.h.seq = w->snd_nxt;
     out.h.ack = w->rcv_nxt;
-    out.h.wnd = (uint16_t)min_u32(w->rcv_wnd >> w->rcv_wscale, UINT16_MAX);
+    out.h.wnd = w->rcv_wnd;
     if (w->flags & TIMEWAIT_TS)
         output_reply_ts(t, &out, w->ts_offset, w->ts_recent);
     t->host.reply(t->host.context, &out);
@@ -104,12 +105,38 @@ static bool is_new(const struct timewait *w, const struct wire_tcp *h)
     return seq_gt(h->opt.tsval, w->ts_recent) || (h->opt.tsval == w->ts_recent && later);
 }
 
+/* What may still come: an acknowledgement of our FIN. */
+static bool acceptable_ack(const struct timewait *w, const struct tcp_seg *seg)
+{
+    return seg->h.seq == w->rcv_nxt && seg->len == 0 && !(seg->h.flags & (TCP_SYN | TCP_FIN));
+}
+
+/* As Linux does: whatever does not belong there makes the wait begin anew, and what brings no data
+ * is answered now and then. */
+static void answer_unacceptable(struct tcp *t, uint32_t ix, const struct tcp_seg *seg, bool old)
+{
+    struct timewait *w = timewait_at(t, ix);
+    bool data = seg->len != 0 || seg->h.flags & TCP_FIN;
+    if (old || seg->h.flags & TCP_ACK)
+        tcp_wheel_set(t, &t->timewait_wheel, ix, t->tick64 + ticks_of(2 * t->cfg->msl));
+    if (!data || seg->h.flags & TCP_SYN) {
+        if ((uint16_t)(ts_clock(t) - w->answered_ms) < t->cfg->tuning.invalid_ms)
+            return;
+        w->answered_ms = (uint16_t)ts_clock(t);
+    }
+    answer(t, w, seg);
+}
+
 enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
 {
     struct timewait *w = timewait_at(t, ix);
     const struct wire_tcp *h = &seg->h;
-    if (h->flags & TCP_RST)
+    if (h->flags & TCP_RST) {
+        bool exact = h->seq == w->rcv_nxt && !t->cfg->tuning.rfc1337;
+        if (exact)
+            timewait_free(t, ix);
         return TERN_DROP_TCP_RST; /* RFC 1337: it would end the wait that protects us */
+    }
     if (h->flags & TCP_SYN && !(h->flags & TCP_ACK) && is_new(w, h) &&
         listen_would_take(t, &seg->tuple)) {
         uint32_t floor = w->snd_nxt;
@@ -125,7 +152,9 @@ enum tern_drop timewait_input(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         answer(t, w, seg);
         return TERN_DROP_TCP_DUPLICATE;
     }
-    if (seg->len != 0 || h->flags & (TCP_SYN | TCP_FIN))
+    if (like_linux(t) && !acceptable_ack(w, seg))
+        answer_unacceptable(t, ix, seg, old);
+    else if (seg->len != 0 || h->flags & (TCP_SYN | TCP_FIN))
         answer(t, w, seg); /* a bare ACK is not answered, so two ends cannot keep each other busy */
     return old ? TERN_DROP_TCP_PAWS : TERN_DROP_TCP_SEQUENCE;
 }

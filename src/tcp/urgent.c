@@ -74,7 +74,9 @@ static uint32_t read_next(const struct conn *c)
 /* It counts if it is ahead of what has been received, and of one that was there before. */
 void urgent_arrives(struct tcp *t, struct conn *c, const struct wire_tcp *h)
 {
-    uint32_t at = h->seq + h->urg - (h->urg != 0); /* as Linux takes a pointer of 0 */
+    uint32_t at = h->seq + h->urg; /* a pointer of 0: as Linux takes it */
+    if (h->urg != 0 && !t->cfg->tuning.stdurg)
+        at--;
     if (seq_lt(at, c->rcv_nxt))
         return;
     struct conn_rare *r = conn_rare(t, c);
