@@ -175,6 +175,10 @@ static int set_up_kernel(const struct attached *a, const char *verb, const struc
 
 static int missing(const char *verb, const struct attach_values *v)
 {
+    if ((v->dad || v->slaac) && !v->tap) {
+        cmd_fail(verb, "--dad and --slaac are about Ethernet: --tap");
+        return CMD_USAGE;
+    }
     if (v->tun && v->tap) {
         cmd_fail(verb, "either --tun or --tap");
         return CMD_USAGE;
@@ -186,6 +190,44 @@ static int missing(const char *verb, const struct attach_values *v)
              "tern0 --address 10.9.0.2/24",
              v->tun || v->tap ? "--address is missing" : "--tun is missing", verb, verb);
     return CMD_USAGE;
+}
+
+/* Whether that is news about the address; it is remembered. */
+static bool is_news(struct attached *a, const tern_addr_entry *e)
+{
+    uint32_t i = 0;
+
+    while (i < a->told_count && memcmp(a->told[i].ip, e->ip, 16) != 0)
+        i++;
+    if (i == ATTACH_TOLD || (i < a->told_count && a->told[i].state == e->state))
+        return false;
+    a->told_count += i == a->told_count;
+    memcpy(a->told[i].ip, e->ip, 16);
+    a->told[i].state = e->state;
+    return true;
+}
+
+/* Addresses that have become ready, or are not to be had. */
+static void tell_addresses(void *user)
+{
+    static const char *const states[] = {
+        [TERN_ADDR_PREFERRED] = "ready",
+        [TERN_ADDR_DEPRECATED] = "deprecated",
+        [TERN_ADDR_DUPLICATE] = "somebody else has it",
+    };
+    struct attached *a = user;
+    tern_addr_entry e;
+    uint32_t cursor = 0;
+    char text[NETIF_ADDR_TEXT_MAX];
+
+    while (tern_addrs(a->node.stack, &cursor, &e, 1) == 1) {
+        if (e.state == TERN_ADDR_TENTATIVE || !is_news(a, &e))
+            continue;
+        struct netif_addr at = {.bits = e.bits};
+        memcpy(at.ip, e.ip, 16);
+        netif_addr_text(&at, true, text);
+        fprintf(stderr, "tern %s: address %s: %s\n", a->verb, text, states[e.state]);
+    }
 }
 
 static void on_signal(void *user, const struct signalfd_siginfo *info)
@@ -200,7 +242,8 @@ int attach_open(struct attached *a, const char *verb, const struct attach_values
     char error[TUN_ERROR_MAX];
     struct tun_config cfg = {.name = v->tap ? v->tap : v->tun,
                              .tap = v->tap != NULL,
-                             .flags = TERN_IFACE_NO_DAD,
+                             .flags = (v->dad || v->slaac ? 0 : TERN_IFACE_NO_DAD) |
+                                      (v->slaac ? TERN_IFACE_AUTO : 0),
                              .highest = rung_of_offload[v->offload],
                              .exactly = v->offload != 0,
                              .mtu = (uint32_t)v->mtu};
@@ -212,7 +255,12 @@ int attach_open(struct attached *a, const char *verb, const struct attach_values
         return status;
     if (tun_open(&a->tun, &cfg, error) < 0)
         return cmd_fail(verb, "%s", error);
+    a->verb = verb;
     status = start_stack(a, verb, v);
+    if (status == CMD_OK && (v->dad || v->slaac)) {
+        a->node.addrs = tell_addresses;
+        a->node.addrs_user = a;
+    }
     if (status == CMD_OK)
         status = set_up_kernel(a, verb, v);
     if (status != CMD_OK) {

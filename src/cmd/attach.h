@@ -22,7 +22,8 @@ struct attach_addrs {
 struct attach_values {
     const char *tun, *tap;
     struct attach_addrs ours, kernels;
-    uint64_t mtu;                     /* 0: not given */
+    uint64_t mtu; /* 0: not given */
+    bool dad, slaac;
     unsigned offload;                 /* index into attach_offloads */
     unsigned cc;                      /* index into algorithm_names */
     const struct guard_values *guard; /* NULL: as without these options */
@@ -44,6 +45,11 @@ const char *attach_parse_kernel(void *values, const char *text);
         {OPT_CALL(attach_parse_kernel), .name = "kernel-address", .arg = "ADDRESS/BITS",           \
          .help = "the kernel's address on it; of an interface that tern makes, by default "        \
                  "the first other one of each network"},                                           \
+        {OPT_FLAG(values, attach.dad), .name = "dad",                                              \
+         .help = "with --tap: use an address only when nobody else says that it is theirs "        \
+                 "(duplicate address detection)"},                                                 \
+        {OPT_FLAG(values, attach.slaac), .name = "slaac",                                          \
+         .help = "with --tap: also make addresses and routes of what IPv6 routers advertise"},     \
         {OPT_UINT(values, attach.mtu),                                                             \
          .name = "mtu",                                                                            \
          .arg = "BYTES",                                                                           \
@@ -59,7 +65,14 @@ const char *attach_parse_kernel(void *values, const char *text);
             .name = "cc", .help = "congestion control", .fallback = "cubic"                        \
     }
 
+enum { ATTACH_TOLD = 32 };
+
 struct attached {
+    const char *verb;
+    struct {
+        uint8_t ip[16], state;
+    } told[ATTACH_TOLD]; /* what was said last of each address that is asked about */
+    uint32_t told_count;
     struct loop *loop;
     struct node node;
     struct tun tun;

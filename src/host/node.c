@@ -70,8 +70,11 @@ static void events(struct node *n)
     size_t count;
 
     while ((count = tern_events(n->stack, ev, BATCH)) > 0)
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+            if (ev[i].mask & TERN_EV_ADDRS && n->addrs)
+                n->addrs(n->addrs_user);
             app_event(&ev[i]);
+        }
 }
 
 static void output(struct node *n, struct device *d, uint64_t now)

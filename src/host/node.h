@@ -14,7 +14,9 @@ struct node {
     struct loop *loop;
     struct device *devices;
     struct loop_hook *hooks;
-    struct loop_hook turn; /* the node in its loop */
+    struct loop_hook turn;     /* the node in its loop */
+    void (*addrs)(void *user); /* TERN_EV_ADDRS has come; or NULL */
+    void *addrs_user;
 };
 
 /* A configuration to begin with: the defaults, a seed from the kernel, memory from malloc, and

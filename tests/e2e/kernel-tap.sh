@@ -98,6 +98,30 @@ for nobody in 10.9.0.77 fd00:9::77; do
     has "nobody-$nobody" "No route to host" said
 done
 
+# ---- whose addresses they are, and what a router says --------------------------------------------
+
+ip tuntap add dev t0 mode tap
+ip link set t0 up
+ip addr add fd00:9::7/64 dev t0 nodad
+"$TERN_ROOT/tests/e2e/kernel-router" t0 2001:db8:5:: >router.log 2>&1 &
+router=$!
+serve --tap t0 --slaac --address fd00:9::2/64 --address fd00:9::7/64
+until_ok grep -q "fd00:9::2/64: ready" serve.log
+same free-address 0 $?
+has taken-address "address fd00:9::7/64: somebody else has it" serve.log
+until_ok grep -q "2001:db8:5:.*: ready" serve.log
+same address-by-router 0 $?
+ip addr add fd00:9::2/64 dev t0
+until_ok sh -c 'ip -6 addr show dev t0 | grep fd00:9::2/64 | grep -q dadfailed'
+same linux-hears-that-it-is-ours 0 $?
+ip addr add 2001:db8:5::1/64 dev t0 nodad
+ours=$(sed -n 's|.*address \(2001:db8:5:[0-9a-f:]*\)/64: ready|\1|p' serve.log)
+"$peer" ping "$ours" 100
+same ping-address-by-router 0 $?
+kill $router
+served served-slaac
+ip link del t0
+
 # ---- names ---------------------------------------------------------------------------------------
 
 "$TERN" serve --tun t0 $both 2>said
