@@ -5,6 +5,7 @@
  * listeners, then held passive opens, then UDP's.
  */
 #include "stack/stack.h"
+#include "tcp/guard.h"
 
 enum { LIMIT_BURST_MAX = 1 << 20 };
 enum { PORT_FIRST = 32768, PORT_LAST = 60999, PORT_TRIES = 1024 };

@@ -12,7 +12,7 @@
  * A listener that has to turn SYNs away, or to answer them with cookies, is flooded until there was
  * nothing of that for ten seconds; its owner is told of both.
  */
-#include "tcp/tcp.h"
+#include "tcp/guard.h"
 
 enum { RECYCLE_TRIES = 8 };
 #define CALM_NS (10 * NS_PER_S)

@@ -1,7 +1,7 @@
 /* conn.c - life of a connection: making and freeing it, its state, its working block, and the two
  * lists it can be in (may have output; has events). */
 #include "tcp/states.h"
-#include "tcp/tcp.h"
+#include "tcp/guard.h"
 
 /* ---- states ---------------------------------------------------------------------------------- */
 

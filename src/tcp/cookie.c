@@ -18,7 +18,7 @@
  * then takes the cookies of the others. The timestamps of a connection go on from what the peer
  * echoes, whoever sent it.
  */
-#include "tcp/tcp.h"
+#include "tcp/guard.h"
 
 enum {
     TS_BITS = 8,

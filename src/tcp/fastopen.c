@@ -16,7 +16,7 @@
  * prefix get plain SYNs for an hour; then it is tried again, and each time that it fails the wait
  * doubles, up to 64 hours.
  */
-#include "tcp/tcp.h"
+#include "tcp/guard.h"
 
 enum {
     COOKIE_LEN = 8,

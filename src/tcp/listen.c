@@ -4,7 +4,7 @@
  * A SYN makes a struct halfopen and is answered from it; only the ACK of our SYN-ACK makes a
  * connection. With TERN_LISTEN_HOLD nothing is answered until the owner says what to do with it.
  */
-#include "tcp/tcp.h"
+#include "tcp/guard.h"
 
 /* ---- finding a listener ---------------------------------------------------------------------- */
 

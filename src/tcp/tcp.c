@@ -1,5 +1,5 @@
 /* tcp.c - the engine's life: its slabs, tables and keys, its clock and its timers. */
-#include "tcp/tcp.h"
+#include "tcp/guard.h"
 
 enum { FLOWS_FIRST = 64, LISTENS_FIRST = 16 };
 
