@@ -16,7 +16,7 @@
  */
 #include "tcp/tcp.h"
 
-enum { LOOKS = 8 }; /* of the oldest, before one goes whatever it does */
+enum { ORPHAN_LOOKS = 8 }; /* of the oldest, before one goes whatever it does */
 
 static void unlink_orphan(struct tcp *t, const struct conn *c)
 {
@@ -35,7 +35,7 @@ static void unlink_orphan(struct tcp *t, const struct conn *c)
 static void make_room(struct tcp *t)
 {
     struct conn *c = conn_at(t, t->orphan_oldest);
-    for (uint32_t i = 0, ix = t->orphan_oldest; i < LOOKS && ix != t->orphan_newest; i++) {
+    for (uint32_t i = 0, ix = t->orphan_oldest; i < ORPHAN_LOOKS && ix != t->orphan_newest; i++) {
         struct conn *at = conn_at(t, ix);
         if (at->state == TERN_FIN_WAIT_2 || !memory_moving(t, at)) {
             c = at;
