@@ -167,7 +167,10 @@ bool play_code(struct play *p, const struct drill_event *e)
     unsigned before = p->code.asserted;
     if (fd >= 0) {
         const intptr_t args[6] = {p->names.live_fd[fd], 6, 11, (intptr_t)info, (intptr_t)&len};
-        p->sut->ops->call(p->sut, DRILL_NR_getsockopt, args);
+        bool alone = !p->sut->ops->busy(p->sut);
+        bool done = p->sut->ops->call(p->sut, DRILL_NR_getsockopt, args);
+        if (!done && alone && !wait_idle(p, "getsockopt", e))
+            return false;
         if (p->sut->ops->result(p->sut) == 0)
             looking.info = info;
         if (p->names.bsd)
