@@ -1,5 +1,7 @@
 /* What a link does by chance: how often, to which packets, and that one option does not disturb
- * another. */
+ * another.
+ *
+ * valgrind: takes a minute for what the sanitizers have seen */
 #include <string.h>
 
 #include "unit.h"

@@ -1,6 +1,8 @@
 /* test_goodput.c - what is left of a path's rate when it reorders, when someone attacks it with
  * short bursts, when the process is kept from running, and when its clock leaps: in virtual time,
- * with each congestion control. */
+ * with each congestion control.
+ *
+ * valgrind: takes a minute for what the sanitizers have seen */
 #include "unit.h"
 
 #include "talk.h"

@@ -1,5 +1,7 @@
 /* Header prediction changes nothing that anyone could see: the same worlds, with it and without,
- * send the same bytes at the same times and count the same. */
+ * send the same bytes at the same times and count the same.
+ *
+ * valgrind: takes a minute for what the sanitizers have seen */
 #include "unit.h"
 
 #include "stack/stack.h"
