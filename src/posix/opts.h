@@ -24,9 +24,8 @@ struct posix_option {
     enum opt_kind kind;
     uint16_t offset; /* of an int in struct sock_opts; 0: there is none, `get` and `set` tell */
     int min, max;
-    bool
-        queue; /* is told through recvmsg(), which `tern run` leaves to the kernel: it refuses it */
-    bool odd;  /* about short values it does not do as the others of its level (least_length()) */
+    bool queue; /* told through recvmsg(), which `tern run` leaves to the kernel: refused there */
+    bool odd;   /* about short values it does not do as the others of its level (least_length()) */
     int (*set)(struct sock *sk, int value);  /* instead of the range; stores by itself */
     int (*get)(struct sock *sk, int *value); /* instead of what is stored */
     void (*apply)(struct sock *sk);          /* tells the stack; NULL: there is nothing to tell */
