@@ -296,9 +296,8 @@ void ip_addr_doubt(struct ip_addrs *t, struct ip_addr *a, bool delay)
     t->scan = 0;
 }
 
-bool ip_addr_taken(struct ip_addrs *t, struct ip_addr *a)
+bool ip_addr_taken(struct ip_addr *a)
 {
-    (void)t;
     if (a->state != TERN_ADDR_TENTATIVE)
         return false;
     a->state = TERN_ADDR_DUPLICATE;

@@ -108,7 +108,7 @@ const struct ip_addr *ip_source(const struct ip_addrs *t, const struct ip_way *w
 /* Begins with the next ip_addr_due(), without a delay or with one. */
 void ip_addr_doubt(struct ip_addrs *t, struct ip_addr *a, bool delay);
 /* Somebody else has it. false: it is in use, and stays so. */
-bool ip_addr_taken(struct ip_addrs *t, struct ip_addr *a);
+bool ip_addr_taken(struct ip_addr *a);
 /* What makes a question ours when it comes back (RFC 7527 4.1). */
 void ip_addr_nonce(const struct ip_addrs *t, const struct ip_addr *a, uint8_t nonce[6]);
 

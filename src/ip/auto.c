@@ -60,6 +60,15 @@ static bool router_better(const struct auto_router *a, const struct auto_router 
     return !a->failed && b->preference > a->preference;
 }
 
+/* Which router that is. */
+static unsigned chosen_index(const struct auto_iface *a)
+{
+    for (unsigned i = 0; i < AUTO_ROUTERS; i++)
+        if (a->chosen == bit(i))
+            return i;
+    return 0;
+}
+
 /* The default router anew; when none may be there, each has its turn from `from` on. */
 static uint32_t choose(const struct auto_net *net, struct auto_iface *a, unsigned from)
 {
@@ -73,11 +82,10 @@ static uint32_t choose(const struct auto_net *net, struct auto_iface *a, unsigne
     uint8_t chosen = best < AUTO_ROUTERS ? bit(best) : 0;
     if (chosen == a->chosen)
         return 0;
-    for (unsigned i = 0; i < AUTO_ROUTERS; i++)
-        if (a->chosen == bit(i)) {
-            struct ip_hop old = hop_of(a, i);
-            (void)ip_route_remove(net->routes, anywhere, 0, &old);
-        }
+    if (a->chosen != 0) {
+        struct ip_hop old = hop_of(a, chosen_index(a));
+        (void)ip_route_remove(net->routes, anywhere, 0, &old);
+    }
     a->chosen = 0;
     if (chosen != 0) {
         struct ip_hop hop = hop_of(a, best);
@@ -85,14 +93,6 @@ static uint32_t choose(const struct auto_net *net, struct auto_iface *a, unsigne
             a->chosen = chosen;
     }
     return AUTO_ROUTES | AUTO_ADDRS;
-}
-
-static unsigned chosen_index(const struct auto_iface *a)
-{
-    for (unsigned i = 0; i < AUTO_ROUTERS; i++)
-        if (a->chosen == bit(i))
-            return i;
-    return 0;
 }
 
 /* What one has advertised is nobody's word any more. */
@@ -219,18 +219,33 @@ static uint32_t add_address(const struct auto_net *net, struct auto_iface *a, st
     return AUTO_ADDRS;
 }
 
+static uint32_t drop_address(const struct auto_net *net, struct auto_iface *a,
+                             struct auto_prefix *p)
+{
+    memcpy(a->gone, p->addr, 16);
+    ip_addr_drop(net->addrs, ip_addr_find(net->addrs, p->addr));
+    p->has_addr = false;
+    return AUTO_GONE | AUTO_ADDRS;
+}
+
+/* The prefix of an address that is made of one; NULL: none. */
+static const struct auto_prefix *prefix_of(const struct auto_iface *a, const uint8_t ip[16])
+{
+    for (unsigned i = 0; i < AUTO_PREFIXES; i++)
+        if (a->prefix[i].has_addr && wire_ip_equal(a->prefix[i].addr, ip))
+            return &a->prefix[i];
+    return NULL;
+}
+
 uint32_t auto_taken(const struct auto_net *net, struct auto_iface *a, const uint8_t ip[16])
 {
-    for (unsigned i = 0; i < AUTO_PREFIXES; i++) {
-        struct auto_prefix *p = &a->prefix[i];
-        if (!p->has_addr || !wire_ip_equal(p->addr, ip))
-            continue;
-        memcpy(a->gone, ip, 16);
-        ip_addr_drop(net->addrs, ip_addr_find(net->addrs, ip));
-        p->tries++;
-        return add_address(net, a, p) | AUTO_GONE | AUTO_ADDRS;
-    }
-    return 0;
+    const struct auto_prefix *of = prefix_of(a, ip);
+    if (of == NULL)
+        return 0;
+    struct auto_prefix *p = &a->prefix[of - a->prefix];
+    uint32_t what = drop_address(net, a, p);
+    p->tries++;
+    return what | add_address(net, a, p);
 }
 
 void auto_ready(const struct auto_net *net, struct auto_iface *a, const uint8_t ip[16])
@@ -242,13 +257,12 @@ void auto_ready(const struct auto_net *net, struct auto_iface *a, const uint8_t 
 bool auto_lifetimes(const struct auto_iface *a, const uint8_t ip[16], uint64_t *preferred,
                     uint64_t *valid)
 {
-    for (unsigned i = 0; i < AUTO_PREFIXES; i++)
-        if (a->prefix[i].has_addr && wire_ip_equal(a->prefix[i].addr, ip)) {
-            *preferred = a->prefix[i].preferred;
-            *valid = a->prefix[i].valid;
-            return true;
-        }
-    return false;
+    const struct auto_prefix *p = prefix_of(a, ip);
+    if (p == NULL)
+        return false;
+    *preferred = p->preferred;
+    *valid = p->valid;
+    return true;
 }
 
 /* ---- prefixes -------------------------------------------------------------------------------- */
@@ -352,15 +366,6 @@ uint32_t auto_advert(const struct auto_net *net, struct auto_iface *a, const str
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
-
-static uint32_t drop_address(const struct auto_net *net, struct auto_iface *a,
-                             struct auto_prefix *p)
-{
-    memcpy(a->gone, p->addr, 16);
-    ip_addr_drop(net->addrs, ip_addr_find(net->addrs, p->addr));
-    p->has_addr = false;
-    return AUTO_GONE | AUTO_ADDRS;
-}
 
 static uint32_t drop_on_link(const struct auto_net *net, struct auto_iface *a,
                              struct auto_prefix *p)

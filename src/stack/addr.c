@@ -93,7 +93,7 @@ size_t tern_addrs(const tern *s, uint32_t *cursor, tern_addr_entry *out, size_t 
 void addr_claimed(tern *s, struct ip_addr *a)
 {
     s->counters.count[TERN_COUNT_ADDRESS_CONFLICTS]++;
-    if (ip_addr_taken(&s->ip, a)) {
+    if (ip_addr_taken(a)) {
         s->counters.count[TERN_COUNT_ADDRESS_DUPLICATES]++;
         s->addrs_news = true;
         if (a->made)

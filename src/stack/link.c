@@ -8,9 +8,7 @@
  */
 #include "stack/stack.h"
 
-/* Where a record that is all header holds what follows Ethernet's. */
-enum { BODY = 16 };
-_Static_assert(BODY + WIRE_IP6_HEADER + WIRE_ND_MAX <= HEADER_MAX, "a whole message fits");
+_Static_assert(MESSAGE_AT + WIRE_IP6_HEADER + WIRE_ND_MAX <= HEADER_MAX, "a whole message fits");
 
 static const uint8_t nobody[16];
 static const uint8_t all_nodes[16] = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -26,7 +24,7 @@ static void queue_frame(tern *s, struct outrec *r, const uint8_t mac[WIRE_MAC], 
     r->len = 0;
     r->chunks = r->gso_size = r->gso_segs = r->csum_start = 0;
     r->gso_type = TERN_GSO_NONE;
-    r->header_off = BODY - WIRE_ETH_HEADER;
+    r->header_off = MESSAGE_AT - WIRE_ETH_HEADER;
     r->header_len = (uint16_t)(WIRE_ETH_HEADER + len);
     r->framed = true;
     wire_eth_write(r->header + r->header_off, mac, s->iface[r->iface].mac, type);
@@ -39,7 +37,7 @@ static void send_arp(tern *s, uint8_t iface, struct wire_arp *arp, const uint8_t
     if (r == NULL)
         return;
     memcpy(arp->sender_mac, s->iface[iface].mac, WIRE_MAC);
-    wire_arp_write(r->header + BODY, arp);
+    wire_arp_write(r->header + MESSAGE_AT, arp);
     queue_frame(s, r, to, WIRE_ETH_ARP, WIRE_ARP);
 }
 
@@ -52,7 +50,7 @@ static void send_nd(tern *s, uint8_t iface, const struct wire_nd *nd, const stru
     uint8_t group[WIRE_MAC];
     if (r == NULL)
         return;
-    uint8_t *p = r->header + BODY;
+    uint8_t *p = r->header + MESSAGE_AT;
     size_t len = wire_nd_write(p + WIRE_IP6_HEADER, nd, ip.src, ip.dst);
     ip.proto = WIRE_ICMP6;
     ip.ttl = WIRE_ND_HOPS;
@@ -62,6 +60,29 @@ static void send_nd(tern *s, uint8_t iface, const struct wire_nd *nd, const stru
     queue_frame(s, r, mac != NULL ? mac : group, WIRE_ETH_IP6, WIRE_IP6_HEADER + len);
 }
 
+/* An ARP request: to all, or to `mac`. `src` NULL: from 0.0.0.0 (a probe: RFC 5227 2.1.1). */
+static void ask_arp(tern *s, uint8_t iface, const uint8_t ip[16], const uint8_t *src,
+                    const uint8_t *mac)
+{
+    static const uint8_t everybody[WIRE_MAC] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    struct wire_arp arp = {.op = WIRE_ARP_REQUEST};
+    if (src != NULL)
+        memcpy(arp.sender_ip, src, 16);
+    memcpy(arp.target_ip, ip, 16);
+    send_arp(s, iface, &arp, mac != NULL ? mac : everybody);
+}
+
+/* A solicitation: to the group of the address, or to `mac`. `src` NULL: from nobody. */
+static void ask_nd(tern *s, uint8_t iface, struct wire_nd *nd, const uint8_t *src,
+                   const uint8_t *mac)
+{
+    uint8_t group[16];
+    wire_nd_group(group, nd->target);
+    struct wire_ip_out to = {.src = src != NULL ? src : nobody,
+                             .dst = mac != NULL ? nd->target : group};
+    send_nd(s, iface, nd, &to, mac);
+}
+
 /* Asks who has that address: all, or `mac`. `src` is who wants to know; NULL: nobody, who says
  * whose it is. */
 static void solicit(tern *s, uint8_t iface, const uint8_t ip[16], const uint8_t *src,
@@ -69,21 +90,13 @@ static void solicit(tern *s, uint8_t iface, const uint8_t ip[16], const uint8_t 
 {
     s->counters.count[TERN_COUNT_SOLICITATIONS]++;
     if (wire_is_ip4(ip)) {
-        uint8_t everybody[WIRE_MAC];
-        struct wire_arp arp = {.op = WIRE_ARP_REQUEST};
-        memset(everybody, 0xff, WIRE_MAC);
-        memcpy(arp.sender_ip, src != NULL ? src : ip, 16);
-        memcpy(arp.target_ip, ip, 16);
-        send_arp(s, iface, &arp, mac != NULL ? mac : everybody);
+        ask_arp(s, iface, ip, src != NULL ? src : ip, mac);
         return;
     }
     struct wire_nd nd = {.type = WIRE_ND_SOLICIT, .has_mac = src != NULL};
-    uint8_t group[16];
     memcpy(nd.target, ip, 16);
     memcpy(nd.mac, s->iface[iface].mac, WIRE_MAC);
-    wire_nd_group(group, ip);
-    struct wire_ip_out to = {.src = src != NULL ? src : nobody, .dst = mac != NULL ? ip : group};
-    send_nd(s, iface, &nd, &to, mac);
+    ask_nd(s, iface, &nd, src, mac);
 }
 
 void link_announce(tern *s, uint8_t iface, const uint8_t ip[16])
@@ -96,20 +109,13 @@ void link_probe(tern *s, const struct ip_addr *a)
 {
     s->counters.count[TERN_COUNT_SOLICITATIONS]++;
     if (wire_is_ip4(a->ip)) {
-        uint8_t everybody[WIRE_MAC];
-        struct wire_arp arp = {.op = WIRE_ARP_REQUEST}; /* from 0.0.0.0: RFC 5227 2.1.1 */
-        memset(everybody, 0xff, WIRE_MAC);
-        memcpy(arp.target_ip, a->ip, 16);
-        send_arp(s, a->iface, &arp, everybody);
+        ask_arp(s, a->iface, a->ip, NULL, NULL);
         return;
     }
     struct wire_nd nd = {.type = WIRE_ND_SOLICIT, .has_nonce = true};
-    uint8_t group[16];
     memcpy(nd.target, a->ip, 16);
     ip_addr_nonce(&s->ip, a, nd.nonce);
-    wire_nd_group(group, a->ip);
-    struct wire_ip_out to = {.src = nobody, .dst = group};
-    send_nd(s, a->iface, &nd, &to, NULL);
+    ask_nd(s, a->iface, &nd, NULL, NULL);
 }
 
 static void ask(tern *s, const struct neigh *n, bool all)

@@ -200,6 +200,16 @@ enum tern_drop wire_icmp_read(const uint8_t *p, size_t have, size_t len, uint8_t
     return version == 4 ? quote4(p, have, out) : quote6(p, have, out);
 }
 
+void wire_icmp_sum(uint8_t *p, size_t len, uint8_t version, const uint8_t src[16],
+                   const uint8_t dst[16])
+{
+    uint64_t sum = 0;
+    if (version == 6) /* RFC 4443 2.3 */
+        sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);
+    uint16_t check = cksum_finish(cksum_portable(p, len, sum));
+    memcpy(p + 2, &check, sizeof(check));
+}
+
 size_t wire_icmp_write_error(uint8_t *p, uint8_t version, uint8_t type, uint8_t code, uint32_t mtu,
                              const uint8_t src[16], const uint8_t dst[16], const uint8_t *quote,
                              size_t quote_len)
@@ -219,10 +229,6 @@ size_t wire_icmp_write_error(uint8_t *p, uint8_t version, uint8_t type, uint8_t 
     else if (type == ICMP4_UNREACHABLE && code == ICMP4_FRAG_NEEDED)
         store_be16(p + 6, (uint16_t)mtu);
     memcpy(p + ICMP_HEADER, quote, quote_len);
-    uint64_t sum = 0;
-    if (version == 6) /* RFC 4443 2.3 */
-        sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);
-    uint16_t check = cksum_finish(cksum_portable(p, len, sum));
-    memcpy(p + 2, &check, sizeof(check));
+    wire_icmp_sum(p, len, version, src, dst);
     return len;
 }

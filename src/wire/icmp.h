@@ -51,4 +51,8 @@ size_t wire_icmp_write_error(uint8_t *p, uint8_t version, uint8_t type, uint8_t 
                              const uint8_t src[16], const uint8_t dst[16], const uint8_t *quote,
                              size_t quote_len);
 
+/* Fills in the checksum, 0 until now, of a message of `len` bytes between two addresses. */
+void wire_icmp_sum(uint8_t *p, size_t len, uint8_t version, const uint8_t src[16],
+                   const uint8_t dst[16]);
+
 #endif

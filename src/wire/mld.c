@@ -1,6 +1,8 @@
 /* mld.c - see mld.h. */
 #include "wire/mld.h"
 
+#include "wire/icmp.h"
+
 enum { QUERY1 = 24, QUERY2 = 28 };
 
 /* A hop-by-hop header that says: routers, look inside; and padding. */
@@ -27,13 +29,6 @@ bool wire_mld_read(const uint8_t *p, size_t have, const struct wire_ip *ip,
     return true;
 }
 
-static void put_checksum(uint8_t *p, size_t len, const uint8_t src[16], const uint8_t dst[16])
-{
-    uint64_t sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);
-    uint16_t check = cksum_finish(cksum_portable(p, len, sum));
-    memcpy(p + 2, &check, 2);
-}
-
 void wire_mld_record(uint8_t *p, uint8_t kind, const uint8_t group[16])
 {
     memset(p, 0, 4);
@@ -46,7 +41,7 @@ void wire_mld_report(uint8_t *p, unsigned count, const uint8_t src[16], const ui
     memset(p, 0, WIRE_MLD_FIXED);
     p[0] = WIRE_MLD_REPORT;
     store_be16(p + 6, (uint16_t)count);
-    put_checksum(p, WIRE_MLD_FIXED + (size_t)count * WIRE_MLD_RECORD, src, dst);
+    wire_icmp_sum(p, WIRE_MLD_FIXED + (size_t)count * WIRE_MLD_RECORD, 6, src, dst);
 }
 
 void wire_mld_message1(uint8_t *p, uint8_t type, const uint8_t group[16], const uint8_t src[16],
@@ -55,7 +50,7 @@ void wire_mld_message1(uint8_t *p, uint8_t type, const uint8_t group[16], const 
     memset(p, 0, 8);
     p[0] = type;
     memcpy(p + 8, group, 16);
-    put_checksum(p, WIRE_MLD_MESSAGE1, src, dst);
+    wire_icmp_sum(p, WIRE_MLD_MESSAGE1, 6, src, dst);
 }
 
 void wire_mld_headers(uint8_t *p, size_t len, const uint8_t src[16], const uint8_t dst[16])

@@ -1,6 +1,8 @@
 /* nd.c - see nd.h. */
 #include "wire/nd.h"
 
+#include "wire/icmp.h"
+
 enum {
     ND_FIXED = 24, /* up to the options */
     ND_ROUTER = 0x80,
@@ -67,11 +69,13 @@ bool wire_nd_read(const uint8_t *p, size_t have, const struct wire_ip *ip, struc
     return !(out->solicited && wire_ip_multicast(ip->dst)); /* 7.1.2 */
 }
 
-static void put_checksum(uint8_t *p, size_t len, const uint8_t src[16], const uint8_t dst[16])
+/* An option of 8 bytes; returns its length. */
+static size_t put_option(uint8_t *p, uint8_t type, const uint8_t what[6])
 {
-    uint64_t sum = wire_pseudo_sum(src, dst, WIRE_ICMP6, (uint32_t)len);
-    uint16_t check = cksum_finish(cksum_portable(p, len, sum));
-    memcpy(p + 2, &check, 2);
+    p[0] = type;
+    p[1] = 1;
+    memcpy(p + 2, what, 6);
+    return 8;
 }
 
 size_t wire_nd_write(uint8_t *p, const struct wire_nd *nd, const uint8_t src[16],
@@ -85,20 +89,12 @@ size_t wire_nd_write(uint8_t *p, const struct wire_nd *nd, const uint8_t src[16]
         p[4] = (uint8_t)((nd->router ? ND_ROUTER : 0) | (nd->solicited ? ND_SOLICITED : 0) |
                          (nd->override ? ND_OVERRIDE : 0));
     memcpy(p + 8, nd->target, 16);
-    if (nd->has_mac) {
-        p[len] = ask ? OPT_SOURCE_MAC : OPT_TARGET_MAC;
-        p[len + 1] = 1;
-        memcpy(p + len + 2, nd->mac, WIRE_MAC);
-        len += 8;
-    }
-    if (nd->has_nonce) {
-        TERN_ASSERT(ask && !nd->has_mac);
-        p[len] = OPT_NONCE;
-        p[len + 1] = 1;
-        memcpy(p + len + 2, nd->nonce, WIRE_ND_NONCE);
-        len += 8;
-    }
-    put_checksum(p, len, src, dst);
+    TERN_ASSERT(!nd->has_nonce || (ask && !nd->has_mac));
+    if (nd->has_mac)
+        len += put_option(p + len, ask ? OPT_SOURCE_MAC : OPT_TARGET_MAC, nd->mac);
+    if (nd->has_nonce)
+        len += put_option(p + len, OPT_NONCE, nd->nonce);
+    wire_icmp_sum(p, len, 6, src, dst);
     return len;
 }
 
@@ -158,12 +154,8 @@ size_t wire_rs_write(uint8_t *p, const uint8_t *mac, const uint8_t src[16], cons
     size_t len = 8;
     memset(p, 0, WIRE_ND_MAX);
     p[0] = WIRE_ND_ROUTER_SOLICIT;
-    if (mac != NULL) {
-        p[len] = OPT_SOURCE_MAC;
-        p[len + 1] = 1;
-        memcpy(p + len + 2, mac, WIRE_MAC);
-        len += 8;
-    }
-    put_checksum(p, len, src, dst);
+    if (mac != NULL)
+        len += put_option(p + len, OPT_SOURCE_MAC, mac);
+    wire_icmp_sum(p, len, 6, src, dst);
     return len;
 }
