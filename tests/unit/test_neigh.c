@@ -6,19 +6,7 @@
 
 #define SECOND 1000000000u
 
-static void *take(void *user, size_t size, size_t align)
-{
-    (void)user, (void)align;
-    return malloc(size);
-}
-
-static void give(void *user, void *p, size_t size)
-{
-    (void)user, (void)size;
-    free(p);
-}
-
-static struct mem mem = {.alloc = take, .free = give};
+static struct unit_mem mem;
 static const uint8_t mac_a[6] = {2, 0, 0, 0, 0, 1}, mac_b[6] = {2, 0, 0, 0, 0, 2};
 
 static void address(uint8_t ip[16], uint32_t i)
@@ -31,7 +19,8 @@ static struct neigh_table start(uint32_t max)
 {
     struct neigh_table t;
     static const struct siphash_key key = {1, 2};
-    neigh_init(&t, &mem, &key, max);
+    unit_mem_init(&mem);
+    neigh_init(&t, &mem.mem, &key, max);
     assert_true(neigh_next(&t) == TERN_NEVER);
     assert_true(neigh_begin(&t));
     return t;
@@ -40,7 +29,7 @@ static struct neigh_table start(uint32_t max)
 static void end(struct neigh_table *t)
 {
     neigh_destroy(t);
-    assert_int_equal(mem.bytes, 0);
+    unit_mem_done(&mem);
 }
 
 static struct neigh *add(struct neigh_table *t, uint32_t i, uint64_t now)

@@ -6,33 +6,22 @@
 
 #include <stdarg.h>
 
-static void *take(void *user, size_t size, size_t align)
-{
-    (void)user, (void)align;
-    return malloc(size);
-}
-
-static void give(void *user, void *p, size_t size)
-{
-    (void)user, (void)size;
-    free(p);
-}
-
-static struct mem mem = {.alloc = take, .free = give};
+static struct unit_mem mem;
 static const struct siphash_key key = {1, 2};
 
 static struct ip_addrs start(uint32_t max)
 {
     struct ip_addrs t;
     tern_config cfg = {.addrs_max = max};
-    ip_addrs_init(&t, &mem, &key, &cfg);
+    unit_mem_init(&mem);
+    ip_addrs_init(&t, &mem.mem, &key, &cfg);
     return t;
 }
 
 static void end(struct ip_addrs *t)
 {
     ip_addrs_destroy(t);
-    assert_int_equal(mem.bytes, 0);
+    unit_mem_done(&mem);
 }
 
 /* ---- which there are ------------------------------------------------------------------------- */
@@ -330,7 +319,8 @@ static void labels_of_the_caller(void **state)
     tern_config cfg = {.addrs_max = 4, .labels = labels, .labels_count = 3};
     uint8_t ip[16], to[16];
     struct ip_way way = {.iface = 0};
-    ip_addrs_init(&t, &mem, &key, &cfg);
+    unit_mem_init(&mem);
+    ip_addrs_init(&t, &mem.mem, &key, &cfg);
     parse("2001:db8:2::1", ip);
     assert_int_equal(ip_addr_new(&t, 0, ip, 64), 0);
     parse("2001:db8:7::1", ip);
@@ -347,7 +337,8 @@ static void routes_are_counted(void **state)
     (void)state;
     struct ip_routes r;
     uint8_t net[16], via[16], to[16];
-    assert_true(ip_routes_init(&r, &mem, 3));
+    unit_mem_init(&mem);
+    assert_true(ip_routes_init(&r, &mem.mem, 3));
     parse("2001:db8::", net);
     parse("fe80::1", via);
     parse("2001:db8::5", to);
@@ -366,7 +357,7 @@ static void routes_are_counted(void **state)
     ip_routes_forget(&r, 1);
     assert_null(ip_route_find(&r, to));
     ip_routes_destroy(&r);
-    assert_int_equal(mem.bytes, 0);
+    unit_mem_done(&mem);
 }
 
 int main(void)

@@ -423,17 +423,24 @@ static void what_makes_no_address(void **state)
 
 /* ---- routers --------------------------------------------------------------------------------- */
 
+/* Two that are alike: who came first stays. */
+static void two_routers(struct ether *t)
+{
+    tern_sock k;
+    begin(t, TERN_IFACE_NO_DAD);
+    usual(t, 1, 1);
+    usual(t, 2, 1);
+    ether_wait(t, SECOND);
+    assert_int_equal(dial(t, 70, &k), 0);
+    assert_int_equal(segment_goes_to(t), 1);
+}
+
 static void the_best_router(void **state)
 {
     (void)state;
     struct ether t;
     tern_sock k;
-    begin(&t, TERN_IFACE_NO_DAD);
-    usual(&t, 1, 1);
-    usual(&t, 2, 1);
-    ether_wait(&t, SECOND);
-    assert_int_equal(dial(&t, 70, &k), 0);
-    assert_int_equal(segment_goes_to(&t), 1); /* who came first stays */
+    two_routers(&t);
     struct advert ra = advert(2, 1800);
     ra.p[54 + 5] = 0x08; /* high (RFC 4191 2.2) */
     with_mac(&ra);
@@ -459,12 +466,7 @@ static void a_router_that_is_silent(void **state)
     (void)state;
     struct ether t;
     tern_sock k;
-    begin(&t, TERN_IFACE_NO_DAD);
-    usual(&t, 1, 1);
-    usual(&t, 2, 1);
-    ether_wait(&t, SECOND);
-    assert_int_equal(dial(&t, 70, &k), 0);
-    assert_int_equal(segment_goes_to(&t), 1);
+    two_routers(&t);
     silent = 1;
     assert_int_equal(segments_within(&t, 30), 2); /* the same connection, by the other one */
     assert_int_equal(dial(&t, 71, &k), 0);
