@@ -235,6 +235,14 @@ static bool sound(const struct lab_event *ev, const struct packet *k)
     return cksum_finish(cksum_add(cksum_portable(tcp, k->ip.payload_len, 0), sum)) == 0;
 }
 
+/* Whether it belongs to a connection that is not open yet and whose peer's SYN has come, not to one
+ * before it with numbers near to its. */
+static bool answers_syn(const struct flow_end *e, const struct packet *k)
+{
+    return e->heard.begun && k->tcp.flags & TCP_ACK &&
+           k->tcp.ack - e->heard.isn - 1 <= e->flow->end[!e->side].sent;
+}
+
 void packets_sent(struct play *p, const struct lab_event *ev)
 {
     struct packet k;
@@ -245,7 +253,7 @@ void packets_sent(struct play *p, const struct lab_event *ev)
         return;
     for (uint32_t skip = 0;; skip++) {
         struct flow_end *e = end_of(p, ev->dir, k.tcp.sport, k.tcp.dport, skip);
-        if (e == NULL)
+        if (e == NULL || (!e->opened && answers_syn(e, &k)))
             break;
         if (!e->opened || k.tcp.seq - e->iss > e->sent + 2)
             continue;

@@ -86,15 +86,33 @@ static int end_of(const struct follow_conn *k, const tern_addr pair[2])
 
 static bool near(uint32_t a, uint32_t b) { return a - b + (1u << 24) < 1u << 25; }
 
-/* Whether it acknowledges what `o` may have sent, by either number of its SYN, if it had two. */
+/* The number of one of its SYNs that is near, the closest one before it; NULL: none. */
+static const uint32_t *near_isn(const struct follow_end *e, uint32_t number)
+{
+    const uint32_t *found = NULL;
+    for (const uint32_t *isn = e->isns; isn < e->isns + e->isn_count; isn++)
+        if (near(number, *isn) && (found == NULL || number - *isn < number - *found))
+            found = isn;
+    return found;
+}
+
+bool follow_acks_syn(const struct follow_end *e, uint32_t ack)
+{
+    for (uint32_t i = 0; i < e->isn_count; i++)
+        if (ack == e->isns[i] + 1)
+            return true;
+    return false;
+}
+
+/* Whether it acknowledges what `o` may have sent, by any number of its SYN, if it had more. */
 static bool ack_near(const struct follow_end *o, uint32_t ack)
 {
-    return near(ack, o->snd_max) || (o->syn && near(ack, o->isn_before));
+    return near(ack, o->snd_max) || near_isn(o, ack) != NULL;
 }
 
 static bool ack_matches(const struct follow_end *o, uint32_t ack)
 {
-    return seq_between(ack, o->isn, o->snd_max) || (o->syn && ack == o->isn_before + 1);
+    return seq_between(ack, o->isn, o->snd_max) || follow_acks_syn(o, ack);
 }
 
 /* Whether the numbers of a segment from `from` go with the connection: of two on the same ports, in
@@ -323,24 +341,41 @@ static void base_on(struct follow_end *e, uint32_t number)
  * first may be the one that counts: of a cookie, say. What is sent then shows it. */
 static void settle_isn(struct follow_end *e, const struct wire_tcp *h)
 {
-    if (h->flags & (TCP_SYN | TCP_RST) || !e->syn || e->isn == e->isn_before ||
-        near(h->seq, e->snd_max) || !near(h->seq, e->isn_before))
+    if (h->flags & (TCP_SYN | TCP_RST) || e->isn_count < 2 ||
+        ((e->settled || e->spoke) && near(h->seq, e->snd_max)))
         return;
-    e->isn = e->isn_before;
+    const uint32_t *isn = near_isn(e, h->seq);
+    if (isn == NULL)
+        return;
+    e->isn = *isn;
     e->snd_max = h->seq;
+    e->settled = true;
+    e->ts_seen = false; /* the other SYN had a clock of its own */
+    e->ts_max = 0;
+}
+
+static void add_isn(struct follow_end *e, uint32_t isn)
+{
+    if (follow_acks_syn(e, isn + 1))
+        return;
+    e->isn_count += e->isn_count < FOLLOW_ISNS;
+    e->isns[e->isn_count - 1] = isn;
 }
 
 static void take_syn(struct follow_conn *k, int from, const struct wire_tcp *h, uint64_t time)
 {
     struct follow_end *e = &k->end[from], *o = &k->end[!from];
     bool first = !e->syn;
-    e->isn_before = first ? h->seq : e->isn != h->seq ? e->isn : e->isn_before;
+    bool other = !first && e->isn != h->seq; /* and with it, maybe, another clock */
+    add_isn(e, h->seq);
     e->syn = e->based = true;
     e->isn = h->seq;
     if (first)
         e->snd_max = h->seq + 1;
     if (first)
         e->ts_first = h->opt.tsval;
+    e->ts_seen = e->ts_seen && !other;
+    e->settled = first || (e->settled && !other);
     e->options = first ? h->opt.have : e->options | h->opt.have;
     e->options_all = first ? h->opt.have : e->options_all & h->opt.have;
     e->ecn |= h->flags & ECN_FLAGS;

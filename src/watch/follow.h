@@ -18,7 +18,7 @@
 
 struct follow;
 
-enum { FOLLOW_RECENT = 64 };
+enum { FOLLOW_RECENT = 64, FOLLOW_ISNS = 4 };
 
 /* What a segment is to those who look for trouble; the names and the meanings are those of the
  * analysis in Wireshark, so that both give the same counts. One difference: what comes soon after
@@ -47,7 +47,8 @@ struct follow_data {
 struct follow_end {
     tern_addr addr;
     uint32_t isn;            /* of its SYN; else one less than the first number seen */
-    uint32_t isn_before;     /* of the SYN it sent before that, if it had another */
+    uint32_t isns[FOLLOW_ISNS]; /* all that its SYNs had: of many the first ones, and the latest */
+    uint32_t isn_count;
     uint32_t snd_max;        /* the number after the highest it has sent */
     uint32_t ack;            /* the highest it has acknowledged */
     uint32_t edge;           /* the highest number it has offered a window for, exclusive */
@@ -72,6 +73,7 @@ struct follow_end {
     uint64_t next_seq_time, last_ack_time;
     bool next_seq_known, last_ack_known, window_seen;
     bool keep_alive; /* its latest segment was one */
+    bool settled;    /* which of its SYNs counts is known */
     bool spoke;      /* it has sent other things than SYN and RST */
     uint32_t sack_count;
     struct wire_sack sack[WIRE_SACK_MAX];
@@ -151,6 +153,8 @@ uint64_t follow_ignored(const struct follow *f); /* packets that are no TCP, or 
 enum follow_outcome follow_outcome(const struct follow_conn *k);
 /* For how long an end has been in a state by `now`, ns: TIME-WAIT for no more than a minute. */
 uint64_t follow_state_time(const struct follow_end *e, enum tern_state state, uint64_t now);
+/* Whether it is the acknowledgement of one of the end's SYNs. */
+bool follow_acks_syn(const struct follow_end *e, uint32_t ack);
 /* Relative to the end's ISN. */
 static inline uint32_t follow_relative(const struct follow_end *e, uint32_t seq)
 {

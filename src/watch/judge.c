@@ -119,7 +119,7 @@ static void judge_syn(const struct judge *j)
     if (!(h->flags & TCP_ACK) || !o->syn)
         return;
     /* data in the SYN may be acknowledged with it (RFC 7413) */
-    if (!seq_between(h->ack, o->isn + 1, o->snd_max) && h->ack != o->isn_before + 1)
+    if (!seq_between(h->ack, o->isn + 1, o->snd_max) && !follow_acks_syn(o, h->ack))
         accuse(j, WATCH_RULE_SYN_ACK_NUMBER, h->ack, o->isn + 1);
     if (opt->have & WIRE_OPT_WSCALE && !(o->options & WIRE_OPT_WSCALE))
         accuse(j, WATCH_RULE_WSCALE_UNASKED, 0, 0);
@@ -146,9 +146,10 @@ static void judge_timestamps(const struct judge *j)
     bool reborn = syn && e->syn && h->seq != e->isn; /* and its clock with it */
     if (e->ts_seen && !reborn && seq_gt(end, e->snd_max) && seq_lt(h->opt.tsval, e->ts_new))
         accuse(j, WATCH_RULE_TS_BACK, h->opt.tsval, e->ts_new);
-    if (h->flags & TCP_ACK && o->ts_max != 0 && seq_gt(h->opt.tsecr, o->ts_max))
+    bool known = o->settled || !o->syn; /* which clock it has */
+    if (h->flags & TCP_ACK && known && o->ts_max != 0 && seq_gt(h->opt.tsecr, o->ts_max))
         accuse(j, WATCH_RULE_TS_ECHO, h->opt.tsecr, o->ts_max);
-    bool once = o->syn && o->isn == o->isn_before; /* else it may have had two clocks */
+    bool once = o->syn && o->isn_count == 1; /* else it may have had two clocks */
     if (h->flags & TCP_ACK && once && o->options & WIRE_OPT_TS && seq_lt(h->opt.tsecr, o->ts_first))
         accuse(j, WATCH_RULE_TS_ECHO_EARLY, h->opt.tsecr, o->ts_first);
 }
@@ -201,7 +202,7 @@ static void judge_ack(const struct judge *j)
             accuse(j, WATCH_RULE_BEFORE_OPEN, 0, 0);
         return;
     }
-    if (seq_gt(h->ack, o->snd_max))
+    if (seq_gt(h->ack, o->snd_max) && !follow_acks_syn(o, h->ack))
         accuse(j, WATCH_RULE_ACK_UNSENT, follow_relative(o, h->ack),
                follow_relative(o, o->snd_max));
     /* what was sent later, by its own clock, cannot acknowledge less */

@@ -438,6 +438,53 @@ static void test_each_rule_fires(void **state)
     }
 }
 
+/* ---- three SYN-ACKs -------------------------------------------------------------------------- */
+
+/* Another SYN-ACK before or behind the one that counts, of a listener that has forgotten the first
+ * SYN: other numbers, and another clock. */
+static void add_syn_ack(struct pcap *p, bool behind, uint32_t isn, uint32_t clock)
+{
+    size_t i = (size_t)(syn_ack(p) - p->packets);
+    struct pcap_packet other = p->packets[i];
+    other.data = malloc(other.len);
+    p->packets = realloc(p->packets, (p->n + 1) * sizeof(*p->packets));
+    assert_true(other.data != NULL && p->packets != NULL);
+    memcpy(other.data, p->packets[i].data, other.len);
+    add32(pcap_tcp(&other) + 4, isn);
+    add32(option(&other, 8) + 2, clock);
+    pcap_mend(&other);
+    i += behind;
+    memmove(p->packets + i + 1, p->packets + i, (p->n++ - i) * sizeof(*p->packets));
+    p->packets[i] = other;
+}
+
+/* Nobody is accused; but who sends new data by a clock that runs backwards is, as before. */
+static void one_of_three(const uint32_t isn[2], uint32_t clock, const bool behind[2])
+{
+    struct heard innocent = {.tell = true, .where = "three SYN-ACKs"}, guilty = {.tell = false};
+    struct pcap p = pcap_read("talk");
+    for (int i = 0; i < 2; i++)
+        add_syn_ack(&p, behind[i], isn[i], clock * (uint32_t)(i + 1));
+    follow_free(followed(&p, &innocent));
+    struct pcap_packet *later = nth(&p, SYN | RST, 0, 21, 2);
+    add32(option(later, 8) + 2, (uint32_t)-1000);
+    pcap_mend(later);
+    follow_free(followed(&p, &guilty));
+    pcap_free(&p);
+    assert_int_equal(innocent.all, 0);
+    assert_int_equal(guilty.count[WATCH_RULE_TS_BACK], 1);
+}
+
+static void test_three_syn_acks(void **state)
+{
+    static const uint32_t far[] = {1u << 20, 1u << 30, 5u << 28, 11u << 28, (uint32_t)-5};
+    static const bool behind[4][2] = {{false, false}, {false, true}, {true, false}, {true, true}};
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(far) * ARRAY_LEN(far) * ARRAY_LEN(far); i++)
+        for (uint32_t k = 0; k < 4; k++)
+            one_of_three((uint32_t[]){far[i % 5], far[i / 5 % 5]}, far[i / 25], behind[k]);
+}
+
 /* ---- states ---------------------------------------------------------------------------------- */
 
 static void test_states(void **state)
@@ -478,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linux_is_innocent),
         cmocka_unit_test(test_each_rule_fires),
+        cmocka_unit_test(test_three_syn_acks),
         cmocka_unit_test(test_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
