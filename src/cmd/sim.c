@@ -30,6 +30,8 @@ enum {
     HANG_S = 120,     /* a world that takes longer than this hangs */
 };
 
+#define ERASE_LINE "\r\033[K"
+
 struct sim_values {
     uint64_t seeds, seed, jobs, flows;
     uint64_t time; /* ns; 0: as long as it takes */
@@ -51,7 +53,7 @@ struct sums {
     uint64_t befell[SIM_FAULT_COUNT];
     uint64_t pairs[SIM_FAULT_COUNT][SIM_FAULT_COUNT]; /* worlds that had both */
     uint64_t transitions[TERN_STATE_COUNT][TERN_STATE_COUNT];
-    uint32_t failures;
+    _Atomic uint32_t failures; /* the parent looks while the child runs */
     struct failure failure[FAILURES_MAX];
 };
 
@@ -61,8 +63,9 @@ struct worker {
     volatile uint64_t at; /* how many seeds it has begun */
     volatile bool in_world;
     pid_t pid;
-    uint64_t seen; /* by the parent: `at`, and since when */
+    uint64_t seen; /* by the parent: `at`, and since when; how many failures it has printed */
     time_t since;
+    uint32_t printed;
 };
 
 /* In the order of enum sim_sabotage. */
@@ -88,15 +91,29 @@ static struct sim_config config_of(const struct sim_values *v, uint64_t seed)
 
 /* ---- a child --------------------------------------------------------------------------------- */
 
+/* Somebody wants it to end: no further worlds, here and in the children. */
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int signal) { stopped = signal; }
+
+static void take_signals(int flags)
+{
+    const struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART | flags};
+
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+}
+
 static void add_failure(struct sums *s, uint64_t seed, const char *invariant, const char *why)
 {
     s->failed++;
     if (s->failures == FAILURES_MAX)
         return;
-    struct failure *f = &s->failure[s->failures++];
+    struct failure *f = &s->failure[s->failures];
     f->seed = seed;
     snprintf(f->invariant, sizeof f->invariant, "%s", invariant);
     snprintf(f->why, sizeof f->why, "%s", why);
+    s->failures++;
 }
 
 static void add_result(struct sums *s, uint64_t seed, const struct sim_result *r)
@@ -156,7 +173,7 @@ static void work(const struct sim_values *v, struct worker *w, uint64_t which)
     /* a world's memory is the next one's: not given back to the kernel in between */
     mallopt(M_MMAP_THRESHOLD, 1 << 25);
     mallopt(M_TRIM_THRESHOLD, 1 << 28);
-    while (w->at * v->jobs + which < v->seeds && !out_of_time(v)) {
+    while (w->at * v->jobs + which < v->seeds && !out_of_time(v) && !stopped) {
         uint64_t seed = v->seed + w->at * v->jobs + which;
         struct sim_config conf = config_of(v, seed);
         w->in_world = true;
@@ -183,6 +200,7 @@ static bool start(const struct sim_values *v, struct worker *w, uint64_t which)
     pid_t pid = child();
 
     if (pid == 0) {
+        take_signals(0); /* it may come to all, and from the parent again */
         work(v, w, which);
         _exit(0);
     }
@@ -229,34 +247,6 @@ static void progress(const struct sim_values *v, const struct worker *workers)
         failed += workers[i].sums.failed;
     }
     fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 ", %" PRIu64 " failed ", done, v->seeds, failed);
-}
-
-static int run_all(const struct sim_values *v, struct worker *workers)
-{
-    bool shown = isatty(STDERR_FILENO) && !v->quiet;
-    uint64_t alive = 0;
-
-    for (uint64_t i = 0; i < v->jobs; i++, alive++)
-        if (!start(v, &workers[i], i))
-            return cmd_fail("sim", "fork: %s", strerror(errno));
-    while (alive) {
-        struct timespec pause = {.tv_nsec = 20000000};
-        nanosleep(&pause, NULL);
-        for (uint64_t i = 0; i < v->jobs; i++) {
-            int status;
-            look_for_hanging(&workers[i]);
-            if (workers[i].pid == 0 || waitpid(workers[i].pid, &status, WNOHANG) <= 0)
-                continue;
-            alive--;
-            if (bury(v, &workers[i], i, status) && start(v, &workers[i], i))
-                alive++;
-        }
-        if (shown)
-            progress(v, workers);
-    }
-    if (shown)
-        fputs("\r\033[K", stderr);
-    return CMD_OK;
 }
 
 /* ---- failures -------------------------------------------------------------------------------- */
@@ -369,20 +359,72 @@ static void shrink(const struct sim_values *v, uint64_t seed)
     print_command(v, seed, without, flows);
 }
 
-static void print_failures(const struct sim_values *v, const struct worker *workers)
+static void print_failure(const struct sim_values *v, const struct failure *f, bool ladder)
 {
-    unsigned ladders = 0;
+    printf("seed %" PRIu64 ": %s: %s\n", f->seed, f->invariant, f->why);
+    if (ladder)
+        print_ladder(v, f->seed);
+    print_command(v, f->seed, v->without, v->flows);
+    if (v->shrink)
+        shrink(v, f->seed);
+    fflush(stdout);
+}
+
+/* Those that have come since it was called last. */
+static void print_failures(const struct sim_values *v, struct worker *workers, bool shown)
+{
+    uint64_t before = 0;
 
     for (uint64_t i = 0; i < v->jobs; i++)
-        for (uint32_t k = 0; k < workers[i].sums.failures; k++) {
-            const struct failure *f = &workers[i].sums.failure[k];
-            printf("seed %" PRIu64 ": %s: %s\n", f->seed, f->invariant, f->why);
-            if (ladders++ < LADDERS_MAX && !v->quiet)
-                print_ladder(v, f->seed);
-            print_command(v, f->seed, v->without, v->flows);
-            if (v->shrink)
-                shrink(v, f->seed);
+        before += workers[i].printed;
+    for (uint64_t i = 0; i < v->jobs; i++)
+        for (struct worker *w = &workers[i]; w->printed < w->sums.failures; w->printed++) {
+            if (shown)
+                fputs(ERASE_LINE, stderr);
+            print_failure(v, &w->sums.failure[w->printed], before++ < LADDERS_MAX && !v->quiet);
         }
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static void stop_all(const struct sim_values *v, const struct worker *workers)
+{
+    for (uint64_t i = 0; i < v->jobs; i++)
+        if (workers[i].pid > 0)
+            kill(workers[i].pid, SIGTERM);
+}
+
+static int run_all(const struct sim_values *v, struct worker *workers)
+{
+    bool shown = isatty(STDERR_FILENO) && !v->quiet;
+    uint64_t alive = 0;
+    bool told = false;
+
+    for (uint64_t i = 0; i < v->jobs; i++, alive++)
+        if (!start(v, &workers[i], i))
+            return cmd_fail("sim", "fork: %s", strerror(errno));
+    while (alive) {
+        struct timespec pause = {.tv_nsec = 20000000};
+        nanosleep(&pause, NULL);
+        for (uint64_t i = 0; i < v->jobs; i++) {
+            int status;
+            look_for_hanging(&workers[i]);
+            if (workers[i].pid == 0 || waitpid(workers[i].pid, &status, WNOHANG) <= 0)
+                continue;
+            alive--;
+            if (bury(v, &workers[i], i, status) && start(v, &workers[i], i))
+                alive++;
+        }
+        if (stopped && !told)
+            stop_all(v, workers);
+        told = stopped != 0;
+        print_failures(v, workers, shown);
+        if (shown)
+            progress(v, workers);
+    }
+    if (shown)
+        fputs(ERASE_LINE, stderr);
+    return CMD_OK;
 }
 
 /* ---- sums ------------------------------------------------------------------------------------ */
@@ -479,14 +521,16 @@ static int sim(const void *values, int argc, char **argv)
     (void)argv;
     if (workers == MAP_FAILED)
         return cmd_fail("sim", "out of memory");
+    take_signals((int)SA_RESETHAND); /* a second one ends it at once */
     clock_gettime(CLOCK_MONOTONIC, &own.began);
     int status = run_all(v, workers);
     double seconds = seconds_since(&own.began);
     for (uint64_t i = 0; i < v->jobs; i++)
         add_sums(&all, &workers[i].sums);
-    print_failures(v, workers);
     if (!v->quiet)
         print_sums(&all, seconds);
+    if (stopped)
+        status = cmd_fail("sim", "stopped, by signal %d", (int)stopped);
     munmap(workers, size);
     if (status == CMD_OK && v->pcapng)
         status = write_capture(v);
@@ -554,8 +598,9 @@ const struct command cmd_sim = {
         "Every byte is compared, every segment judged by an independent oracle, every change of "
         "state looked up; sequence numbers, windows and timers are checked as it goes, and "
         "in the end both stacks must be quiet and have given back what they had.\n\n"
-        "A world that fails is shown with its last segments and the one command that repeats it: "
-        "the same seed is the same world, bit for bit.",
+        "A world that fails is shown at once, with its last segments and the one command that "
+        "repeats it: the same seed is the same world, bit for bit. SIGINT ends the run after the "
+        "worlds that have begun, with the sums of what there was.",
     .opts = sim_opts,
     .opt_count = sizeof(sim_opts) / sizeof(sim_opts[0]),
     .values_size = sizeof(struct sim_values),

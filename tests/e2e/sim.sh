@@ -37,6 +37,20 @@ timeout 60 "$TERN" sim --seed 20 --seeds 1 --end both --pcapng both.pcapng >out.
 [ "$(wc -c <both.pcapng)" -gt "$(wc -c <1.pcapng)" ]
 verdict "and both hosts may" $? "$(ls -l 1.pcapng both.pcapng)"
 
+# a failure is shown when it comes, and who stops it gets what has been found
+timeout 100 "$TERN" sim --seeds 100000000 --jobs 2 --profile calm --sabotage byte -q >stopped 2>&1 &
+pid=$!
+for _ in $(seq 600); do
+    grep -q "^  again" stopped && break
+    sleep 0.1
+done
+kill "$pid"
+wait "$pid"
+code=$?
+grep -q "^seed 1: S1: " stopped && grep -q "stopped, by signal 15" stopped &&
+    tail -n 1 stopped | grep -Eq "^[0-9]+ passed, [1-9][0-9]* failed"
+verdict "stopped, it tells what it has found" $? "exit $code: $(tail -n 3 stopped)"
+
 noticed() { # SABOTAGE INVARIANT
     timeout 200 "$TERN" sim --seed 16 --seeds 1 --profile calm --sabotage "$1" >"bad.$1" 2>&1
     [ $? = 1 ] && grep -q "^seed 16: $2: " "bad.$1" &&
