@@ -10,6 +10,8 @@
 
 enum { FLUSH_TURNS = 1000 };
 #define GRACE_NS 20000000u
+#define SETTLE_NS                                                                                  \
+    UINT64_C(15000000000) /* routers are asked three times (RFC 4861 6.3.7), and DAD */
 
 const char *const attach_offloads[] = {"auto", "tso", "checksum", "none", NULL};
 static const enum tun_rung rung_of_offload[] = {TUN_RUNG_USO, TUN_RUNG_TSO, TUN_RUNG_CHECKSUM,
@@ -183,7 +185,7 @@ static int missing(const char *verb, const struct attach_values *v)
         cmd_fail(verb, "either --tun or --tap");
         return CMD_USAGE;
     }
-    if ((v->tun || v->tap) && v->ours.count > 0)
+    if ((v->tun || v->tap) && (v->ours.count > 0 || v->slaac))
         return CMD_OK;
     cmd_fail(verb,
              "%s; tern %s talks over a TUN interface of its own, for example: sudo tern %s --tun "
@@ -227,6 +229,8 @@ static void tell_addresses(void *user)
         memcpy(at.ip, e.ip, 16);
         netif_addr_text(&at, true, text);
         fprintf(stderr, "tern %s: address %s: %s\n", a->verb, text, states[e.state]);
+        if (e.automatic && e.state == TERN_ADDR_PREFERRED && a->ready)
+            a->ready(a->ready_user, &at);
     }
 }
 
@@ -299,11 +303,12 @@ static void start_control(struct attached *a, const char *verb)
         (void)control_new(&a->control, &cfg);
 }
 
-int attach_run(struct attached *a, const char *verb, bool (*done)(void *user), void *user)
+static int turns(struct attached *a, const char *verb, uint64_t end, bool (*done)(void *user),
+                 void *user)
 {
     start_control(a, verb);
-    while (!a->signal && !done(user)) {
-        int err = loop_turn(a->loop, LOOP_NEVER);
+    while (!a->signal && !done(user) && loop_clock() < end) {
+        int err = loop_turn(a->loop, end);
         const struct device *lost = node_lost(&a->node);
         if (err)
             return cmd_fail(verb, "%s", strerror(-err));
@@ -313,6 +318,38 @@ int attach_run(struct attached *a, const char *verb, bool (*done)(void *user), v
             return cmd_fail(verb, "%s: %s", a->tun.name, strerror(-lost->err));
     }
     return CMD_OK;
+}
+
+int attach_run(struct attached *a, const char *verb, bool (*done)(void *user), void *user)
+{
+    return turns(a, verb, LOOP_NEVER, done, user);
+}
+
+struct settling {
+    const tern *stack;
+    bool slaac;
+};
+
+static bool settled(void *user)
+{
+    const struct settling *w = user;
+    tern_addr_entry e;
+    uint32_t cursor = 0;
+    bool routed = !w->slaac;
+
+    while (tern_addrs(w->stack, &cursor, &e, 1) == 1) {
+        if (e.state == TERN_ADDR_TENTATIVE)
+            return false;
+        routed |= e.automatic && e.state == TERN_ADDR_PREFERRED && e.ip[0] != 0xfe;
+    }
+    return routed;
+}
+
+int attach_settle(struct attached *a, const char *verb, const struct attach_values *v)
+{
+    struct settling w = {.stack = a->node.stack, .slaac = v->slaac};
+
+    return turns(a, verb, loop_clock() + SETTLE_NS, settled, &w);
 }
 
 void attach_flush(struct attached *a)

@@ -49,7 +49,8 @@ const char *attach_parse_kernel(void *values, const char *text);
          .help = "with --tap: use an address only when nobody else says that it is theirs "        \
                  "(duplicate address detection)"},                                                 \
         {OPT_FLAG(values, attach.slaac), .name = "slaac",                                          \
-         .help = "with --tap: also make addresses and routes of what IPv6 routers advertise"},     \
+         .help = "with --tap: also make addresses and routes of what IPv6 routers advertise; "     \
+                 "--address may then be left out"},                                                \
         {OPT_UINT(values, attach.mtu),                                                             \
          .name = "mtu",                                                                            \
          .arg = "BYTES",                                                                           \
@@ -73,6 +74,9 @@ struct attached {
         uint8_t ip[16], state;
     } told[ATTACH_TOLD]; /* what was said last of each address that is asked about */
     uint32_t told_count;
+    /* One of which a router has told can be used from now on; or NULL. */
+    void (*ready)(void *user, const struct netif_addr *at);
+    void *ready_user;
     struct loop *loop;
     struct node node;
     struct tun tun;
@@ -84,6 +88,9 @@ struct attached {
 int attach_open(struct attached *a, const char *verb, const struct attach_values *v);
 void attach_close(struct attached *a);
 
+/* Turns of the loop until nobody is asked any more whose our addresses are and, with --slaac, a
+ * router has made one, too; for some seconds at most. As attach_run(). */
+int attach_settle(struct attached *a, const char *verb, const struct attach_values *v);
 /* Turns of the loop until a signal comes, the interface is lost (CMD_FAILED, after saying so) or
  * `done` says so (CMD_OK). */
 int attach_run(struct attached *a, const char *verb, bool (*done)(void *user), void *user);

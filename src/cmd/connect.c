@@ -32,6 +32,12 @@ static bool has_family(const struct attach_addrs *list, bool ip4)
     return false;
 }
 
+/* Whether there can be an address of that family. */
+static bool may_have(const struct attach_values *v, bool ip4)
+{
+    return has_family(&v->ours, ip4) || (v->slaac && !ip4);
+}
+
 static bool over(void *user) { return ((struct talk *)user)->over; }
 
 static bool open_or_over(void *user)
@@ -91,7 +97,7 @@ static int connect_to(struct attached *a, const struct connect_values *v, const 
         return cmd_fail("connect", "%s", strerror(-err));
     err = -ENETUNREACH;
     for (; ai && !t.open && !a->signal; ai = ai->ai_next)
-        if (has_family(&v->attach.ours, ai->ai_family == AF_INET)) {
+        if (may_have(&v->attach, ai->ai_family == AF_INET)) {
             err = attempt(a, &t, ai, v->verbose);
             if (err > 0)
                 break;
@@ -117,7 +123,7 @@ static int udp_to(struct attached *a, const struct connect_values *v, const stru
     tern_sock sock;
     int err = -ENETUNREACH;
 
-    while (ai && !has_family(&v->attach.ours, ai->ai_family == AF_INET))
+    while (ai && !may_have(&v->attach, ai->ai_family == AF_INET))
         ai = ai->ai_next;
     if (ai) {
         memcpy(&sa, ai->ai_addr, ai->ai_addrlen);
@@ -150,7 +156,9 @@ static int run(const void *values, int argc, char **argv)
         return cmd_fail("connect", "%s port %s: %s", argv[0], argv[1], gai_strerror(err));
     int status = attach_open(&a, "connect", &v->attach);
     if (status == CMD_OK) {
-        status = v->udp ? udp_to(&a, v, ai, argv) : connect_to(&a, v, ai, argv);
+        status = attach_settle(&a, "connect", &v->attach);
+        if (status == CMD_OK && !a.signal)
+            status = v->udp ? udp_to(&a, v, ai, argv) : connect_to(&a, v, ai, argv);
         attach_close(&a);
     }
     freeaddrinfo(ai);

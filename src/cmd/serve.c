@@ -47,6 +47,7 @@ struct serving {
     struct attached attached;
     struct site *site;
     struct loop_hook hook;
+    const struct serve_values *values;
 };
 
 static void work(void *user, uint64_t now) { site_work(((struct serving *)user)->site, now); }
@@ -75,6 +76,10 @@ static int open_site(struct serving *s, const struct serve_values *v)
         addrs[i] = (tern_addr){.port = 0};
         memcpy(addrs[i].ip, v->attach.ours.at[i].ip, 16);
     }
+    if (v->attach.slaac) { /* wherever it is to be found */
+        addrs[0] = (tern_addr){.port = 0};
+        cfg.addr_count = 1;
+    }
     int err = site_new(&s->site, &cfg);
     if (err < 0)
         return cmd_fail("serve", "the site cannot listen%s",
@@ -84,19 +89,36 @@ static int open_site(struct serving *s, const struct serve_values *v)
     return CMD_OK;
 }
 
-static void announce(const struct serving *s, const struct serve_values *v)
+/* Where one can reach it; a link-local address needs the interface's name (RFC 6874). */
+static void print_url(const struct serving *s, const struct netif_addr *at)
 {
     char text[NETIF_ADDR_TEXT_MAX];
+    bool link_local = at->ip[0] == 0xfe && (at->ip[1] & 0xc0) == 0x80;
 
+    netif_addr_text(at, false, text);
+    fprintf(stderr, netif_addr_is4(at) ? " http://%s" : " http://[%s", text);
+    if (link_local)
+        fprintf(stderr, "%%25%s", s->attached.tun.name);
+    if (!netif_addr_is4(at))
+        fputc(']', stderr);
+    if (s->values->port != SITE_PORT)
+        fprintf(stderr, ":%u", (unsigned)s->values->port);
+    fputc('/', stderr);
+}
+
+/* A router has made an address possible. */
+static void found(void *user, const struct netif_addr *at)
+{
     fprintf(stderr, "tern serve:");
-    for (uint32_t i = 0; i < v->attach.ours.count; i++) {
-        const struct netif_addr *at = &v->attach.ours.at[i];
-        netif_addr_text(at, false, text);
-        fprintf(stderr, netif_addr_is4(at) ? " http://%s" : " http://[%s]", text);
-        if (v->port != SITE_PORT)
-            fprintf(stderr, ":%u", (unsigned)v->port);
-        fprintf(stderr, "/");
-    }
+    print_url(user, at);
+    fputc('\n', stderr);
+}
+
+static void announce(const struct serving *s, const struct attach_addrs *ours)
+{
+    fprintf(stderr, "tern serve:");
+    for (uint32_t i = 0; i < ours->count; i++)
+        print_url(s, &ours->at[i]);
     fprintf(stderr, " on ");
     attach_describe(&s->attached, stderr);
     fputc('\n', stderr);
@@ -111,7 +133,7 @@ static bool never(void *user)
 static int serve(const void *values, int argc, char **argv)
 {
     const struct serve_values *v = values;
-    struct serving s = {.site = NULL};
+    struct serving s = {.values = v};
     struct attach_values attach = v->attach;
     char error[PRIVILEGE_ERROR_MAX];
 
@@ -125,8 +147,11 @@ static int serve(const void *values, int argc, char **argv)
     if (status == CMD_OK)
         status = open_site(&s, v);
     if (status == CMD_OK) {
-        if (!v->quiet)
-            announce(&s, v);
+        if (!v->quiet) {
+            announce(&s, &v->attach.ours);
+            s.attached.ready = found;
+            s.attached.ready_user = &s;
+        }
         status = attach_run(&s.attached, "serve", never, NULL);
     }
     if (s.site) {
@@ -153,8 +178,8 @@ const struct command cmd_serve = {
         "network; it disappears with tern. One that is there already is left as it is.\n"
         "\n"
         "With --tap the interface is an Ethernet with two hosts on it, tern and the kernel, who "
-        "find "
-        "each other by ARP and Neighbour Discovery.\n"
+        "find each other by ARP and Neighbour Discovery; with --slaac tern makes itself addresses "
+        "of what a router there advertises, and says under which URL the site is then.\n"
         "\n"
         "SIGINT or SIGTERM ends it.",
     .status = "0 after SIGINT or SIGTERM; 1 if the interface could not be had or was lost.",

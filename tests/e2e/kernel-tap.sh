@@ -118,8 +118,29 @@ ip addr add 2001:db8:5::1/64 dev t0 nodad
 ours=$(sed -n 's|.*address \(2001:db8:5:[0-9a-f:]*\)/64: ready|\1|p' serve.log)
 "$peer" ping "$ours" 100
 same ping-address-by-router 0 $?
-kill $router
+url=$(sed -n 's|tern serve: \(http://.*5:.*/\)$|\1|p' serve.log)
+get -g "$url" >got
+has url-of-address-by-router "this site is [$ours]" got
+url=$(sed -n 's|tern serve: \(http://.fe80.*/\)$|\1|p' serve.log)
+get -g "$url" >got
+has url-of-link-local-address "this site is [fe80:" got
 served served-slaac
+
+# Without an address of its own; who connects waits until there is one.
+serve --tap t0 --slaac
+until_ok grep -q "http://.2001:db8:5:" serve.log
+same no-address-given 0 $?
+served served-slaac-alone
+for options in --slaac "--dad --address fd00:9::3/64 --address 10.9.0.3/24"; do
+    "$peer" listen :: 5000 <data >got-up &
+    listener=$!
+    listens 5000
+    "$TERN" connect --tap t0 $options fd00:9::7 5000 <data >got-down 2>said
+    same "connect${options%% *}" 0 $?
+    wait $listener
+    identical "connect${options%% *}-up" data got-up
+done
+kill $router
 ip link del t0
 
 # ---- names ---------------------------------------------------------------------------------------
