@@ -531,6 +531,22 @@ typedef struct {
 /* TERN_ENOTCONN. */
 int tern_urgent_get(const tern *s, tern_sock k, tern_urgent *out);
 
+/* What ICMP has said of something that was sent, beyond an enum tern_err (RFC 1122 4.2.3.9). */
+enum { TERN_ICMP_QUOTE = 60 };
+typedef struct {
+    int32_t err;              /* the enum tern_err it counts as */
+    bool fatal;               /* it has ended the connection */
+    uint8_t version;          /* 4: ICMP, 6: ICMPv6 */
+    uint8_t type, code;       /* RFC 792, RFC 4443 */
+    uint32_t info;            /* the pointer of a parameter problem; else 0 */
+    uint8_t from[16], to[16]; /* who says so: a router, a host, or ourselves; to whom it was sent */
+    uint16_t port;            /* and to which port */
+    uint8_t quote_len;
+    uint8_t quote[TERN_ICMP_QUOTE]; /* of what was sent, from the TCP or UDP header on */
+} tern_icmp;
+/* The last that came. TERN_EAGAIN: none, or there was no memory for it; TERN_ENOTCONN. */
+int tern_icmp_get(const tern *s, tern_sock k, tern_icmp *out);
+
 /* Sends FIN after what is queued; receiving goes on (the half close of 3.6). */
 int tern_shutdown(tern *s, tern_sock k);
 /* Ends the handle. Unread data, or data that comes later, is answered with RST (SHLD-3);

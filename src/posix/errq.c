@@ -19,7 +19,10 @@ enum {
 struct item {
     struct item *next;
     struct sock_extended_err ee;
-    uint64_t time; /* ns; of timestamps */
+    uint64_t time;      /* ns; of timestamps */
+    tern_addr from, to; /* of ICMP: whose message it is, and to whom went what it is about, */
+    uint32_t len;       /* of which this is the beginning */
+    uint8_t data[TERN_ICMP_QUOTE];
 };
 
 struct mark {
@@ -47,13 +50,14 @@ static struct errq *errq_of(struct sock *sk)
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
-static void push(struct sock *sk, const struct sock_extended_err *ee)
+/* NULL: there is no room for it. */
+static struct item *push(struct sock *sk, const struct sock_extended_err *ee)
 {
     struct errq *q = sk->errq;
     struct item *it = q->items < ITEMS_MAX ? malloc(sizeof *it) : NULL;
 
     if (it == NULL)
-        return;
+        return NULL;
     *it = (struct item){.ee = *ee, .time = sk->p->now};
     if (q->tail != NULL)
         q->tail->next = it;
@@ -62,6 +66,7 @@ static void push(struct sock *sk, const struct sock_extended_err *ee)
     q->tail = it;
     q->items++;
     file_wake(&sk->file, EPOLLERR);
+    return it;
 }
 
 static void push_stamp(struct sock *sk, uint32_t what, uint32_t end)
@@ -72,7 +77,7 @@ static void push_stamp(struct sock *sk, uint32_t what, uint32_t end)
 
     if (sk->opts.timestamping & SOF_TIMESTAMPING_OPT_ID)
         ee.ee_data = end - 1 - sk->errq->key_base;
-    push(sk, &ee);
+    (void)push(sk, &ee);
 }
 
 /* Neighbours become one message. The data was copied: the stack's queue is its own. */
@@ -87,7 +92,31 @@ static void push_zerocopy(struct sock *sk, uint32_t id)
     if (last != NULL && last->ee.ee_origin == SO_EE_ORIGIN_ZEROCOPY && last->ee.ee_data + 1 == id)
         last->ee.ee_data = id;
     else
-        push(sk, &ee);
+        (void)push(sk, &ee);
+}
+
+void errq_icmp(struct sock *sk, const tern_icmp *m)
+{
+    struct sock_extended_err ee = {.ee_errno = (uint32_t)icmp_errno(m),
+                                   .ee_origin =
+                                       m->version == 4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6,
+                                   .ee_type = m->type,
+                                   .ee_code = m->code,
+                                   .ee_info = m->info};
+    struct item *it = errq_of(sk) != NULL ? push(sk, &ee) : NULL;
+
+    if (it == NULL)
+        return;
+    memcpy(it->from.ip, m->from, sizeof m->from);
+    memcpy(it->to.ip, m->to, sizeof m->to);
+    it->to.port = m->port;
+    it->len = m->quote_len;
+    memcpy(it->data, m->quote, m->quote_len);
+}
+
+static bool from_icmp(const struct item *it)
+{
+    return it->ee.ee_origin == SO_EE_ORIGIN_ICMP || it->ee.ee_origin == SO_EE_ORIGIN_ICMP6;
 }
 
 bool errq_any(const struct sock *sk) { return sk->errq != NULL && sk->errq->head != NULL; }
@@ -105,19 +134,51 @@ static void put_stamp(struct sock *sk, struct msg_control *m, const struct item 
 
 static void put_error(const struct sock *sk, struct msg_control *m, const struct item *it)
 {
-    struct {
-        struct sock_extended_err ee;
-        struct sockaddr_in offender;
-    } four = {.ee = it->ee};
-    struct {
-        struct sock_extended_err ee;
-        struct sockaddr_in6 offender;
-    } six = {.ee = it->ee};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } offender = {.any.sa_family = AF_UNSPEC};
+    uint8_t data[sizeof it->ee + sizeof offender];
+    bool four = sk->domain == AF_INET;
+    socklen_t len = four ? sizeof offender.four : sizeof offender.six;
 
-    if (sk->domain == AF_INET)
-        msg_control_put(m, IPPROTO_IP, IP_RECVERR, &four, sizeof four);
-    else
-        msg_control_put(m, IPPROTO_IPV6, IPV6_RECVERR, &six, sizeof six);
+    if (from_icmp(it))
+        (void)addr_write(sk, &it->from, &offender, &len);
+    memcpy(data, &it->ee, sizeof it->ee);
+    memcpy(data + sizeof it->ee, &offender, len);
+    msg_control_put(m, four ? IPPROTO_IP : IPPROTO_IPV6, four ? IP_RECVERR : IPV6_RECVERR, data,
+                    sizeof it->ee + len);
+}
+
+/* The bytes that it is about, as far as there is room for them; returns how many. */
+static ssize_t put_bytes(struct msghdr *msg, const struct item *it)
+{
+    uint32_t at = 0;
+
+    for (size_t i = 0; i < msg->msg_iovlen && at < it->len; i++) {
+        const struct iovec *v = &msg->msg_iov[i];
+        size_t n = v->iov_len < it->len - at ? v->iov_len : it->len - at;
+        if (v->iov_base == NULL && n != 0)
+            return -EFAULT;
+        if (n != 0)
+            memcpy(v->iov_base, it->data + at, n);
+        at += (uint32_t)n;
+    }
+    if (at < it->len)
+        msg->msg_flags |= MSG_TRUNC;
+    return at;
+}
+
+static void pop(struct errq *q)
+{
+    struct item *it = q->head;
+
+    q->head = it->next;
+    if (q->head == NULL)
+        q->tail = NULL;
+    q->items--;
+    free(it);
 }
 
 ssize_t errq_recv(struct sock *sk, struct msghdr *msg)
@@ -126,25 +187,26 @@ ssize_t errq_recv(struct sock *sk, struct msghdr *msg)
 
     if (!errq_any(sk))
         return -EAGAIN;
-    struct errq *q = sk->errq;
-    struct item *it = q->head;
+    struct item *it = sk->errq->head;
     bool stamp = it->ee.ee_origin == SO_EE_ORIGIN_TIMESTAMPING;
     msg->msg_flags = MSG_ERRQUEUE;
     if (stamp && !(sk->opts.timestamping & SOF_TIMESTAMPING_OPT_TSONLY))
         msg->msg_flags |= MSG_TRUNC; /* the packet that Linux would give is not kept */
-    if (msg->msg_name != NULL)
+    ssize_t n = put_bytes(msg, it);
+    if (msg->msg_name == NULL || !from_icmp(it))
         msg->msg_namelen = 0;
+    else
+        (void)addr_write(sk, &it->to, msg->msg_name, &msg->msg_namelen);
     msg_control_begin(&m, msg);
     if (stamp)
         put_stamp(sk, &m, it);
     put_error(sk, &m, it);
     msg_control_end(&m);
-    q->head = it->next;
-    if (q->head == NULL)
-        q->tail = NULL;
-    q->items--;
-    free(it);
-    return 0;
+    bool told = from_icmp(it); /* here, and not by the next call once more */
+    pop(sk->errq);
+    if (told || (errq_any(sk) && from_icmp(sk->errq->head)))
+        sk->err = errq_any(sk) && from_icmp(sk->errq->head) ? (int)sk->errq->head->ee.ee_errno : 0;
+    return n;
 }
 
 /* ---- marks ----------------------------------------------------------------------------------- */
@@ -233,6 +295,12 @@ void errq_sent(struct sock *sk, size_t len, bool zerocopy, uint32_t tsflags)
     errq_progress(sk);
 }
 
+void errq_disconnect(struct sock *sk)
+{
+    while (sk->errq != NULL && sk->errq->marks != NULL)
+        pop_mark(sk, false);
+}
+
 void errq_free(struct sock *sk)
 {
     struct errq *q = sk->errq;
@@ -244,11 +312,8 @@ void errq_free(struct sock *sk)
         q->marks = m->next;
         free(m);
     }
-    while (q->head != NULL) {
-        struct item *it = q->head;
-        q->head = it->next;
-        free(it);
-    }
+    while (q->head != NULL)
+        pop(q);
     free(q);
     sk->errq = NULL;
 }

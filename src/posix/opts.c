@@ -185,7 +185,7 @@ int opts_get_error(struct sock *sk, int *value)
     if (*value == 0 && sk->k.id != 0 &&
         tern_option_get(s, sk->k, TERN_OPT_SOFT_ERROR, &soft) == 0 && soft != 0) {
         (void)tern_option_set(s, sk->k, TERN_OPT_SOFT_ERROR, 0);
-        *value = posix_errno((int)soft);
+        *value = sock_errno(sk, (int)soft);
     }
     return 0;
 }

@@ -70,6 +70,8 @@ int posix_wait(tern_sockets *p, uint64_t until);
 uint64_t posix_after_ms(const tern_sockets *p, int64_t ms);
 /* An enum tern_err as an errno, positive. */
 int posix_errno(int err);
+/* What ICMP said, which distinguishes more. */
+int icmp_errno(const tern_icmp *m);
 
 /* ---- fd.c: descriptors ----------------------------------------------------------------------- */
 
@@ -164,7 +166,6 @@ struct sock {
     bool oob_read;                 /* and was read with MSG_OOB */
     uint32_t oob_at;               /* its place in the stream: tern_urgent */
     int err;                       /* pending, positive errno */
-    int err_soft;                  /* what ICMP said, should it end by a timeout */
     tern_addr local, peer;         /* port 0: not bound, not connected */
     struct sock_opts opts;
     struct errq *errq;            /* MSG_ERRQUEUE; NULL: never used */
@@ -189,6 +190,9 @@ int sock_state(const struct sock *sk, tern_tcp_info *info);
 uint8_t sock_shut(const struct sock *sk, int state);
 /* The pending error, negative, and none after that; 0: there is none. */
 int sock_error(struct sock *sk);
+/* The errno of what the stack says of its connection, with ICMP's own word where that was it;
+ * positive. */
+int sock_errno(const struct sock *sk, int tern_err);
 /* Takes over an error that ended the connection. */
 void sock_fail(struct sock *sk, int tern_err);
 uint32_t sock_poll(struct sock *sk);

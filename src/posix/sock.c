@@ -139,16 +139,29 @@ int sock_error(struct sock *sk)
     return -err;
 }
 
+/* Whether ICMP has caused that. */
+static bool sock_icmp(const struct sock *sk, int tern_err, tern_icmp *m)
+{
+    return sk->k.id != 0 && tern_icmp_get(sk->p->conf.stack, sk->k, m) == 0 && m->err == tern_err;
+}
+
+int sock_errno(const struct sock *sk, int tern_err)
+{
+    tern_icmp m;
+    return sock_icmp(sk, tern_err, &m) ? icmp_errno(&m) : posix_errno(tern_err);
+}
+
 void sock_fail(struct sock *sk, int tern_err)
 {
     if (sk->gone || tern_err == 0)
         return;
     sk->gone = true;
-    sk->err = posix_errno(tern_err);
+    sk->err = sock_errno(sk, tern_err);
     if (sk->err == ECONNRESET && sk->done && !(sk->shut & SHUT_SND))
         sk->err = EPIPE; /* reset in CLOSE-WAIT */
-    if (sk->err == ETIMEDOUT && sk->err_soft != 0)
-        sk->err = sk->err_soft;
+    tern_icmp m;
+    if (sock_icmp(sk, tern_err, &m) && m.fatal && (m.version == 4 || sk->opts.recverr6))
+        errq_icmp(sk, &m);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -198,7 +211,7 @@ static void soft_news(struct sock *sk)
     (void)tern_option_set(sk->p->conf.stack, sk->k, TERN_OPT_SOFT_ERROR, 0);
     if (soft == TERN_ETIMEDOUT) /* of that Linux says nothing yet */
         return;
-    sk->err = posix_errno((int)soft);
+    sk->err = sock_errno(sk, (int)soft);
     file_wake(&sk->file, EPOLLERR);
 }
 
@@ -334,8 +347,7 @@ void sock_disconnect(struct sock *sk)
     drop_handle(sk, !sk->listening);
     sk->listening = sk->gone = sk->done = sk->more = sk->deferred = sk->rebound = false;
     sk->shut = 0;
-    sk->err_soft = 0;
-    errq_free(sk);
+    errq_disconnect(sk);
     sk->peer = (tern_addr){0};
     sk->phase = PHASE_UNCONNECTED;
     uint16_t port = keeps_port ? sk->local.port : 0;

@@ -4,6 +4,7 @@
  */
 #include "base/pkt.h"
 #include "stack/stack.h"
+#include "tcp/icmp.h"
 
 uint64_t stack_sum(const tern *s, const tern_pkt *pkt, size_t skip, size_t len, uint64_t sum)
 {
@@ -143,6 +144,20 @@ static enum tern_err err_of(enum wire_icmp_kind kind)
     }
 }
 
+static void said_of(tern_icmp *out, const struct wire_icmp *m, const struct wire_ip *ip)
+{
+    *out = (tern_icmp){.err = err_of(m->kind),
+                       .version = ip->version,
+                       .type = m->type,
+                       .code = m->code,
+                       .info = m->pointer,
+                       .port = m->dport,
+                       .quote_len = (uint8_t)min_size(m->quote_len, TERN_ICMP_QUOTE)};
+    memcpy(out->from, ip->src, 16);
+    memcpy(out->to, m->dst, 16);
+    memcpy(out->quote, m->quote, out->quote_len);
+}
+
 static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, size_t have,
                                 const struct wire_ip *ip)
 {
@@ -180,9 +195,11 @@ static enum tern_drop take_icmp(tern *s, const tern_pkt *pkt, const uint8_t *p, 
     struct tcp_tuple tuple = {.rport = m.dport, .lport = m.sport};
     memcpy(tuple.remote, m.dst, 16);
     memcpy(tuple.local, m.src, 16);
-    uint32_t mtu = m.kind == WIRE_ICMP_TOO_BIG ? max_u32(m.mtu, 1) : 0;
-    bool hard = m.kind == WIRE_ICMP_PORT || m.kind == WIRE_ICMP_PROTO;
-    bool match = tcp_icmp(&s->tcp, &tuple, m.seq, err_of(m.kind), hard, mtu);
+    struct tcp_icmp in = {.seq = m.seq,
+                          .mtu = m.kind == WIRE_ICMP_TOO_BIG ? max_u32(m.mtu, 1) : 0,
+                          .hard = m.kind == WIRE_ICMP_PORT || m.kind == WIRE_ICMP_PROTO};
+    said_of(&in.said, &m, ip);
+    bool match = tcp_icmp(&s->tcp, &tuple, &in);
     return match ? TERN_DROP_NONE : TERN_DROP_ICMP_UNMATCHED;
 }
 

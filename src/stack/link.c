@@ -7,6 +7,7 @@
  * is dropped, and TCP is told as if a router had said "host unreachable".
  */
 #include "stack/stack.h"
+#include "tcp/icmp.h"
 
 _Static_assert(MESSAGE_AT + WIRE_IP6_HEADER + WIRE_ND_MAX <= HEADER_MAX, "a whole message fits");
 
@@ -224,7 +225,18 @@ static void tell_tcp(tern *s, const struct outrec *r)
     memcpy(tuple.local, ip4 ? wire_mapped_prefix : ip + 8, ip4 ? 12 : 16);
     if (ip4)
         memcpy(tuple.local + 12, ip + 12, 4);
-    (void)tcp_icmp(&s->tcp, &tuple, load_be32(tcp + 4), TERN_EUNREACH, false, 0);
+    /* as if it were ours, and we said: host, or address, unreachable */
+    struct tcp_icmp m = {.seq = load_be32(tcp + 4),
+                         .said = {.err = TERN_EUNREACH,
+                                  .version = ip4 ? 4 : 6,
+                                  .type = ip4 ? 3 : 1,
+                                  .code = ip4 ? 1 : 3,
+                                  .port = tuple.rport,
+                                  .quote_len = (uint8_t)((tcp[12] >> 4) * 4)}};
+    memcpy(m.said.from, tuple.local, 16);
+    memcpy(m.said.to, tuple.remote, 16);
+    memcpy(m.said.quote, tcp, m.said.quote_len);
+    (void)tcp_icmp(&s->tcp, &tuple, &m);
 }
 
 static void give_up(tern *s, struct neigh *n, bool tell)

@@ -316,6 +316,16 @@ int tern_urgent_get(const tern *s, tern_sock k, tern_urgent *out)
     return 0;
 }
 
+int tern_icmp_get(const tern *s, tern_sock k, tern_icmp *out)
+{
+    CONN_OR_RETURN(s, k, c);
+    const struct conn_rare *r = conn_rare_of(c);
+    if (r == NULL || r->icmp.err == 0)
+        return TERN_EAGAIN;
+    *out = r->icmp;
+    return 0;
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 int tern_shutdown(tern *s, tern_sock k)

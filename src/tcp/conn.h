@@ -375,6 +375,7 @@ struct conn_rare {
 
     bool thin_linear;      /* tern_tuning.thin_linear, for this one */
     bool reports;          /* soft errors are events */
+    tern_icmp icmp;        /* what ICMP said last; err 0: nothing */
     uint8_t fastopen;      /* enum fastopen_flag */
     uint8_t fastopen_fail; /* enum tern_fastopen_fail */
     bool fo_counted;       /* among the half-open ones of its source (admit.c) */

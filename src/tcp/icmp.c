@@ -2,7 +2,7 @@
  * attempt to connect that fails, or a path that failed for a while. None ends a connection that is
  * established (RFC 5461, RFC 5927 5).
  */
-#include "tcp/tcp.h"
+#include "tcp/icmp.h"
 
 /* The path takes no packets over `mtu`: smaller segments, and what is in flight again (1191). */
 static void too_big(struct tcp *t, struct conn *c, uint32_t mtu)
@@ -50,26 +50,39 @@ static void long_disruption(struct tcp *t, struct conn *c, uint32_t seq)
     timer_arm(t, c, a->t_rto);
 }
 
-bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
-              bool hard, uint32_t mtu)
+/* The owner may ask for the words themselves. */
+static void remember(struct tcp *t, struct conn *c, const tern_icmp *said, bool fatal)
 {
+    struct conn_rare *r = conn_rare(t, c);
+    if (r == NULL)
+        return;
+    r->icmp = *said;
+    r->icmp.fatal = fatal;
+}
+
+bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, const struct tcp_icmp *m)
+{
+    enum tern_err err = (enum tern_err)m->said.err;
     uint32_t ref = flow_find(t, tuple, tcp_flow_hash(t, tuple));
     if (ref == 0 || ref_kind(ref) != REF_CONN)
         return false;
     struct conn *c = conn_at(t, ref_ix(ref));
-    if (c->snd_nxt == c->snd_una || !seq_in(seq, c->snd_una, c->snd_nxt - c->snd_una))
+    if (c->snd_nxt == c->snd_una || !seq_in(m->seq, c->snd_una, c->snd_nxt - c->snd_una))
         return false; /* quotes nothing that is in flight: RFC 5927 4.1 */
-    if (mtu != 0)
-        too_big(t, c, mtu);
-    else if ((c->state == TERN_SYN_SENT && (hard || !letter(t))) ||
+    if (m->mtu != 0)
+        too_big(t, c, m->mtu);
+    else if ((c->state == TERN_SYN_SENT && (m->hard || !letter(t))) ||
              (fastopen_child(c) && c->flags & CONN_QUEUED)) {
         count(t, TERN_COUNT_ATTEMPT_FAILS);
+        remember(t, c, &m->said, true);
         conn_end(t, c, err);
     } else { /* in synchronized states every error is soft: RFC 5461, RFC 5927 5 */
-        if (c->stats != NULL)
+        if (c->stats != NULL) {
+            remember(t, c, &m->said, false);
             conn_soft_error(t, c, err);
+        }
         if (err == TERN_EUNREACH || err == TERN_ENETUNREACH)
-            long_disruption(t, c, seq);
+            long_disruption(t, c, m->seq);
     }
     return true;
 }

@@ -364,9 +364,6 @@ bool mtu_probe_lost(struct tcp *t, struct conn *c);
 
 /* Takes a segment; returns why it was dropped, or TERN_DROP_NONE. */
 enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg);
-/* An ICMP error about a segment of ours (RFC 9293 3.9.2.2, RFC 5927); false: matches nothing. */
-bool tcp_icmp(struct tcp *t, const struct tcp_tuple *tuple, uint32_t seq, enum tern_err err,
-              bool hard, uint32_t mtu);
 /* Answers a segment for which there is no connection (3.10.7.1). */
 void input_refuse(struct tcp *t, const struct tcp_seg *seg);
 /* A segment for a connection in a synchronized state, or SYN-SENT. */

@@ -95,8 +95,8 @@ static enum wire_icmp_kind icmp6_unreachable(uint8_t code)
         return WIRE_ICMP_HOST;
     case 4:
         return WIRE_ICMP_PORT;
-    default:
-        return WIRE_ICMP_OTHER;
+    default: /* headers: error in a source route, too long (RFC 8883); and what is to come */
+        return WIRE_ICMP_PARAM;
     }
 }
 
@@ -131,6 +131,8 @@ static enum tern_drop quote_ports(const uint8_t *p, size_t len, uint8_t proto,
     out->sport = load_be16(p);
     out->dport = load_be16(p + 2);
     out->seq = out->quotes_tcp ? load_be32(p + 4) : 0;
+    out->quote = p;
+    out->quote_len = len;
     return TERN_DROP_NONE;
 }
 
@@ -195,6 +197,8 @@ enum tern_drop wire_icmp_read(const uint8_t *p, size_t have, size_t len, uint8_t
         return TERN_DROP_NONE;
     if (out->kind == WIRE_ICMP_TOO_BIG) /* RFC 1191 4: 0 from a router that knows no better */
         out->mtu = version == 4 ? load_be16(p + 6) : load_be32(p + 4);
+    if (version == 4 ? p[0] == ICMP4_PARAM : p[0] == ICMP6_PARAM)
+        out->pointer = version == 4 ? p[4] : load_be32(p + 4);
     p += ICMP_HEADER;
     have -= ICMP_HEADER;
     return version == 4 ? quote4(p, have, out) : quote6(p, have, out);

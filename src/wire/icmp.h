@@ -24,13 +24,16 @@ enum wire_icmp_kind {
 struct wire_icmp {
     enum wire_icmp_kind kind;
     uint8_t type, code;
-    uint32_t mtu; /* TOO_BIG: as in the message, 0 if it gives none */
+    uint32_t mtu;     /* TOO_BIG: as in the message, 0 if it gives none */
+    uint32_t pointer; /* PARAM, and PROTO of v6: to the byte that was not understood */
     /* an error's quote of the packet that caused it */
     bool quotes_tcp; /* the fields below are set, */
     bool quotes_udp; /* but for the last */
     uint8_t src[16], dst[16];
     uint16_t sport, dport;
     uint32_t seq;
+    const uint8_t *quote; /* the transport's header, and what followed; in the message itself */
+    size_t quote_len;
 };
 
 /* Reads a message of `len` bytes, of which `have` are contiguous at `p` (bytes beyond `len` are not

@@ -81,7 +81,7 @@ static enum wire_icmp_kind expected6(uint32_t type, uint32_t code)
     };
     switch (type) {
     case 1:
-        return code < 7 ? unreachable[code] : WIRE_ICMP_OTHER;
+        return code < 7 ? unreachable[code] : WIRE_ICMP_PARAM;
     case 2:
         return WIRE_ICMP_TOO_BIG;
     case 3:

@@ -91,6 +91,16 @@ static void unanswered(struct ether *t)
     assert_true(ev.sock.id == k.id);
     assert_int_equal(ev.mask & TERN_EV_ERROR, TERN_EV_ERROR);
     assert_int_equal(ev.err, TERN_EUNREACH);
+    tern_icmp m; /* as if we had told ourselves */
+    assert_int_equal(tern_icmp_get(t->s, k, &m), 0);
+    assert_true(m.fatal && m.err == TERN_EUNREACH);
+    assert_int_equal(m.version, t->ip6 ? 6 : 4);
+    assert_int_equal(m.type, t->ip6 ? 1 : 3);
+    assert_int_equal(m.code, t->ip6 ? 3 : 1);
+    assert_memory_equal(m.from, t->ours, 16);
+    assert_memory_equal(m.to, t->peer, 16);
+    assert_true(m.port != 0 && m.quote_len >= 20);
+    assert_int_equal(m.quote[2] << 8 | m.quote[3], m.port);
     assert_true(ether_drops(t, TERN_DROP_NEIGHBOR) > 0);
 }
 static void nobody_answers(void **state) { (void)state, for_both(unanswered); }
