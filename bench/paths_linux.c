@@ -8,7 +8,9 @@
  * measured is the time from connect() to the last byte at the receiver. This process is the relay:
  * a TUN interface in each namespace, and between them the link, which does to the n-th packet of a
  * direction, by its seed, what it does to the n-th packet of every sender. With tern the first
- * namespace is left out: the stack's packets go into the link directly.
+ * namespace is left out: the stack's packets go into the link directly. What the sender only
+ * acknowledges goes beside the link, in the same time but by no chance: Linux ends the handshake by
+ * a segment of its own, tern with the first data, and all fates after it would be one off.
  *
  * It needs the right to make network namespaces, and /dev/net/tun (bench/paths-linux sees to both).
  */
@@ -32,7 +34,7 @@
 
 #include "lab/link.h"
 
-enum { AT_PORT = 7000, PACKET = 2048, PIECE = 65536, BATCH = 32 };
+enum { AT_PORT = 7000, PACKET = 2048, PIECE = 65536, BATCH = 32, SYN_FIN = 3 };
 #define MS UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
 #define GIVE_UP (60 * SECOND)
@@ -134,8 +136,9 @@ static void drain(void)
 struct run {
     const struct cell *cell;
     struct lab_link *link;
-    tern *stack; /* NULL: the sender is Linux, */
-    int client;  /* with this socket */
+    struct lab_link *beside; /* for what carries no data from the sender */
+    tern *stack;             /* NULL: the sender is Linux, */
+    int client;              /* with this socket */
     tern_sock out;
     int server; /* -1: not accepted yet */
     uint32_t sent, received;
@@ -188,28 +191,42 @@ static void begin_linux(struct run *r)
         must(-1, "connect");
 }
 
+/* Into the link, or beside it; what is not TCP (a kernel looks for routers) goes nowhere. */
+static void from_sender(struct run *r, const tern_pkt *pkt, uint64_t now)
+{
+    const uint8_t *p = pkt->iov[0].base;
+    bool ip6 = p[0] >> 4 == 6;
+    const uint8_t *tcp = p + (ip6 ? 40 : (p[0] & 15) * 4);
+    if (p[ip6 ? 6 : 9] != IPPROTO_TCP)
+        return;
+    bool bare = (size_t)(tcp - p) + (tcp[12] >> 4) * 4u == pkt->len && (tcp[13] & SYN_FIN) == 0;
+    lab_link_send(bare ? r->beside : r->link, 0, pkt, now);
+}
+
 static void from_tun(struct run *r, int side, uint64_t now)
 {
     uint8_t packet[PACKET];
     ssize_t n;
     while ((n = read(tun[side], packet, sizeof packet)) > 0) {
         tern_pkt pkt = {.iov_count = 1, .len = (uint32_t)n, .iov = {{packet, (size_t)n}}};
-        if (side == 1 || r->stack == NULL)
-            lab_link_send(r->link, side, &pkt, now);
+        if (side == 1)
+            lab_link_send(r->link, 1, &pkt, now);
+        else if (r->stack == NULL)
+            from_sender(r, &pkt, now);
     }
 }
 
-static void to_tun(struct run *r, int dir, uint64_t now)
+static void to_tun(struct run *r, struct lab_link *link, int dir, uint64_t now)
 {
     tern_pkt pkts[BATCH];
     size_t n;
-    while ((n = lab_link_receive(r->link, dir, pkts, BATCH, now)) > 0) {
+    while ((n = lab_link_receive(link, dir, pkts, BATCH, now)) > 0) {
         for (size_t i = 0; i < n && (dir == 0 || r->stack == NULL); i++)
             if (write(tun[!dir], pkts[i].iov[0].base, pkts[i].len) < 0 && errno != EIO)
                 must(-1, "write to TUN");
         if (dir == 1 && r->stack != NULL)
             tern_input(r->stack, pkts, n, now);
-        lab_link_received(r->link, dir, now);
+        lab_link_received(link, dir, now);
     }
 }
 
@@ -230,7 +247,7 @@ static void turn_tern(struct run *r, uint64_t now)
     }
     while ((n = tern_output(r->stack, 0, pkts, BATCH, now)) > 0) {
         for (size_t i = 0; i < n; i++)
-            lab_link_send(r->link, 0, &pkts[i], now);
+            from_sender(r, &pkts[i], now);
         tern_output_done(r->stack, pkts, n);
     }
 }
@@ -279,6 +296,7 @@ static void end(struct run *r)
     if (r->stack != NULL)
         tern_free(r->stack);
     lab_link_free(r->link);
+    lab_link_free(r->beside);
     drain();
 }
 
@@ -296,7 +314,8 @@ static uint64_t transfer(const struct cell *c, uint64_t seed, bool with_tern)
                                       .rate = rate,
                                       .queue = c->queue != 0 ? c->queue : holds};
     conf.dir[1] = (struct lab_impair){.loss = c->ack_loss, .delay = rtt / 2};
-    if ((r.link = lab_link_new(&conf)) == NULL)
+    const struct lab_config beside = {.seed = seed, .dir[0].delay = rtt / 2};
+    if ((r.link = lab_link_new(&conf)) == NULL || (r.beside = lab_link_new(&beside)) == NULL)
         must(-1, "memory");
     if (with_tern)
         make_tern(&r, seed);
@@ -309,14 +328,16 @@ static uint64_t transfer(const struct cell *c, uint64_t seed, bool with_tern)
         now = clock_ns();
         for (int i = 0; i < 2; i++)
             from_tun(&r, i, now);
+        to_tun(&r, r.beside, 0, now);
         for (int i = 0; i < 2; i++)
-            to_tun(&r, i, now);
+            to_tun(&r, r.link, i, now);
         if (with_tern)
             turn_tern(&r, now);
         turn_sockets(&r);
         if (r.received >= c->bytes)
             break;
         uint64_t next = least(lab_link_next(r.link, 0), lab_link_next(r.link, 1));
+        next = least(next, lab_link_next(r.beside, 0));
         if (with_tern)
             next = least(next, tern_next_timeout(r.stack));
         wait_for(&r, next, clock_ns());
