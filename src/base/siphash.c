@@ -17,7 +17,7 @@ static uint64_t sip_last_word(const uint8_t *p, size_t len)
 
 /* Inlined into its two callers, where the round counts are constants. */
 static inline uint64_t sip_hash(const struct siphash_key *key, const void *bytes, size_t len,
-                                uint32_t rounds, uint32_t final_rounds)
+                                uint32_t rounds)
 {
     const uint8_t *p = bytes;
     uint64_t v0 = key->k0 ^ 0x736f6d6570736575u, v1 = key->k1 ^ 0x646f72616e646f6du;
@@ -30,17 +30,17 @@ static inline uint64_t sip_hash(const struct siphash_key *key, const void *bytes
         v0 ^= word;
     }
     v2 ^= 0xff;
-    for (uint32_t i = 0; i < final_rounds; i++)
+    for (uint32_t i = 0; i < rounds + 2; i++)
         SIP_ROUND(v0, v1, v2, v3);
     return v0 ^ v1 ^ v2 ^ v3;
 }
 
 uint64_t siphash24(const struct siphash_key *key, const void *p, size_t len)
 {
-    return sip_hash(key, p, len, 2, 4);
+    return sip_hash(key, p, len, 2);
 }
 
 uint64_t siphash13(const struct siphash_key *key, const void *p, size_t len)
 {
-    return sip_hash(key, p, len, 1, 3);
+    return sip_hash(key, p, len, 1);
 }

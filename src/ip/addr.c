@@ -17,7 +17,7 @@ void ip_addrs_init(struct ip_addrs *t, struct mem *mem, const struct siphash_key
 static void free_arrays(struct mem *mem, struct ip_addr *at, uint32_t *buckets, uint32_t room)
 {
     mem_free(mem, at, room * sizeof(*at));
-    mem_free(mem, buckets, room * 4 * sizeof(*buckets));
+    mem_free(mem, buckets, (size_t)room * (IP_BUCKETS + 2) * sizeof(*buckets));
 }
 
 void ip_addrs_destroy(struct ip_addrs *t) { free_arrays(t->mem, t->at, t->buckets, t->room); }
@@ -51,7 +51,7 @@ static uint32_t *bucket(const struct ip_addrs *t, const uint8_t ip[16])
 {
     uint64_t h = load_le64(ip) ^ (load_le64(ip + 8) * UINT64_C(0x9e3779b97f4a7c15));
     h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93); /* the last bytes differ, and are on top */
-    return &t->buckets[h >> 40 & (2 * t->room - 1)];
+    return &t->buckets[h >> 40 & (IP_BUCKETS * t->room - 1)];
 }
 
 /* false: the network has none (or the address is its only one: RFC 3021). */
@@ -91,7 +91,7 @@ static void index_one(struct ip_addrs *t, uint32_t i)
 
 static void index_all(struct ip_addrs *t)
 {
-    memset(t->buckets, 0, 2 * t->room * sizeof(*t->buckets));
+    memset(t->buckets, 0, (size_t)IP_BUCKETS * t->room * sizeof(*t->buckets));
     uint32_t count = t->count;
     for (t->count = 0; t->count < count;)
         index_one(t, t->count++);
@@ -102,7 +102,8 @@ static bool grow(struct ip_addrs *t)
 {
     uint32_t room = t->room != 0 ? 2 * t->room : ROOM_FIRST;
     struct ip_addr *at = mem_alloc(t->mem, room * sizeof(*at), _Alignof(struct ip_addr));
-    uint32_t *buckets = mem_alloc(t->mem, room * 4 * sizeof(*buckets), _Alignof(uint32_t));
+    uint32_t *buckets =
+        mem_alloc(t->mem, (size_t)room * (IP_BUCKETS + 2) * sizeof(*buckets), _Alignof(uint32_t));
     if (at == NULL || buckets == NULL) {
         free_arrays(t->mem, at, buckets, room);
         return false;
@@ -112,7 +113,7 @@ static bool grow(struct ip_addrs *t)
     free_arrays(t->mem, t->at, t->buckets, t->room);
     t->at = at;
     t->buckets = buckets;
-    t->chain = buckets + (size_t)2 * room;
+    t->chain = buckets + (size_t)IP_BUCKETS * room;
     t->room = room;
     index_all(t);
     return true;
@@ -196,6 +197,20 @@ bool ip_is_at(const struct ip_addrs *t, uint8_t iface, const uint8_t ip[16])
 bool ip_is_broadcast(const struct ip_addrs *t, const uint8_t ip[16])
 {
     return wire_is_ip4(ip) && (wire_ip_broadcast(ip) || has_broadcast(t, ip));
+}
+
+enum ip_whose ip_whose(const struct ip_addrs *t, const uint8_t ip[16])
+{
+    uint8_t its[16];
+    enum ip_whose whose = IP_FOREIGN;
+    for (uint32_t i = t->count != 0 ? *bucket(t, ip) : 0; i != 0; i = t->chain[i - 1]) {
+        const struct ip_addr *a = &t->at[(i - 1) / 2];
+        if ((i - 1) % 2 != 0 && broadcast_of(a, its) && wire_ip_equal(its, ip))
+            return IP_BROADCAST;
+        if ((i - 1) % 2 == 0 && ip_addr_usable(a) && wire_ip_equal(a->ip, ip))
+            whose = IP_LOCAL;
+    }
+    return wire_ip_broadcast(ip) ? IP_BROADCAST : whose;
 }
 
 /* ---- source addresses ------------------------------------------------------------------------ */

@@ -45,17 +45,18 @@ struct ip_addr {
     uint64_t defended; /* somebody else's claim to it was answered then */
 };
 
+enum { IP_BUCKETS = 8 }; /* for each address: so that what is not ours meets an empty one */
+
 struct ip_addrs {
     struct mem *mem;
     struct siphash_key key; /* of delays and nonces */
     uint64_t drawn;         /* delays so far */
     struct ip_addr *at;
     uint32_t count, room, max;
-    uint32_t
-        *buckets;    /* twice `room`: 1 + twice the index, + 1 for the broadcast address; 0: end */
-    uint32_t *chain; /* the next of these in its bucket */
-    uint32_t scan;   /* ip_addr_due() goes on there */
-    uint64_t next;   /* no timer is due before */
+    uint32_t *buckets;        /* 1 + twice the index, + 1 for the broadcast address; 0: end */
+    uint32_t *chain;          /* the next of these in its bucket */
+    uint32_t scan;            /* ip_addr_due() goes on there */
+    uint64_t next;            /* no timer is due before */
     const tern_label *labels; /* NULL: those of RFC 6724 2.1 */
     uint32_t label_count;
 };
@@ -89,6 +90,9 @@ bool ip_is_local(const struct ip_addrs *t, const uint8_t ip[16]);
 bool ip_is_at(const struct ip_addrs *t, uint8_t iface, const uint8_t ip[16]);
 /* The broadcast address of a local IPv4 network, or 255.255.255.255. */
 bool ip_is_broadcast(const struct ip_addrs *t, const uint8_t ip[16]);
+/* Both at one look. */
+enum ip_whose { IP_FOREIGN, IP_LOCAL, IP_BROADCAST };
+enum ip_whose ip_whose(const struct ip_addrs *t, const uint8_t ip[16]);
 /* Whether an interface has an IPv6 address. */
 bool ip_has_ip6(const struct ip_addrs *t, uint8_t iface);
 /* The next of an interface after that one, or the first after NULL; NULL: no more. */

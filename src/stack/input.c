@@ -70,15 +70,14 @@ static void drop(tern *s, const tern_pkt *pkt, const struct wire_ip *ip, enum te
 static enum tern_drop check_addresses(const tern *s, const uint8_t src[16], const uint8_t dst[16],
                                       uint8_t iface)
 {
-    if (!wire_ip_unicast(src) || ip_is_broadcast(&s->ip, src))
-        return TERN_DROP_IP_SOURCE; /* MUST-63 */
-    if (ip_is_local(&s->ip, src))
-        return TERN_DROP_IP_SOURCE; /* our own address cannot come in from outside */
-    if (wire_ip_multicast(dst) || ip_is_broadcast(&s->ip, dst))
+    /* MUST-63; and our own address cannot come in from outside */
+    if (!wire_ip_unicast(src) || ip_whose(&s->ip, src) != IP_FOREIGN)
+        return TERN_DROP_IP_SOURCE;
+    enum ip_whose to = ip_whose(&s->ip, dst);
+    if (wire_ip_multicast(dst) || to == IP_BROADCAST)
         return TERN_DROP_IP_DESTINATION; /* MUST-57 */
-    if (s->iface[iface].promiscuous)
-        return wire_ip_unicast(dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
-    return ip_is_local(&s->ip, dst) ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
+    bool taken = s->iface[iface].promiscuous ? wire_ip_unicast(dst) : to == IP_LOCAL;
+    return taken ? TERN_DROP_NONE : TERN_DROP_IP_DESTINATION;
 }
 
 enum tern_drop stack_check(void *context, const struct tcp_tuple *tuple, uint8_t iface)

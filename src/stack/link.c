@@ -20,11 +20,6 @@ static const uint8_t all_nodes[16] = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 static void queue_frame(tern *s, struct outrec *r, const uint8_t mac[WIRE_MAC], uint16_t type,
                         size_t len)
 {
-    r->chunk = NULL;
-    r->sent = NULL;
-    r->len = 0;
-    r->chunks = r->gso_size = r->gso_segs = r->csum_start = 0;
-    r->gso_type = TERN_GSO_NONE;
     r->header_off = MESSAGE_AT - WIRE_ETH_HEADER;
     r->header_len = (uint16_t)(WIRE_ETH_HEADER + len);
     r->framed = true;

@@ -81,10 +81,8 @@ static struct outrec *new_record(tern *s, uint8_t iface)
     struct outrec *r = pool_take(&s->outrecs);
     if (UNLIKELY(r == NULL))
         return NULL;
+    memset(r, 0, offsetof(struct outrec, header));
     r->iface = iface;
-    r->framed = false;
-    r->reply = false;
-    r->udp = 0;
     return r;
 }
 
@@ -116,6 +114,7 @@ static uint64_t sum_header(const uint8_t *p, size_t len)
         uint32_t w;
         memcpy(&w, p + i, 4);
         sum += w;
+        __asm__("" : "+r"(sum)); /* (or it is made a loop of 16 bytes at a time) */
     }
     return sum;
 }
@@ -144,8 +143,6 @@ static void make_packet(tern *s, struct outrec *r, const struct tcp_out *out)
     r->len = out->len;
     r->sent = out->sent;
     r->departs = out->departs;
-    r->csum_start = r->gso_size = r->gso_segs = 0;
-    r->gso_type = TERN_GSO_NONE;
     if (out->gso_size != 0) {
         r->gso_type = ip4 ? TERN_GSO_TCPV4 : TERN_GSO_TCPV6;
         r->gso_size = out->gso_size;
@@ -189,12 +186,14 @@ void stack_reply(void *context, const struct tcp_reply *reply)
     struct outrec *r = stack_new_reply(s, reply->iface);
     if (r == NULL)
         return;
-    struct tcp_out out = {.tcp = r->header + IP_ROOM,
-                          .iface = reply->iface,
-                          .ttl = reply->ttl,
-                          .tos = reply->tos,
-                          .local = reply->tuple.local,
-                          .remote = reply->tuple.remote};
+    struct tcp_out out; /* (its own tuple is for connections) */
+    memset(&out, 0, offsetof(struct tcp_out, tuple));
+    out.tcp = r->header + IP_ROOM;
+    out.iface = reply->iface;
+    out.ttl = reply->ttl;
+    out.tos = reply->tos;
+    out.local = reply->tuple->local;
+    out.remote = reply->tuple->remote;
     out.tcp_len = (uint16_t)wire_tcp_write(out.tcp, &reply->h);
     if (UNLIKELY(reply->key != NULL))
         md5_sign(&s->tcp, reply->key, &out);

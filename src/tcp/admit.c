@@ -96,6 +96,8 @@ int admit_rule_set(struct tcp *t, const uint8_t ip[16], uint32_t bits, enum tern
 
 static enum tern_rule rule_of(const struct tcp *t, const uint8_t ip[16])
 {
+    if (LIKELY(t->rules.used == 0))
+        return TERN_RULE_NONE;
     for (uint32_t i = ARRAY_LEN(t->rule_mask); i-- > 0;) {
         for (uint64_t left = t->rule_mask[i]; left != 0;) {
             uint32_t bit = 63u - (uint32_t)__builtin_clzll(left);

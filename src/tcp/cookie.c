@@ -63,19 +63,19 @@ static const struct siphash_key *slot_key(struct tcp *t, uint64_t slot)
 static uint64_t mac_of(struct tcp *t, uint64_t slot, const struct tcp_tuple *tuple, uint32_t irs,
                        uint8_t bits)
 {
-    uint64_t w[6], ports = (uint64_t)tuple->rport << 16 | tuple->lport;
+    uint64_t w[5], rest = (uint64_t)tuple->rport << 48 | (uint64_t)tuple->lport << 32 | irs;
     const struct siphash_key *key = slot_key(t, slot);
     if (wire_is_ip4(tuple->remote)) { /* (a length that no other tuple has) */
         w[0] = (uint64_t)load_be32(tuple->remote + 12) << 32 | load_be32(tuple->local + 12);
-        w[1] = ports << 32 | irs;
-        w[2] = bits;
-        return siphash24(key, w, 3 * sizeof(w[0]));
+        w[1] = rest;
+        return siphash24_tail(key, w, 2, bits, 1);
     }
-    memcpy(&w[0], tuple->remote, 16);
-    memcpy(&w[2], tuple->local, 16);
-    w[4] = ports << 32 | irs;
-    w[5] = bits;
-    return siphash24(key, w, sizeof(w));
+    for (int i = 0; i < 2; i++) {
+        w[i] = load_le64(tuple->remote + 8 * i);
+        w[i + 2] = load_le64(tuple->local + 8 * i);
+    }
+    w[4] = rest;
+    return siphash24_tail(key, w, 5, bits, 1);
 }
 
 /* The last step that is not above; the first is not asked about. */

@@ -201,12 +201,21 @@ static void halfopen_tuple(const struct tcp *t, const struct halfopen *h, struct
     tuple->lport = h->lport;
 }
 
+static uint16_t mss_of(const struct tcp *t, const struct halfopen *h)
+{
+    return tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr),
+                              listener_at(t, h->listener)->mss_user);
+}
+
 /* The window of a SYN-ACK: the same each time, and again when the connection is made. */
+static uint16_t window_of(const struct tcp *t, const struct listener *l, uint16_t mss)
+{
+    return tcp_first_window(t, l->rcvbuf != 0 ? l->rcvbuf : memory_rcvbuf(t), mss);
+}
+
 static uint16_t first_window(const struct tcp *t, const struct halfopen *h)
 {
-    const struct listener *l = listener_at(t, h->listener);
-    uint32_t mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
-    return tcp_first_window(t, l->rcvbuf != 0 ? l->rcvbuf : memory_rcvbuf(t), mss);
+    return window_of(t, listener_at(t, h->listener), mss_of(t, h));
 }
 
 static void trace_state(struct tcp *t, const struct tcp_tuple *tuple, enum tern_state from,
@@ -244,13 +253,13 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
     w->flags = TCP_SYN | TCP_ACK;
     w->seq = h->iss;
     w->ack = h->irs + 1;
-    w->wnd = first_window(t, h);
+    w->opt.mss = mss_of(t, h);
+    w->wnd = window_of(t, l, w->opt.mss);
     w->flags |= ecn_synack_flags(h->ecn, h->tries);
     w->opt.have = WIRE_OPT_MSS;
     if (l->md5 == NULL)
         ecn_synack_option(t, h->ecn, h->tries + (h->ecn & ECN_SYN_REPEATED ? 1u : 0), &w->opt);
     w->opt.plain = bsd(t);
-    w->opt.mss = tcp_mss_advertised(t, h->iface, wire_is_ip4(h->raddr), l->mss_user);
     if (h->flags & HALFOPEN_SACK)
         w->opt.have |= WIRE_OPT_SACK_OK;
     if (h->wscale != WSCALE_NONE) {

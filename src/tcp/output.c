@@ -123,7 +123,12 @@ static void no_payload(struct tcp_out *out)
 void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
                   struct tcp_reply *out)
 {
-    *out = (struct tcp_reply){.tuple = *tuple, .iface = iface, .ttl = t->cfg->ttl};
+    memset(&out->h, 0, offsetof(struct wire_tcp, opt.sack)); /* (lists only count with a bit) */
+    out->tuple = tuple;
+    out->key = NULL;
+    out->iface = iface;
+    out->ttl = t->cfg->ttl;
+    out->tos = 0;
     out->h.sport = tuple->lport;
     out->h.dport = tuple->rport;
 }

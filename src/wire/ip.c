@@ -50,10 +50,13 @@ static enum tern_drop ip4_options(const uint8_t *p, size_t len)
     return TERN_DROP_NONE;
 }
 
+/* Written in one piece, as it will be read. */
 static void ip4_address(uint8_t out[16], const uint8_t *p)
 {
-    memcpy(out, wire_mapped_prefix, 12);
-    memcpy(out + 12, p, 4);
+    uint8_t mapped[16];
+    memcpy(mapped, wire_mapped_prefix, 12);
+    memcpy(mapped + 12, p, 4);
+    memcpy(out, mapped, 16);
 }
 
 static enum tern_drop ip4_read(const uint8_t *p, size_t have, size_t total, struct wire_ip *out)
@@ -349,7 +352,7 @@ bool wire_ip_link_local(const uint8_t ip[16])
 
 bool wire_ip_unicast(const uint8_t ip[16])
 {
-    if (wire_is_ip4(ip) && ip[12] == 0) /* 0.0.0.0/8: nobody's (RFC 1122 3.2.1.3) */
-        return false;
-    return !wire_ip_unspecified(ip) && !wire_ip_multicast(ip) && !wire_ip_broadcast(ip);
+    if (wire_is_ip4(ip)) /* 0.0.0.0/8: nobody's (RFC 1122 3.2.1.3) */
+        return ip[12] != 0 && !wire_ip_multicast(ip) && !wire_ip_broadcast(ip);
+    return !wire_ip_unspecified(ip) && !wire_ip_multicast(ip);
 }

@@ -374,7 +374,7 @@ static uint8_t *write_options(uint8_t *p, const struct wire_tcp_options *opt)
         p += 12;
     }
     const struct wire_accecn *accecn = accecn_of(opt);
-    if (of_syn(opt)) {
+    if (accecn != NULL && of_syn(opt)) {
         p = wire_tcp_put_accecn(p, accecn, NULL, 0);
         accecn = NULL;
     }
@@ -386,7 +386,8 @@ static uint8_t *write_options(uint8_t *p, const struct wire_tcp_options *opt)
         store_be32(p, (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | opt->wscale);
         p += 4;
     }
-    p = wire_tcp_put_accecn(p, accecn, opt->sack, sacks_of(opt));
+    if (accecn != NULL || opt->have & WIRE_OPT_SACK)
+        p = wire_tcp_put_accecn(p, accecn, opt->sack, sacks_of(opt));
     return opt->have & WIRE_OPT_FASTOPEN ? put_fastopen(p, &opt->fastopen) : p;
 }
 
@@ -394,14 +395,15 @@ size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)
 {
     TERN_ASSERT(!(tcp->opt.have & WIRE_OPT_SACK) ||
                 (tcp->opt.sack_count != 0 && tcp->opt.sack_count <= WIRE_SACK_MAX));
+    /* without these there is always room */
+    const uint8_t large = WIRE_OPT_SACK | WIRE_OPT_ACCECN | WIRE_OPT_FASTOPEN | WIRE_OPT_MD5;
     bool plain = tcp->opt.plain && !(tcp->opt.have & WIRE_OPT_MD5);
-    size_t expected = plain ? 0 : wire_tcp_options_len(&tcp->opt);
-    TERN_ASSERT(expected <= WIRE_TCP_OPTIONS_MAX);
+    TERN_ASSERT(plain || !(tcp->opt.have & large) ||
+                wire_tcp_options_len(&tcp->opt) <= WIRE_TCP_OPTIONS_MAX);
     uint8_t *end = plain ? write_plain(p + WIRE_TCP_HEADER, &tcp->opt)
                          : write_options(p + WIRE_TCP_HEADER, &tcp->opt);
     size_t options_len = (size_t)(end - p) - WIRE_TCP_HEADER;
     TERN_ASSERT(options_len <= WIRE_TCP_OPTIONS_MAX);
-    TERN_ASSERT(plain || options_len == expected);
     size_t header_len = WIRE_TCP_HEADER + options_len;
     store_be16(p, tcp->sport);
     store_be16(p + 2, tcp->dport);

@@ -99,6 +99,12 @@ static void hashes_words_as_their_bytes(void **state)
         }
         for (size_t n = 0; n <= ARRAY_LEN(words); n++)
             assert_true(siphash13_words(&key, words, n) == siphash13(&key, bytes, 8 * n));
+        for (size_t len = 0; len < sizeof(bytes); len++) {
+            size_t n = len / 8, more = len % 8;
+            uint64_t tail = words[n] & (((uint64_t)1 << 8 * more) - 1);
+            assert_true(siphash13_tail(&key, words, n, tail, more) == siphash13(&key, bytes, len));
+            assert_true(siphash24_tail(&key, words, n, tail, more) == siphash24(&key, bytes, len));
+        }
     }
 }
 

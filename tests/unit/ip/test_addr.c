@@ -122,7 +122,7 @@ static void buckets_are_short(void **state)
         assert_int_equal(ip_addr_new(&t, 0, ip, 112), 0);
     }
     unsigned longest = 0;
-    for (uint32_t b = 0; b < 2 * t.room; b++) {
+    for (uint32_t b = 0; b < IP_BUCKETS * t.room; b++) {
         unsigned n = 0;
         for (uint32_t i = t.buckets[b]; i != 0; i = t.chain[i - 1])
             n++;
