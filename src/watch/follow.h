@@ -46,7 +46,7 @@ struct follow_data {
 /* One end, as far as its packets tell. */
 struct follow_end {
     tern_addr addr;
-    uint32_t isn;            /* of its SYN; else one less than the first number seen */
+    uint32_t isn;               /* of its SYN; else one less than the first number seen */
     uint32_t isns[FOLLOW_ISNS]; /* all that its SYNs had: of many the first ones, and the latest */
     uint32_t isn_count;
     uint32_t snd_max;        /* the number after the highest it has sent */
