@@ -167,21 +167,23 @@ static uint64_t free_since(const struct play *p, const struct flow *f)
 static void check_progress(struct play *p, struct flow *f)
 {
     uint64_t now = play_now(p), since = max_u64(f->progress, free_since(p, f));
+    uint64_t most = STALL + (plan_has(&p->plan, SIM_CLOCK) ? p->plan.tern[0].rto_max : 0);
     if (p->healed == 0 || !flow_must_succeed(f) || flow_done(f) ||
-        now < since + (play_sabotaged(p, SIM_STILL) ? 0 : STALL))
+        now < since + (play_sabotaged(p, SIM_STILL) ? 0 : most))
         return;
     sim_fail(p, "L1", "flow %d: nothing has moved for %llu s after the link has healed",
-             (int)(f - p->flow), (unsigned long long)(STALL / SIM_S));
+             (int)(f - p->flow), (unsigned long long)((now - since) / SIM_S));
 }
 
-/* What the other end has written comes, at the latest when its longest timer fires; twice, where a
- * clock has jumped: round trips of an hour bring the tail probe as late as the timeout. */
+/* What the other end has written comes, at the latest when its longest timer fires; at the third
+ * time where a clock has jumped. By round trips of an hour the first timeout was a mistake, and the
+ * tail probe comes as late as the timeout behind it. */
 static void check_hunger(struct play *p, struct flow_end *e)
 {
     const struct flow_end *o = &e->flow->end[!e->side];
     uint64_t now = play_now(p), since = max_u64(e->hungry, o->wrote);
     since = max_u64(since, free_since(p, e->flow));
-    uint64_t timer = p->plan.tern[o->host].rto_max * (plan_has(&p->plan, SIM_CLOCK) ? 2 : 1);
+    uint64_t timer = p->plan.tern[o->host].rto_max * (plan_has(&p->plan, SIM_CLOCK) ? 3 : 1);
     uint64_t bound = timer + HUNGER + 8 * (p->plan.delay[0] + p->plan.delay[1]);
     bool waits = e->hungry != 0 && e->received < o->sent && !e->done && o->sock.id != 0;
     if (p->healed == 0 || !flow_must_succeed(e->flow) || !waits ||
