@@ -457,24 +457,36 @@ static void print_transitions(const struct sums *s)
             seen += s->transitions[i][k] != 0;
         }
     printf("%u of %u transitions between states", seen, legal);
+    const char *between = " (not ";
+    for (enum tern_state i = 0; i < TERN_STATE_COUNT && seen; i++)
+        for (enum tern_state k = 0; k < TERN_STATE_COUNT; k++)
+            if (sim_legal(i, k) && !s->transitions[i][k]) {
+                printf("%s%s to %s", between, tern_state_name(i), tern_state_name(k));
+                between = ", ";
+            }
+    if (seen && seen < legal)
+        putchar(')');
 }
 
 static void print_sums(const struct sums *s, double seconds)
 {
     unsigned seen = 0, pairs = 0;
+    uint64_t rarest = UINT64_MAX;
     uint64_t worlds = s->passed + s->failed;
 
     for (int i = 0; i < SIM_FAULT_COUNT; i++)
         for (int k = 0; k < i; k++) {
             pairs++;
             seen += s->pairs[i][k] != 0;
+            rarest = s->pairs[i][k] < rarest ? s->pairs[i][k] : rarest;
         }
     printf("%" PRIu64 " connections, %" PRIu64 " packets, %.1f MB, %.1f virtual hours in %.1f s "
            "(%.0f worlds a minute, %.0f packets a second)\n",
            s->flows, s->packets, (double)s->bytes / 1e6, (double)s->duration / 3.6e12, seconds,
            (double)worlds * 60 / seconds, (double)s->packets / seconds);
     print_transitions(s);
-    printf(", %u of %u pairs of faults\nfaults:", seen, pairs);
+    printf("; %u of %u pairs of faults, each in at least %" PRIu64 " worlds\nfaults:", seen, pairs,
+           rarest);
     for (unsigned i = 0; i < SIM_FAULT_COUNT; i++) {
         printf(" %s %" PRIu64, sim_fault_word(i), s->pairs[i][i]);
         if (s->befell[i])

@@ -20,21 +20,23 @@ enum {
 bool sim_legal(enum tern_state from, enum tern_state to)
 {
 #define TO(state) (1u << TERN_##state)
+    /* A close in SYN-RECEIVED waits for ESTABLISHED; a FIN that acknowledges ours is two steps; a
+     * listener is there before its connections, and does not open. */
     static const uint32_t next[TERN_STATE_COUNT] = {
-        [TERN_CLOSED] = TO(LISTEN) | TO(SYN_SENT) | TO(SYN_RECEIVED) | TO(ESTABLISHED),
-        [TERN_LISTEN] = TO(SYN_RECEIVED) | TO(SYN_SENT) | TO(ESTABLISHED),
-        [TERN_SYN_SENT] = TO(SYN_RECEIVED) | TO(ESTABLISHED),
-        [TERN_SYN_RECEIVED] = TO(ESTABLISHED) | TO(FIN_WAIT_1) | TO(CLOSE_WAIT) | TO(LISTEN),
-        [TERN_ESTABLISHED] = TO(FIN_WAIT_1) | TO(CLOSE_WAIT),
-        [TERN_FIN_WAIT_1] = TO(FIN_WAIT_2) | TO(CLOSING) | TO(TIME_WAIT),
-        [TERN_FIN_WAIT_2] = TO(TIME_WAIT),
-        [TERN_CLOSE_WAIT] = TO(LAST_ACK),
-        [TERN_CLOSING] = TO(TIME_WAIT),
-        [TERN_LAST_ACK] = 0,
-        [TERN_TIME_WAIT] = TO(SYN_RECEIVED),
+        [TERN_CLOSED] = TO(SYN_SENT),
+        [TERN_LISTEN] = TO(SYN_RECEIVED),
+        [TERN_SYN_SENT] = TO(SYN_RECEIVED) | TO(ESTABLISHED) | TO(CLOSED),
+        [TERN_SYN_RECEIVED] = TO(ESTABLISHED) | TO(LISTEN) | TO(CLOSED),
+        [TERN_ESTABLISHED] = TO(FIN_WAIT_1) | TO(CLOSE_WAIT) | TO(CLOSED),
+        [TERN_FIN_WAIT_1] = TO(FIN_WAIT_2) | TO(CLOSING) | TO(CLOSED),
+        [TERN_FIN_WAIT_2] = TO(TIME_WAIT) | TO(CLOSED),
+        [TERN_CLOSE_WAIT] = TO(LAST_ACK) | TO(CLOSED),
+        [TERN_CLOSING] = TO(TIME_WAIT) | TO(CLOSED),
+        [TERN_LAST_ACK] = TO(CLOSED),
+        [TERN_TIME_WAIT] = TO(CLOSED),
     };
 #undef TO
-    return from != to && (to == TERN_CLOSED || next[from] >> to & 1);
+    return next[from] >> to & 1;
 }
 
 /* S14: a connection times out when its oldest segment has been under way for the least time-out,

@@ -193,12 +193,14 @@ static void note_first(const struct play *p, struct flow_end *e, const struct pa
 
 /* New data goes out only if what is in flight fits cwnd; limited transmit and the rounding to
  * segments may exceed it a little. A tail probe may exceed it by all that was in flight before a
- * timeout that was a mistake: the one before that was none, so that cwnd is small. The peer's
- * window is the oracle's business. */
+ * timeout that was a mistake: the one before that was none, so that cwnd is small. What a device
+ * has refused leaves when the recovery it was sent in is over. The peer's window is the oracle's
+ * business. */
 static void check_window(struct play *p, struct flow_end *e, const struct packet *k)
 {
     tern_tcp_info i;
-    if (!is_new(e, k) || p->result->packets % WINDOW_EVERY != 0 ||
+    bool refused = plan_has(&p->plan, SIM_DEVICE) && p->healed == 0;
+    if (refused || !is_new(e, k) || p->result->packets % WINDOW_EVERY != 0 ||
         !check_look(e, &e->window_rest, &i) || k->tcp.seq + (uint32_t)k->len != i.snd_nxt ||
         i.phase != TERN_PHASE_OPEN || i.probing || i.tail_probe)
         return;

@@ -139,7 +139,7 @@ struct sim_result {
 
 void sim_run(const struct sim_config *conf, struct sim_result *out);
 
-/* Whether an end may go from one state to another (RFC 9293 3.3.2, figure 5). */
+/* Whether an end may go from one state to another (RFC 9293 3.3.2, figure 5), step by step. */
 bool sim_legal(enum tern_state from, enum tern_state to);
 
 #endif
