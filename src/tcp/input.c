@@ -155,8 +155,10 @@ void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool 
         memory_rcvbuf_set(t, c, (c->rcvbuf + mss - 1) / mss * mss);
     }
     if (c->stats != NULL)
-        c->stats->delivered = 1, keep_begin(t, c); /* 1: our SYN */
+        c->stats->delivered = 1; /* our SYN */
     conn_state(t, c, TERN_ESTABLISHED);
+    if (c->stats != NULL)
+        keep_begin(t, c);
     if (a != NULL) {
         a->t_rto = 0;
         a->persist = false;
