@@ -1,0 +1,295 @@
+/* test_tuning.c - what the owner of a stack may turn that few ever turn (tern_config.tuning and
+ * others), and calls in states in which few make them.
+ * valgrind: it is what the other tests of this folder call, with other numbers. */
+#include "sender.h"
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+/* The first window: so many segments, at most so many bytes, at most 32767. */
+static void first_windows(struct rig *r)
+{
+    static const struct {
+        uint16_t initrwnd;
+        uint32_t window_max;
+        bool is_signed;
+        uint32_t wnd; /* 0: so many segments */
+    } row[] = {{0, 0, true, 32767}, {4, 0, false, 0}, {0, 5000, false, 5000}};
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned active = 0; active < 2; active++) {
+            r->cfg.tuning.initrwnd = row[i].initrwnd;
+            r->cfg.tuning.window_max = row[i].window_max;
+            r->cfg.tuning.signed_windows = row[i].is_signed;
+            r->cfg.rcvbuf = 100000;
+            struct peer *p = peer_new(r);
+            p->wscale = active ? p->wscale : -1;
+            uint32_t own = r->ip6 ? 1440 : 1460, wnd;
+            if (active) {
+                p->lport = 0;
+                peer_syn_sent(p);
+                wnd = r->last->wnd;
+            } else {
+                rig_listen(r, 80, 4, 0);
+                say(p, S, 0, 0, 0);
+                wnd = hear_syn(p, S | A)->wnd;
+            }
+            assert_in_range(wnd, row[i].wnd != 0 ? row[i].wnd * 2 / 3 : row[i].initrwnd * own,
+                            row[i].wnd != 0 ? row[i].wnd : row[i].initrwnd * own);
+            r->unclean = true;
+            rig_renew(r);
+        }
+}
+
+/* A buffer that fills takes its window back, if asked to: and to nothing when it is almost full. */
+static void a_window_that_shrinks(struct rig *r)
+{
+    r->cfg.tuning.shrink_window = true;
+    r->cfg.tuning.fixed_rcvbuf = true;
+    r->cfg.rcvbuf = 40000;
+    struct peer *p = peer_passive(r);
+    p->raw_numbers = true;
+    assert_int_equal(tern_recv_owed(r->s, p->k, 15000), 0); /* (somebody else holds as much) */
+    say(p, A, 1, 1, 1000);
+    rig_turn(r);
+    const struct seg *g = rig_next(r);
+    assert_non_null(g);
+    assert_in_range((uint32_t)g->wnd << p->shift_in, 23000, 24000);
+    say(p, A, 1001, 1, 22000);
+    rig_turn(r);
+    rig_forget(r);
+    assert_int_equal(info(p).rcv_wnd, 0);
+    peer_read(p, 0, 23000);
+    assert_int_equal(tern_recv_owed(r->s, p->k, 0), 0);
+    rig_turn(r);
+    g = rig_next(r);
+    assert_non_null(g);
+    assert_true((uint32_t)g->wnd << p->shift_in > 30000);
+    rig_forget(r);
+}
+
+/* ---- connections ----------------------------------------------------------------------------- */
+
+/* Without RFC 1337 an RST ends TIME-WAIT, if it has the number that is next. */
+static void rst_in_time_wait(struct rig *r)
+{
+    for (unsigned off = 0; off < 2; off++) {
+        uint32_t in, out;
+        r->cfg.tuning.rfc1337 = off;
+        struct peer *p = peer_passive(r);
+        peer_to_state(p, TERN_TIME_WAIT, &in, &out);
+        say(p, R, in + 1, 0, 0);
+        rig_turn(r);
+        assert_int_equal(peer_state(p), TERN_TIME_WAIT);
+        say(p, R, in, 0, 0);
+        rig_turn(r);
+        assert_int_equal(peer_state(p), off ? TERN_TIME_WAIT : TERN_CLOSED);
+        rig_forget(r);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
+/* Who may not be accepted is reset, if that is asked for: with its third segment. */
+static void reset_when_nobody_accepts(struct rig *r)
+{
+    r->cfg.tuning.abort_overflow = true;
+    struct peer *p = peer_new(r), *q = peer_new(r);
+    rig_listen(r, 80, 1, 0);
+    say(p, S, 0, 0, 0);
+    hear_syn(p, S | A);
+    say(q, S, 0, 0, 0);
+    hear_syn(q, S | A);
+    say(p, A, 1, 1, 0);
+    rig_hush(r);
+    say(q, A, 1, 1, 0);
+    hear_rst(q, R, 1, 0);
+    r->unclean = true;
+}
+
+/* The owner hears when so much has been sent, and when so much was acknowledged: once. */
+static void progress_is_told(struct rig *r)
+{
+    struct peer *p = sender_new(r, (struct sender_opt){0});
+    uint32_t sent = 3 * SEG, acked = 2 * SEG;
+    unsigned cwnd = info(p).cwnd / SEG;
+    assert_int_equal(tern_watch(r->s, p->k, &sent, &acked), 0);
+    queue(p, 2);
+    sends(p, 0, 2);
+    assert_int_equal(rig_events(r, p->k, NULL) & TERN_EV_PROGRESS, 0);
+    queue(p, cwnd - 2);
+    sends(p, 2, cwnd);
+    assert_int_equal(rig_event_count(r, p->k, TERN_EV_PROGRESS), 1);
+    rig_events(r, p->k, NULL);
+    rig_step(r, MS(RTT_MS));
+    ack(p, 1);
+    rig_turn(r);
+    assert_int_equal(rig_event_count(r, p->k, TERN_EV_PROGRESS), 0);
+    ack(p, 2);
+    rig_turn(r);
+    assert_int_equal(rig_event_count(r, p->k, TERN_EV_PROGRESS), 1);
+    rig_events(r, p->k, NULL);
+    ack(p, 3);
+    rig_turn(r);
+    assert_int_equal(rig_event_count(r, p->k, TERN_EV_PROGRESS), 0);
+    assert_int_equal(tern_watch(r->s, p->k, NULL, &acked), 0); /* it is already */
+    rig_turn(r);
+    assert_int_equal(rig_event_count(r, p->k, TERN_EV_PROGRESS), 1);
+    assert_int_equal(tern_watch(r->s, p->k, NULL, NULL), 0);
+    rig_forget(r);
+    r->unclean = true;
+}
+
+/* Keep-alive that is asked for before there is a connection begins with it, and ends with it. */
+static void keep_alive_of_the_unborn(struct rig *r)
+{
+    for (unsigned off = 0; off < 2; off++) {
+        struct peer *p = peer_new(r);
+        p->lport = 0;
+        tern_addr to = rig_addr(r->remote, p->port);
+        assert_int_equal(tern_connect(r->s, &p->k, NULL, &to, p), 0);
+        assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_KEEP_IDLE, MS(500)), 0);
+        assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_KEEPALIVE, !off), 0);
+        hear_syn(p, S);
+        say(p, S | A, 0, 1, 0);
+        hear(p, A, 1, 1, 0);
+        if (off) {
+            rig_step(r, SEC(1));
+            rig_hush(r);
+        } else {
+            rig_wait_exactly(r, MS(500));
+            hear(p, A, 0, 1, 0);
+        }
+        assert_int_equal(tern_shutdown(r->s, p->k), 0);
+        hear(p, F | A, 1, 1, 0);
+        say(p, F | A, 1, 2, 0);
+        hear(p, A, 2, 2, 0);
+        assert_int_equal(peer_state(p), TERN_TIME_WAIT);
+        rig_step(r, SEC(2)); /* nothing is asked here any more */
+        rig_hush(r);
+    }
+}
+
+/* ---- calls in odd moments -------------------------------------------------------------------- */
+
+/* After the end of a connection, and in the middle of a reservation. */
+static void calls_after_the_end(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    tern_iov v[2];
+    uint8_t byte;
+    assert_int_equal(tern_send_reserve(r->s, p->k, v, 2, 5000), 2);
+    assert_int_equal(tern_shutdown(r->s, p->k), TERN_EINVAL);
+    say(p, R, 1, 0, 0);
+    rig_turn(r);
+    assert_int_equal(tern_send_commit(r->s, p->k, 10), TERN_ERESET);
+    assert_int_equal(tern_send_commit(r->s, p->k, 10), TERN_EINVAL);
+    assert_int_equal(tern_shutdown(r->s, p->k), TERN_ERESET);
+    assert_int_equal(tern_recv(r->s, p->k, &byte, 1), TERN_ERESET);
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_URGENT, 1), TERN_ERESET);
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_SOFT_ERROR, 0), 0);
+    assert_int_equal(tern_close(r->s, p->k), 0);
+}
+
+/* A read into nothing takes nothing, and says so, also when there is something. */
+static void reads_into_nothing(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    uint8_t byte;
+    say(p, A, 1, 1, 10);
+    rig_turn(r);
+    rig_forget(r);
+    assert_int_equal(tern_recv(r->s, p->k, &byte, 0), 0);
+    peer_read(p, 0, 10);
+    assert_int_equal(tern_recv(r->s, p->k, &byte, 0), TERN_EAGAIN);
+    assert_int_equal(tern_recv_consume(r->s, p->k, 0), 0);
+    assert_int_equal(tern_recv_consume(r->s, p->k, 1), TERN_EINVAL);
+    rig_step(r, SEC(30)); /* asleep */
+    assert_int_equal(tern_recv_owed(r->s, p->k, 0), 0);
+    assert_int_equal(tern_recv_consume(r->s, p->k, 0), 0);
+}
+
+/* Lent memory may be two gigabytes and no more, with all that waits. */
+static void lent_without_measure(struct rig *r)
+{
+    static const uint8_t data[16];
+    struct peer *p = peer_passive(r);
+    assert_int_equal(tern_send_lent(r->s, p->k, data, (size_t)1 << 33, NULL), TERN_EINVAL);
+    assert_int_equal(tern_send_lent(r->s, p->k, data, 0, NULL), TERN_EINVAL);
+}
+
+/* ---- small segments -------------------------------------------------------------------------- */
+
+/* SACK blocks leave room for payload, however small segments must be. */
+static void blocks_in_small_segments(struct rig *r)
+{
+    for (uint16_t mss = 48; mss < 120; mss = (uint16_t)(mss + 8)) {
+        struct peer *p = peer_new(r);
+        p->mss = mss;
+        p->ts = false;
+        peer_connects(p, rig_listen(r, 80, 4, 0));
+        for (uint32_t i = 0; i < 4; i++) {
+            say(p, A, 101 + 200 * i, 1, 100);
+            rig_turn(r);
+            rig_forget(r);
+        }
+        assert_int_equal(peer_write(p, 0, 200), 200);
+        rig_turn(r);
+        const struct seg *g = rig_next(r);
+        assert_non_null(g);
+        assert_true(g->len >= 8 && g->len <= mss);
+        assert_true(g->sacks == (mss - 12 < 8 ? 0 : g->sacks) && g->sacks <= 4);
+        rig_forget(r);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
+/* ---- super-segments -------------------------------------------------------------------------- */
+
+/* As Linux: while much waits and an acknowledgement is due that lets more go at once, little waits
+ * for it; not when the window is all there is, nor after a pause, nor before the end. */
+static void little_waits_for_more(struct rig *r)
+{
+    for (unsigned how = 0; how < 4; how++) {
+        r->link.caps = TERN_CAP_TSO4 | TERN_CAP_TSO6 | TERN_CAP_CSUM;
+        r->link.gso_max = 65535;
+        r->cfg.tso_segs_min = 2;
+        r->cfg.tso_divisor = how == 1 ? 20 : 3;
+        r->cfg.iw = 200;
+        struct peer *p = sender_new(r, (struct sender_opt){.rtt = MS(10)});
+        queue(p, how == 2 ? 202 : 600);
+        rig_turn(r);
+        rig_forget(r);
+        if (how == 2)
+            assert_int_equal(tern_shutdown(r->s, p->k), 0);
+        rig_step(r, MS(10));
+        unsigned una = 0, waited = 0;
+        for (unsigned i = 0; i < 12; i++) {
+            rig_step(r, US(how == 3 ? 2000 : 200));
+            ack(p, ++una);
+            rig_turn(r);
+            waited += rig_waiting(r) == 0;
+            rig_forget(r);
+        }
+        if (how == 0)
+            assert_true(waited > 4);
+        if (how == 3)
+            assert_true(waited < 12);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
+/* ---- ICMP ------------------------------------------------------------------------------------ */
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RIG(first_windows),         RIG(a_window_that_shrinks),
+        RIG(rst_in_time_wait),      RIG(reset_when_nobody_accepts),
+        RIG(progress_is_told),      RIG(keep_alive_of_the_unborn),
+        RIG(calls_after_the_end),   RIG(reads_into_nothing),
+        RIG(lent_without_measure),  RIG(blocks_in_small_segments),
+        RIG(little_waits_for_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
