@@ -71,6 +71,8 @@ struct flow {
 
 /* Bytes `offset` to `offset + len` of a stream. */
 void stream_bytes(uint64_t key, uint64_t offset, uint8_t *to, size_t len);
+/* Whether these are they. */
+bool stream_is(uint64_t key, uint64_t offset, const uint8_t *got, size_t len);
 
 /* The ports of flow number n are these and n. */
 enum { SIM_PORT = 80, SIM_LOCAL_PORT = 10000 };

@@ -7,7 +7,7 @@
 #include "base/util.h"
 
 enum { ECN_MODES = 6, ECN_OPTION_MODES = 4, COOKIE_MODES = 3 }; /* as in tern.h */
-enum { BULK = 1 << 26 };                                        /* bytes */
+enum { BULK = 1 << 26, BULK_BUFFER = 1 << 18 };                 /* bytes */
 
 static uint64_t bit_length(uint64_t n) { return 64 - (uint64_t)__builtin_clzll(n | 1); }
 
@@ -157,6 +157,7 @@ static void draw_bulk(struct plan *p)
     reads->send = 0;
     writes->write_max = reads->read_max = 1 << 16;
     writes->zero_copy = reads->zero_copy = true;
+    writes->sndbuf = reads->rcvbuf = BULK_BUFFER;
 }
 
 void plan_draw(struct plan *p, const struct sim_config *conf)

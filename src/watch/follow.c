@@ -19,6 +19,7 @@ struct follow {
     struct follow_conn **buckets;
     uint32_t bucket_count;
     uint64_t ignored;
+    struct cksum_ops cksum;
 };
 
 const struct watch_rule_info *watch_rule_info(enum watch_rule rule)
@@ -37,6 +38,7 @@ struct follow *follow_new(const struct follow_config *conf)
     if (f == NULL)
         return NULL;
     f->conf = *conf;
+    f->cksum = cksum_select();
     if (f->conf.conns_max == 0 || f->conf.conns_max > CONNS_MAX)
         f->conf.conns_max = CONNS_MAX;
     return f;
@@ -397,9 +399,7 @@ static void take_data(struct follow_end *e, const struct packet *p)
     if (e->recent == NULL && (e->recent = calloc(FOLLOW_RECENT, sizeof(*e->recent))) == NULL)
         return;
     e->recent[e->recent_next++ % FOLLOW_RECENT] =
-        (struct follow_data){.seq = p->tcp.seq,
-                             .len = (uint32_t)p->len,
-                             .sum = cksum_fold(cksum_portable(p->payload, p->len, 0))};
+        (struct follow_data){.seq = p->tcp.seq, .len = (uint32_t)p->len, .sum = p->sum};
 }
 
 static void take_numbers(struct follow_conn *k, int from, const struct packet *p)
@@ -508,6 +508,8 @@ void follow_packet(struct follow *f, const struct follow_packet *p, struct follo
         f->ignored += k == NULL;
         return;
     }
+    if (packet->whole)
+        out->packet.sum = cksum_fold(cksum_bytes(&f->cksum, packet->payload, packet->len, 0));
     struct judge j = {&f->conf, k, out->from, packet, p};
     struct at at = {f, k, p->time, false};
     k->last = p->time;

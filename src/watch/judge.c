@@ -55,9 +55,8 @@ static void judge_form(const struct judge *j)
     uint16_t flags = p->tcp.flags;
     if (p->whole) {
         const uint8_t *tcp = tcp_header(j);
-        uint64_t sum = wire_pseudo_sum(p->ip.src, p->ip.dst, WIRE_TCP, p->ip.payload_len);
-        uint16_t rest = cksum_finish(cksum_add(cksum_portable(tcp, p->ip.payload_len, 0), sum));
-        if (rest != 0)
+        uint64_t sum = wire_pseudo_sum(p->ip.src, p->ip.dst, WIRE_TCP, p->ip.payload_len) + p->sum;
+        if (cksum_finish(cksum_few(tcp, p->tcp.header_len, sum)) != 0)
             accuse(j, WATCH_RULE_CHECKSUM, load_be16(tcp + 16), 0);
     }
     if ((flags & (TCP_SYN | TCP_FIN)) == (TCP_SYN | TCP_FIN))
@@ -220,7 +219,7 @@ static bool data_changed(const struct judge *j)
         return false;
     for (uint32_t i = 0; i < FOLLOW_RECENT; i++)
         if (e->recent[i].len == p->len && e->recent[i].seq == p->tcp.seq)
-            return cksum_fold(cksum_portable(p->payload, p->len, 0)) != e->recent[i].sum;
+            return p->sum != e->recent[i].sum;
     return false;
 }
 

@@ -11,9 +11,10 @@ struct packet {
     struct wire_icmp icmp; /* if is_icmp */
     bool is_icmp;          /* an error that quotes TCP */
     const uint8_t *payload;
-    size_t len;  /* of the payload */
-    size_t here; /* bytes of it that are at hand */
-    bool whole;  /* all of it is at hand; packet_read() takes no other */
+    size_t len;   /* of the payload */
+    size_t here;  /* bytes of it that are at hand */
+    bool whole;   /* all of it is at hand; packet_read() takes no other */
+    uint16_t sum; /* of a whole payload, as words lie in memory; follow_packet() fills it */
 };
 
 /* false: nothing to follow (not TCP, a fragment, malformed). TCP's checksum is not looked at. */
