@@ -153,6 +153,17 @@ int tern_socket_pipe2(tern_sockets *p, int fds[2], int flags);
 /* A file of the host. */
 int tern_socket_open(tern_sockets *p, const char *path, int flags, mode_t mode);
 
+/* Arguments of splice(): descriptors, of which one at least is a pipe's, and where to begin in a
+ * file; NULL: where it stands. */
+struct tern_splice {
+    int in, out;
+    int64_t *off_in, *off_out;
+};
+ssize_t tern_socket_splice(tern_sockets *p, const struct tern_splice *s, size_t len,
+                           unsigned flags);
+/* From a file of the host. */
+ssize_t tern_socket_sendfile(tern_sockets *p, int out, int in, int64_t *offset, size_t len);
+
 /* ---- readiness ------------------------------------------------------------------------------ */
 
 /* How many are ready, 0 when the time is up, or -errno. */

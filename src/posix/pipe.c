@@ -1,5 +1,4 @@
-/* pipe.c - pipes (a ring of bytes with two ends), files of the host, and moving bytes between them
- * and sockets: splice() and sendfile(). */
+/* pipe.c - pipes (a ring of bytes with two ends), and files of the host. */
 #include "posix/pipe.h"
 
 #include <fcntl.h>
@@ -7,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PIPE_BYTES = 65536, PIPE_ATOMIC = 4096, PIPE_MOST = 1 << 20, MOVE = 65536 };
+enum { PIPE_BYTES = 65536, PIPE_ATOMIC = 4096, PIPE_MOST = 1 << 20 };
 
 struct ring {
     uint8_t *data;
@@ -194,8 +193,7 @@ static uint64_t until(const tern_sockets *p, const struct file *f, bool no_wait)
     return f->flags & O_NONBLOCK || no_wait ? p->now : TERN_NEVER;
 }
 
-/* Until there is something to read: 1; 0: the end; or -errno. */
-static int await_bytes(tern_sockets *p, struct file *f, bool no_wait)
+int pipe_await_bytes(tern_sockets *p, struct file *f, bool no_wait)
 {
     struct ring *r = ring_of(f);
     uint64_t limit = until(p, f, no_wait);
@@ -227,6 +225,30 @@ static int await_space(tern_sockets *p, struct file *f, size_t least, bool no_wa
     }
 }
 
+int pipe_await_space(tern_sockets *p, struct file *f, bool no_wait)
+{
+    int err = await_space(p, f, 1, no_wait);
+    return err != 0 ? err : (int)(ring_of(f)->size - ring_of(f)->count);
+}
+
+size_t pipe_front(const struct file *f, const uint8_t **at) { return ring_front(ring_of(f), at); }
+
+size_t pipe_holds(const struct file *f) { return ring_of(f)->count; }
+
+void pipe_consume(struct file *f, size_t len) { ring_consume(ring_of(f), len); }
+
+void pipe_put(struct file *f, const uint8_t *from, size_t len)
+{
+    struct ring *r = ring_of(f);
+    ring_write(r, from, len);
+    if (r->ends[0] != NULL)
+        file_wake(&r->ends[0]->file, EPOLLIN | EPOLLRDNORM);
+}
+
+bool pipe_same(const struct file *a, const struct file *b) { return ring_of(a) == ring_of(b); }
+
+int pipe_host_fd(const struct file *f) { return ((const struct host_file *)f)->fd; }
+
 static ssize_t pipe_write(tern_sockets *p, struct file *f, const uint8_t *from, size_t len)
 {
     struct ring *r = ring_of(f);
@@ -238,9 +260,8 @@ static ssize_t pipe_write(tern_sockets *p, struct file *f, const uint8_t *from, 
         if (err != 0)
             return done != 0 ? (ssize_t)done : err;
         size_t n = r->size - r->count < left ? r->size - r->count : left;
-        ring_write(r, from + done, n);
+        pipe_put(f, from + done, n);
         done += n;
-        file_wake(&r->ends[0]->file, EPOLLIN | EPOLLRDNORM);
     }
     return (ssize_t)done;
 }
@@ -255,7 +276,7 @@ ssize_t pipe_readv(tern_sockets *p, struct file *f, const struct iovec *iov, int
     }
     if (iov_length(iov, (size_t)n) == 0)
         return 0;
-    int err = await_bytes(p, f, false);
+    int err = pipe_await_bytes(p, f, false);
     if (err <= 0)
         return err;
     for (int i = 0; i < n; i++)

@@ -196,6 +196,12 @@ int sock_errno(const struct sock *sk, int tern_err);
 /* Takes over an error that ended the connection. */
 void sock_fail(struct sock *sk, int tern_err);
 uint32_t sock_poll(struct sock *sk);
+/* TCP_NOTSENT_LOWAT, or what the administrator has set. */
+static inline uint64_t sock_notsent_lowat(const struct sock *sk)
+{
+    uint32_t own = (uint32_t)sk->opts.notsent_lowat;
+    return own != 0 ? own : sk->p->tune.tcp_notsent_lowat;
+}
 /* The peer's urgent byte that has not been read past; false: there is none. */
 bool sock_urgent(const struct sock *sk, tern_urgent *u);
 /* It stands where the next read begins, and that read is to leave it out. */

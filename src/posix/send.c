@@ -64,24 +64,30 @@ static int await_room(struct sock *sk, uint64_t until)
 
 /* ---- data ------------------------------------------------------------------------------------ */
 
-/* How much of `len` may be queued now: all of it, unless TCP_NOTSENT_LOWAT is set. Its limit is
- * looked at before each packet-sized piece; what cwnd and the window let go at once is as good as
- * sent, as it will be by the time anybody looks. */
+/* How much of `len` may be queued now: all of it, unless TCP_NOTSENT_LOWAT is set. Linux looks at
+ * its limit when it begins a buffer, which is as large as half the peer's window, and fills those
+ * that it has begun; what cwnd and the window let go at once is as good as sent, as it will be by
+ * the time anybody looks. */
 static size_t allowance(const struct sock *sk, size_t len)
 {
-    enum { PIECE = 65536 };
+    enum { LARGEST = 65535 - 100 }; /* headers and all */
+    uint64_t lowat = sock_notsent_lowat(sk);
     tern_tcp_info info;
 
-    if (sk->opts.notsent_lowat == 0)
+    if (lowat == UINT32_MAX)
         return len;
     sock_state(sk, &info);
     uint32_t flight = info.snd_nxt - info.snd_una;
     uint32_t limit = info.cwnd < info.snd_wnd ? info.cwnd : info.snd_wnd;
     uint32_t goes = limit > flight ? limit - flight : 0;
     uint32_t stays = info.tx_unsent > goes ? info.tx_unsent - goes : 0;
-    if (stays >= (uint32_t)sk->opts.notsent_lowat)
+    uint32_t mss = info.snd_mss != 0 ? info.snd_mss : 1, half = info.snd_wnd / 2;
+    uint32_t buffer = half < (uint32_t)LARGEST ? half : (uint32_t)LARGEST;
+    buffer = buffer < mss ? mss : buffer - buffer % mss;
+    uint32_t begun = stays % buffer;
+    if (stays >= lowat && begun == 0)
         return 0;
-    return len < PIECE ? len : PIECE;
+    return len < buffer - begun ? len : buffer - begun;
 }
 
 static ptrdiff_t queue(struct sock *sk, const void *buf, size_t len)

@@ -244,7 +244,7 @@ static bool writable(const struct sock *sk, const tern_tcp_info *info)
 
     if (sk->k.id == 0)
         return true;
-    if (sk->opts.notsent_lowat != 0 && info->tx_unsent >= (uint32_t)sk->opts.notsent_lowat)
+    if (info->tx_unsent >= (sock_notsent_lowat(sk) + 1) / 2) /* twice that much is not below it */
         return false;
     return room != 0 && room >= info->tx_queued / 2;
 }
