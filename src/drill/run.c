@@ -88,6 +88,7 @@ bool play_start(struct play *p)
     memcpy(setup.remote, p->conf.remote, 16);
     p->sut = (p->request->sut ? p->request->sut : drill_sut_tern)(&setup, &why);
     p->settings_told = p->settings.generation;
+    p->names.start = p->sut ? p->sut->clock : 0;
     return p->sut || play_fail(p, p->event, "%s", why);
 }
 
@@ -241,7 +242,6 @@ static void set_names(struct play *p)
     n->bind_port = p->conf.bind_port;
     n->connect_port = p->conf.connect_port;
     n->tolerance = p->conf.tolerance;
-    n->start = DRILL_START;
     for (size_t i = 0; i < DRILL_FDS_MAX; i++)
         n->live_fd[i] = -1;
 }

@@ -26,6 +26,8 @@ void scan_space(struct drill_scan *s)
     while (s->p < s->end) {
         if (isspace((unsigned char)*s->p)) {
             s->p++;
+        } else if (starts(s, "\\\n")) { /* the line goes on */
+            s->p += 2;
         } else if (*s->p == '#' || starts(s, "//")) {
             skip_line(s);
         } else if (starts(s, "/*")) {

@@ -58,9 +58,6 @@ struct drill_setup {
     const struct drill_settings *settings;
 };
 
-/* What the clock of timestamps in messages shows at a script's start, ns. */
-#define DRILL_START INT64_C(1000000000000)
-
 struct drill_out {
     struct drill_out *next;
     int64_t time;
@@ -70,6 +67,7 @@ struct drill_out {
 
 struct drill_sut {
     const struct drill_sut_ops *ops;
+    int64_t clock; /* what the clock of timestamps in messages shows at the script's start, ns */
 };
 
 struct drill_sut_ops {

@@ -67,6 +67,11 @@ static int64_t file_call(tern_sockets *p, enum drill_nr nr, const intptr_t a[6])
         return tern_socket_open(p, ptr(a[0]), (int)a[1], (mode_t)a[2]);
     case DRILL_NR_poll:
         return tern_socket_poll(p, ptr(a[0]), (nfds_t)a[1], (int)a[2]);
+    case DRILL_NR_splice:
+        return tern_socket_splice(p, &(struct tern_splice){fd, (int)a[2], ptr(a[1]), ptr(a[3])},
+                                  (size_t)a[4], (unsigned)a[5]);
+    case DRILL_NR_sendfile:
+        return tern_socket_sendfile(p, fd, (int)a[1], ptr(a[2]), (size_t)a[3]);
     case DRILL_NR_epoll_create:
         return a[0] > 0 ? tern_socket_epoll_create1(p, 0) : -EINVAL;
     case DRILL_NR_epoll_create1:

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define START ((uint64_t)DRILL_START) /* nothing is ever at 0 */
+#define START UINT64_C(1000000000000) /* nothing is ever at 0 */
 enum { BATCH = 32, TURNS_MAX = 20000 };
 
 struct sut {
@@ -287,6 +287,7 @@ struct drill_sut *drill_sut_tern(const struct drill_setup *setup, const char **w
     if (!t || !(t->fiber = drill_fiber_new()))
         abort();
     t->base.ops = &ops;
+    t->base.clock = (int64_t)START;
     t->setup = *setup;
     t->tail = &t->first;
     t->now = START;

@@ -413,6 +413,9 @@ struct drill_sut *kernel_sut(const struct drill_setup *setup, const char **why)
     read_packets(k);
     for (struct drill_out *o; (o = take(&k->base)) != NULL;)
         free(o);
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    k->base.clock = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
     k->start = clock_now();
     lag_max = 0;
     return &k->base;
