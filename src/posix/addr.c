@@ -76,6 +76,8 @@ int addr_write(const struct sock *sk, const tern_addr *a, void *addr, socklen_t 
         return -EINVAL;
     if (room > full)
         room = full;
+    if (room != 0 && addr == NULL)
+        return -EFAULT;
     memcpy(&in.sin_addr, a->ip + 12, 4);
     memcpy(&in6.sin6_addr, a->ip, 16);
     in6.sin6_scope_id = a->scope;

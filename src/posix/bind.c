@@ -142,7 +142,10 @@ int tern_socket_bind(tern_sockets *p, int fd, const void *addr, socklen_t len)
     struct sock *sk = sock_get(p, fd, &err);
     if (sk == NULL)
         return err;
-    err = (int)len < 0 || len > sizeof(struct sockaddr_storage) ? -EINVAL : bind_to(sk, addr, len);
+    if ((int)len < 0 || len > sizeof(struct sockaddr_storage))
+        err = -EINVAL;
+    else
+        err = addr == NULL && len != 0 ? -EFAULT : bind_to(sk, addr, len);
     sock_put(sk);
     return err;
 }

@@ -194,6 +194,8 @@ int tern_socket_connect(tern_sockets *p, int fd, const void *addr, socklen_t len
     struct sock *sk = sock_get(p, fd, &err);
     if (err != -EBADF && (len > sizeof(struct sockaddr_storage))) /* read before what it is for */
         err = -EINVAL;
+    else if (sk != NULL && addr == NULL)
+        err = len != 0 ? -EFAULT : -EINVAL;
     else if (sk != NULL)
         err = sock_connect(sk, addr, len, sk->file.flags);
     if (sk != NULL)

@@ -220,6 +220,8 @@ static int control(tern_sockets *p, struct file *ep, int op, int fd, struct epol
 
 int tern_socket_epoll_ctl(tern_sockets *p, int epfd, int op, int fd, struct epoll_event *event)
 {
+    if (event == NULL && op != EPOLL_CTL_DEL)
+        return -EFAULT; /* before all else */
     struct file *ep = fd_get(p, epfd);
     if (ep == NULL)
         return -EBADF;

@@ -56,6 +56,8 @@ static int file_ioctl(tern_sockets *p, int fd, struct file *f, unsigned long req
         p->fds[fd].cloexec = request == FIOCLEX;
         return 0;
     case FIONBIO:
+        if (arg == NULL)
+            return -EFAULT;
         f->flags = *(const int *)arg ? f->flags | O_NONBLOCK : f->flags & ~O_NONBLOCK;
         return 0;
     default:
@@ -67,6 +69,8 @@ static int file_ioctl(tern_sockets *p, int fd, struct file *f, unsigned long req
         err = sock_ioctl((struct sock *)f, request, &value);
     else if (request == FIONREAD)
         err = pipe_queued(f, &value);
+    if (err == 0 && arg == NULL)
+        err = -EFAULT;
     if (err == 0)
         *(int *)arg = value;
     return err;

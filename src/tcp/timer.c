@@ -97,6 +97,23 @@ static bool linux_gave_up(const struct tcp *t, const struct conn *c)
     return c->retries != 0 && t->now - c->stats->timeout_at >= time_for(t, limit);
 }
 
+/* How often a SYN is sent again. When the first ones follow at the same distance, Linux sends as
+ * many more, but takes no longer in all than if the distance had doubled from the first one on. */
+static uint8_t syn_limit(const struct tcp *t, uint8_t retries)
+{
+    enum { DOUBLINGS_MAX = 32 };
+    uint32_t linear = t->cfg->syn_linear, n = 0;
+    uint64_t until = (UINT64_C(2) << min_u32(retries, DOUBLINGS_MAX)) - 1, took = 0;
+    if (linear == 0)
+        return retries;
+    for (; n < retries + linear && n < UINT8_MAX; n++) {
+        took += UINT64_C(1) << (n > linear ? min_u32(n - linear, DOUBLINGS_MAX) : 0);
+        if (took >= until)
+            break;
+    }
+    return (uint8_t)n;
+}
+
 /* R2 is passed: by retries, or by the user's own limit (MUST-20, MUST-21). */
 static bool gave_up(const struct tcp *t, const struct conn *c)
 {
@@ -109,7 +126,7 @@ static bool gave_up(const struct tcp *t, const struct conn *c)
         return linux_gave_up(t, c);
     uint8_t limit = t->cfg->data_retries;
     if (c->state == TERN_SYN_SENT)
-        limit = c->syn_retries;
+        limit = syn_limit(t, c->syn_retries);
     else if (c->state == TERN_SYN_RECEIVED)
         limit = (uint8_t)(t->cfg->synack_retries + fastopen_child(c));
     return c->retries >= limit;
