@@ -264,7 +264,7 @@ typedef struct tern_config {
     uint8_t synack_retries; /* SYN-ACKs sent again before the entry is dropped; 2, 1, 0 at most when
                              * 4/8, 6/8, 7/8 of the half-open entries are used */
     uint8_t data_retries;   /* R2, counted in retransmissions of one segment */
-    uint8_t ttl;            /* hop limit of sent packets */
+    uint8_t ttl;            /* hop limit of sent packets, unless a router names another */
     uint8_t tso_segs_min;   /* least segments of a super-segment that is sized by the rate, about
                                a millisecond of it, as Linux does; 0: as many as can go */
     uint8_t tso_rtt_log;    /* more for small round trips: largest >> (least RTT, us >> this) */

@@ -10,13 +10,14 @@ bool ip_routes_init(struct ip_routes *t, struct mem *mem, uint32_t max)
 
 void ip_routes_destroy(struct ip_routes *t) { mem_free(t->mem, t->at, t->max * sizeof(*t->at)); }
 
-static void mask(uint8_t ip[16], unsigned bits)
+static void mask_of(unsigned bits, uint64_t mask[2])
 {
+    uint8_t m[16];
     for (unsigned i = 0; i < 16; i++) {
         unsigned keep = bits > 8 * i ? bits - 8 * i : 0;
-        if (keep < 8)
-            ip[i] &= (uint8_t)(0xff00u >> keep);
+        m[i] = (uint8_t)(keep < 8 ? 0xff00u >> keep : 0xff);
     }
+    memcpy(mask, m, 16);
 }
 
 static struct ip_route *find_same(struct ip_routes *t, const struct ip_route *r)
@@ -38,8 +39,12 @@ static struct ip_route make(const uint8_t ip[16], unsigned bits, const struct ip
                          .gateway = hop->via != NULL,
                          .router = hop->router,
                          .uses = 1};
-    memcpy(r.prefix, ip, 16);
-    mask(r.prefix, bits);
+    uint64_t words[2];
+    mask_of(bits, r.mask);
+    memcpy(words, ip, 16);
+    words[0] &= r.mask[0];
+    words[1] &= r.mask[1];
+    memcpy(r.prefix, words, 16);
     if (hop->via != NULL)
         memcpy(r.via, hop->via, 16);
     return r;
@@ -91,11 +96,14 @@ void ip_routes_forget(struct ip_routes *t, uint8_t iface)
 
 const struct ip_route *ip_route_find(const struct ip_routes *t, const uint8_t dst[16])
 {
+    uint64_t to[2], prefix[2];
     bool ip4 = wire_is_ip4(dst);
+    memcpy(to, dst, 16);
     for (uint32_t i = 0; i < t->count; i++) {
         const struct ip_route *r = &t->at[i];
-        bool family = ip4 == wire_is_ip4(r->prefix); /* ::/0 does not lead to IPv4 */
-        if (family && ip_common_bits(r->prefix, dst) >= r->bits)
+        memcpy(prefix, r->prefix, 16);
+        if ((((to[0] ^ prefix[0]) & r->mask[0]) | ((to[1] ^ prefix[1]) & r->mask[1])) == 0 &&
+            ip4 == wire_is_ip4(r->prefix)) /* ::/0 does not lead to IPv4 */
             return r;
     }
     return NULL;

@@ -3,6 +3,7 @@
  */
 #include "stack/stack.h"
 
+enum { HOPS_LEAST = 32 };        /* nobody makes us reach less far */
 #define REACHABLE_MAX (3600000u) /* ms; RFC 4861 6.2.1 */
 #define RETRANS_MIN 100u         /* ms: nobody makes us ask more often, */
 #define RETRANS_MAX 60000u       /* or hardly at all */
@@ -85,7 +86,7 @@ void auto_stop(tern *s, uint8_t iface)
     } while (what & AUTO_GONE);
     mem_free(&s->mem, a, sizeof(*a));
     s->iface[iface].learnt = NULL;
-    s->iface[iface].mtu6 = 0;
+    s->iface[iface].mtu6 = s->iface[iface].hops6 = 0;
     s->neighbors.retrans_ns[iface] = NEIGH_RETRANS_NS;
     s->neighbors.reachable_ns[iface] = NEIGH_REACHABLE_NS;
 }
@@ -122,6 +123,8 @@ void auto_neighbor_failed(tern *s, uint8_t iface, const uint8_t ip[16])
 static void take_times(tern *s, uint8_t iface, const struct wire_ra *ra)
 {
     struct iface *f = &s->iface[iface];
+    if (ra->hops >= HOPS_LEAST)
+        f->hops6 = ra->hops;
     if (ra->reachable_ms != 0) {
         uint64_t base = min_u32(ra->reachable_ms, REACHABLE_MAX) * NS_PER_MS;
         s->neighbors.reachable_ns[iface] = base / 2 + ip_random(&s->ip, base);

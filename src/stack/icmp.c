@@ -76,7 +76,7 @@ void icmp_error(tern *s, uint8_t iface, enum icmp_error_kind kind, const uint8_t
     static const uint8_t codes[][4] = {/* type and code of ICMP, and of ICMPv6 */
                                        [ICMP_REASSEMBLY_TIME] = {11, 1, 3, 1},
                                        [ICMP_PORT_UNREACHABLE] = {3, 3, 1, 4}};
-    struct wire_ip in, ip = {.ttl = s->cfg.ttl};
+    struct wire_ip in, ip;
     uint8_t message[WIRE_ICMP_MAX];
     if (wire_ip_read(quote, len, UINT16_MAX, &in) != TERN_DROP_NONE || wire_ip_multicast(in.dst) ||
         ip_is_broadcast(&s->ip, in.dst) || !wire_ip_unicast(in.src) ||
@@ -88,8 +88,9 @@ void icmp_error(tern *s, uint8_t iface, enum icmp_error_kind kind, const uint8_t
     }
     s->counters.count[TERN_COUNT_ICMP_ERRORS_OUT]++;
     const uint8_t *code = codes[kind] + (in.version == 4 ? 0 : 2);
-    ip.version = in.version;
-    ip.proto = in.version == 4 ? WIRE_ICMP : WIRE_ICMP6;
+    ip = (struct wire_ip){.version = in.version,
+                          .proto = in.version == 4 ? WIRE_ICMP : WIRE_ICMP6,
+                          .ttl = stack_ttl(s, iface, 0, in.version == 4)};
     memcpy(ip.src, in.dst, 16);
     memcpy(ip.dst, in.src, 16);
     size_t n =
@@ -103,10 +104,11 @@ void stack_icmp_error(void *context, const struct tcp_tuple *tuple, uint8_t ifac
     tern *s = context;
     /* the beginning of the packet that is refused, as far as an error must quote it */
     uint8_t quote[WIRE_IP6_HEADER + WIRE_TCP_HEADER];
-    struct wire_ip ip = {.proto = WIRE_TCP, .ttl = s->cfg.ttl, .payload_len = WIRE_TCP_HEADER};
+    struct wire_ip ip = {.proto = WIRE_TCP, .payload_len = WIRE_TCP_HEADER};
     memcpy(ip.src, tuple->remote, 16);
     memcpy(ip.dst, tuple->local, 16);
     ip.version = wire_is_ip4(ip.dst) ? 4 : 6;
+    ip.ttl = stack_ttl(s, iface, 0, ip.version == 4);
     size_t len = wire_ip_write(quote, &ip, 0);
     struct wire_tcp tcp = {.sport = tuple->rport,
                            .dport = tuple->lport,
@@ -130,7 +132,7 @@ void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *in)
     struct outrec *last;
     d.ip.version = in->version;
     d.ip.proto = in->proto;
-    d.ip.ttl = s->cfg.ttl;
+    d.ip.ttl = stack_ttl(s, d.iface, 0, in->version == 4);
     memcpy(d.ip.src, in->dst, 16);
     memcpy(d.ip.dst, in->src, 16);
     pkt_copy_out(pkt, in->header_len, DATAGRAM_HEADER, d.header);

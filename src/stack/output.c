@@ -124,13 +124,13 @@ static uint64_t sum_header(const uint8_t *p, size_t len)
 static void make_packet(tern *s, struct outrec *r, const struct tcp_out *out)
 {
     uint8_t *tcp = out->tcp;
+    bool ip4 = wire_is_ip4(out->remote);
     struct wire_ip_out ip = {.src = out->local,
                              .dst = out->remote,
                              .proto = WIRE_TCP,
-                             .ttl = out->ttl,
+                             .ttl = stack_ttl(s, r->iface, out->ttl, ip4),
                              .tos = out->tos,
                              .payload_len = (uint16_t)(out->tcp_len + out->len)};
-    bool ip4 = wire_is_ip4(ip.dst);
     size_t ip_len = ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER;
     wire_ip_put(tcp - ip_len, &ip);
     if (UNLIKELY(out->breakable) && ip4)

@@ -66,6 +66,7 @@ struct mld {
 struct iface {
     bool used, promiscuous;
     uint16_t mtu6;             /* of IPv6, as a router has said; 0: none has */
+    uint8_t hops6;             /* and so for the hop limit */
     struct auto_iface *learnt; /* with TERN_IFACE_AUTO */
     struct mld *mld;           /* unless TERN_IFACE_NO_MLD */
     uint8_t mac[WIRE_MAC];     /* what conf.mac points to, unless that is NULL */
@@ -176,6 +177,13 @@ void mld_leave(tern *s, const struct ip_addr *a);
 enum tern_drop mld_query(tern *s, uint8_t iface, const uint8_t *p, size_t have,
                          const struct wire_ip *ip);
 void mld_advance(tern *s);
+
+/* The TTL or hop limit of a packet that asks for this one; 0: for none. */
+static inline uint8_t stack_ttl(const tern *s, uint8_t iface, uint8_t asked, bool ip4)
+{
+    uint8_t told = ip4 ? 0 : s->iface[iface].hops6;
+    return asked != 0 ? asked : told != 0 ? told : s->cfg.ttl;
+}
 
 /* icmp.c: answers an echo request of `len` bytes of ICMP. */
 void stack_echo(tern *s, const tern_pkt *pkt, const struct wire_ip *ip);

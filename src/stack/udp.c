@@ -58,7 +58,6 @@ int tern_udp_open(tern *s, tern_sock *out, const tern_udp_args *args)
     k->user = args->user;
     k->rcvbuf = s->cfg.udp_rcvbuf;
     k->sndbuf = s->cfg.udp_sndbuf;
-    k->ttl = s->cfg.ttl;
     k->ip6_only = (args->flags & TERN_UDP_IP6_ONLY) != 0;
     k->read_armed = true;
     *out = handle(s, ix);
@@ -104,7 +103,7 @@ static int transmit(tern *s, uint32_t ix, const struct udp_ends *ends, uint8_t i
     struct outrec *last;
     d.ip.version = wire_is_ip4(ends->remote) ? 4 : 6;
     d.ip.proto = WIRE_UDP;
-    d.ip.ttl = k->ttl;
+    d.ip.ttl = stack_ttl(s, iface, k->ttl, d.ip.version == 4);
     d.ip.tos = (uint8_t)(k->dscp << 2);
     memcpy(d.ip.src, ends->local, 16);
     memcpy(d.ip.dst, ends->remote, 16);
@@ -351,7 +350,7 @@ int stack_udp_option_get(const tern *s, uint32_t ix, enum tern_opt option, int64
         *value = k->sndbuf;
         return 0;
     case TERN_OPT_TTL:
-        *value = k->ttl;
+        *value = k->ttl != 0 ? k->ttl : s->cfg.ttl;
         return 0;
     case TERN_OPT_DSCP:
         *value = k->dscp;

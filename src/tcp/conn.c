@@ -121,7 +121,6 @@ struct conn *conn_new(struct tcp *t, const struct tcp_tuple *tuple, uint8_t ifac
     memory_rcvbuf_set(t, c, memory_rcvbuf(t));
     c->sndbuf = cfg->sndbuf;
     c->linger_ms = UINT32_MAX;
-    c->ttl = cfg->ttl;
     c->syn_retries = cfg->syn_retries;
     c->min_rtt_us = UINT32_MAX;
     c->ssthresh = UINT32_MAX;

@@ -119,8 +119,8 @@ struct conn {
     uint16_t mss;              /* payload of a full segment sent, by conn_mss_update() */
     uint16_t mss_own;          /* the largest segment we offer to receive, by the same */
     uint16_t rcv_mss;          /* largest segment received lately */
-    uint8_t iface, ttl, dscp, syn_retries;
-    uint16_t pmtu;         /* path MTU learnt from ICMP; 0: that of the interface */
+    uint8_t iface, ttl, dscp, syn_retries; /* ttl 0: the default */
+    uint16_t pmtu;                         /* path MTU learnt from ICMP; 0: that of the interface */
     uint8_t backoff;       /* exponent of the RTO, until the next valid measurement (Karn) */
     uint8_t ecn;           /* enum ecn_flag */
     struct accecn *accecn; /* ECN_ACCURATE */

@@ -37,7 +37,7 @@ void input_refuse(struct tcp *t, const struct tcp_seg *seg)
     if (seg->h.flags & TCP_RST)
         return; /* RST is never answered */
     struct tcp_reply out;
-    output_reply(t, &seg->tuple, seg->iface, &out);
+    output_reply(&seg->tuple, seg->iface, &out);
     if (seg->h.flags & TCP_ACK) {
         out.h.flags = TCP_RST;
         out.h.seq = seg->h.ack;
@@ -61,7 +61,7 @@ void input_ack_apart(struct tcp *t, struct conn *c, uint16_t flags)
     struct tcp_tuple tuple;
     struct tcp_reply out;
     conn_tuple(t, c, &tuple);
-    output_reply(t, &tuple, c->iface, &out);
+    output_reply(&tuple, c->iface, &out);
     out.ttl = c->ttl;
     out.tos = (uint8_t)(c->dscp << 2 | ECN_ECT0);
     out.h.flags = TCP_ACK | flags;

@@ -245,9 +245,9 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
                         uint32_t tsval, const struct wire_fastopen *tell)
 {
     struct tcp_reply out;
-    output_reply(t, tuple, h->iface, &out);
+    output_reply(tuple, h->iface, &out);
     const struct listener *l = listener_at(t, h->listener);
-    out.ttl = l->ttl != 0 ? l->ttl : out.ttl;
+    out.ttl = l->ttl;
     out.tos = (uint8_t)(l->dscp << 2);
     struct wire_tcp *w = &out.h;
     w->flags = TCP_SYN | TCP_ACK;
@@ -565,7 +565,7 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
         c->rcv_wscale = tcp_wscale(t, l->rcvbuf);
     }
     c->mss_user = l->mss_user;
-    c->ttl = l->ttl != 0 ? l->ttl : c->ttl;
+    c->ttl = l->ttl;
     c->dscp = l->dscp;
     if (l->rcvbuf != 0) {
         memory_rcvbuf_set(t, c, l->rcvbuf);
@@ -732,7 +732,7 @@ enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *
 static void answer_halfopen(struct tcp *t, const struct halfopen *h, const struct tcp_seg *seg)
 {
     struct tcp_reply out;
-    output_reply(t, &seg->tuple, seg->iface, &out);
+    output_reply(&seg->tuple, seg->iface, &out);
     out.h.flags = TCP_ACK;
     out.h.seq = h->iss + 1;
     out.h.ack = h->irs + 1;
@@ -817,7 +817,7 @@ int hold_refuse(struct tcp *t, uint32_t ix, int icmp_type, int icmp_code)
     halfopen_tuple(t, h, &tuple);
     if (icmp_type < 0) {
         struct tcp_reply out;
-        output_reply(t, &tuple, h->iface, &out);
+        output_reply(&tuple, h->iface, &out);
         out.h.flags = TCP_RST | TCP_ACK;
         out.h.ack = h->irs + 1;
         count(t, TERN_COUNT_RESETS_OUT);

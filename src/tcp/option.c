@@ -364,7 +364,7 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
         *value = c->syn_retries;
         break;
     case TERN_OPT_TTL:
-        *value = c->ttl;
+        *value = c->ttl != 0 ? c->ttl : t->cfg->ttl;
         break;
     case TERN_OPT_DSCP:
         *value = c->dscp;

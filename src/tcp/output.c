@@ -120,14 +120,13 @@ static void no_payload(struct tcp_out *out)
 }
 
 /* RFC 9293 3.10.7: a segment made from another one and no connection. */
-void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
-                  struct tcp_reply *out)
+void output_reply(const struct tcp_tuple *tuple, uint8_t iface, struct tcp_reply *out)
 {
     memset(&out->h, 0, offsetof(struct wire_tcp, opt.sack)); /* (lists only count with a bit) */
     out->tuple = tuple;
     out->key = NULL;
     out->iface = iface;
-    out->ttl = t->cfg->ttl;
+    out->ttl = 0;
     out->tos = 0;
     out->h.sport = tuple->lport;
     out->h.dport = tuple->rport;

@@ -78,7 +78,7 @@ struct tcp_reply {
     const struct tcp_tuple *tuple;
     struct wire_tcp h;
     const struct md5_key *key; /* to sign it with md5_sign(); NULL: not */
-    uint8_t iface, ttl, tos;
+    uint8_t iface, ttl, tos;   /* ttl 0: the default */
 };
 
 /* What the engine asks of the stack. */
@@ -655,8 +655,7 @@ uint16_t ecn_send(const struct tcp *t, struct conn *c, struct tcp_out *out, uint
 /* The next segment for that interface; false: nothing may go now. */
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
 /* A stateless reply to be filled in: what `out` has no options of is zero. */
-void output_reply(const struct tcp *t, const struct tcp_tuple *tuple, uint8_t iface,
-                  struct tcp_reply *out);
+void output_reply(const struct tcp_tuple *tuple, uint8_t iface, struct tcp_reply *out);
 /* Gives it a timestamp: the clock with the connection's offset, and what is echoed (RFC 7323). */
 void output_reply_ts(const struct tcp *t, struct tcp_reply *out, uint32_t offset, uint32_t echo);
 /* Takes acknowledged chunks off the send queue. */

@@ -84,7 +84,7 @@ void timewait_enter(struct tcp *t, struct conn *c)
 static void answer(struct tcp *t, const struct timewait *w, const struct tcp_seg *seg)
 {
     struct tcp_reply out;
-    output_reply(t, &seg->tuple, seg->iface, &out);
+    output_reply(&seg->tuple, seg->iface, &out);
     out.ttl = w->ttl;
     out.tos = w->tos;
     out.h.flags = TCP_ACK;

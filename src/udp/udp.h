@@ -45,8 +45,8 @@ struct udp_sock {
     uint32_t tx_bytes; /* of datagrams that no device has taken yet */
     uint32_t ev_next, wait_next;
     uint16_t ev_mask;
-    int8_t err; /* enum tern_err, of ICMP, until it is told */
-    uint8_t ttl, dscp;
+    int8_t err;        /* enum tern_err, of ICMP, until it is told */
+    uint8_t ttl, dscp; /* ttl 0: the default */
     bool ip6_only, read_armed, write_armed;
     bool on_events; /* in the list of those with events, */
     bool waits;     /* and in that of those that wait for a record */

@@ -141,7 +141,8 @@ bool wire_ra_read(const uint8_t *p, size_t have, const struct wire_ip *ip, struc
     if (len < RA_FIXED || have < len || ip->ttl != WIRE_ND_HOPS || p[1] != 0 ||
         p[0] != WIRE_ND_ROUTER_ADVERT || !wire_ip_link_local(ip->src))
         return false;
-    *out = (struct wire_ra){.lifetime = load_be16(p + 6),
+    *out = (struct wire_ra){.hops = p[4],
+                            .lifetime = load_be16(p + 6),
                             .reachable_ms = load_be32(p + 8),
                             .retrans_ms = load_be32(p + 12)};
     unsigned preference = (p[5] & RA_PREFERENCE) >> 3; /* two bits, signed; -2 means nothing */

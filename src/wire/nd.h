@@ -53,6 +53,7 @@ struct wire_ra_prefix {
 };
 
 struct wire_ra {
+    uint8_t hops;      /* the hop limit of what is sent; 0: not said */
     uint16_t lifetime; /* as a default router, s; 0: it is none */
     int8_t preference; /* -1, 0, 1 (RFC 4191 2.2) */
     bool has_mac;      /* `mac`: the router's */

@@ -332,6 +332,51 @@ static void labels_of_the_caller(void **state)
 
 /* ---- routes ---------------------------------------------------------------------------------- */
 
+static bool bit_by_bit(const uint8_t a[16], const uint8_t b[16], unsigned bits)
+{
+    for (unsigned i = 0; i < bits; i++)
+        if ((a[i / 8] ^ b[i / 8]) & 0x80 >> i % 8)
+            return false;
+    return true;
+}
+
+/* Beside a plain list, of which the longest that fits counts; few bits differ, so that many fit. */
+static void the_longest_prefix(void **state)
+{
+    (void)state;
+    enum { ROUTES = 60 };
+    struct ip_routes r;
+    struct plain list[ROUTES];
+    uint8_t to[16];
+    unit_mem_init(&mem);
+    assert_true(ip_routes_init(&r, &mem.mem, ROUTES));
+    for (unsigned n = 0; n < ROUTES; n++) {
+        struct plain *l = &list[n];
+        any_address(l->ip);
+        l->bits = wire_is_ip4(l->ip) ? 96 + unit_below(33) : unit_below(129);
+        l->iface = (uint8_t)n;
+        struct ip_hop hop = {.iface = l->iface};
+        assert_int_equal(ip_route_add(&r, l->ip, l->bits, &hop), 0);
+        for (unsigned i = 0; i < 200; i++) {
+            const struct plain *best = NULL;
+            any_address(to);
+            for (unsigned k = 0; k <= n; k++)
+                if (wire_is_ip4(list[k].ip) == wire_is_ip4(to) &&
+                    bit_by_bit(list[k].ip, to, list[k].bits) &&
+                    (best == NULL || list[k].bits > best->bits))
+                    best = &list[k];
+            const struct ip_route *found = ip_route_find(&r, to);
+            assert_int_equal(found != NULL, best != NULL);
+            if (best != NULL)
+                assert_int_equal(found->bits, best->bits);
+            if (best != NULL)
+                assert_true(bit_by_bit(found->prefix, to, best->bits));
+        }
+    }
+    ip_routes_destroy(&r);
+    unit_mem_done(&mem);
+}
+
 static void routes_are_counted(void **state)
 {
     (void)state;
@@ -370,7 +415,7 @@ int main(void)
         cmocka_unit_test(rule_5_5_of_the_router), cmocka_unit_test(rule_6_label),
         cmocka_unit_test(rule_8_longest_prefix),  cmocka_unit_test(no_further_than_the_prefix),
         cmocka_unit_test(only_what_can_be_used),  cmocka_unit_test(labels_of_the_caller),
-        cmocka_unit_test(routes_are_counted),
+        cmocka_unit_test(the_longest_prefix),     cmocka_unit_test(routes_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

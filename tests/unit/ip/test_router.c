@@ -573,6 +573,44 @@ static void times_of_the_link(void **state)
     tern_free(t.s);
 }
 
+static uint8_t hops_of(struct ether *t, uint8_t asked)
+{
+    tern_sock k;
+    assert_int_equal(dial(t, 77, &k), 0);
+    if (asked != 0)
+        assert_int_equal(tern_option_set(t->s, k, TERN_OPT_TTL, asked), 0);
+    assert_int_equal(segment_goes_to(t), 1);
+    assert_int_equal(tern_abort(t->s, k), 0);
+    return segment[14 + 7];
+}
+
+/* RFC 4861 6.3.4: of all that does not ask for one of its own. */
+static void the_hop_limit_of_the_link(void **state)
+{
+    (void)state;
+    static const uint8_t told[] = {77, 0, 31, 1, 255, 32}, hops[] = {77, 77, 77, 77, 255, 32};
+    tern_iface iface = {.mac = ether_mac, .mtu = 1500, .flags = TERN_IFACE_NO_MLD};
+    struct ether t;
+    begin(&t, TERN_IFACE_NO_DAD);
+    usual(&t, 1, 1);
+    ether_wait(&t, SECOND);
+    assert_int_equal(hops_of(&t, 0), t.cfg.ttl);
+    for (unsigned i = 0; i < ARRAY_LEN(told); i++) {
+        struct advert ra = advert(1, 1800);
+        ra.p[54 + 4] = told[i];
+        send(&t, &ra);
+        assert_int_equal(hops_of(&t, 0), hops[i]);
+    }
+    assert_int_equal(hops_of(&t, 5), 5);
+    assert_int_equal(tern_iface_change(t.s, t.iface, &iface), 0); /* no more of routers */
+    iface.flags |= TERN_IFACE_AUTO | TERN_IFACE_NO_DAD;
+    assert_int_equal(tern_iface_change(t.s, t.iface, &iface), 0);
+    usual(&t, 1, 1);
+    ether_wait(&t, 3 * SECOND);
+    assert_int_equal(hops_of(&t, 0), t.cfg.ttl);
+    tern_free(t.s);
+}
+
 /* ---- hostile --------------------------------------------------------------------------------- */
 
 /* RFC 4861 6.1.2. */
@@ -616,6 +654,30 @@ static void invalid_advertisements(void **state)
     send(&t, &good);
     tern_advance(t.s, t.now);
     assert_int_equal(dial(&t, 77, &k), 0);
+    tern_free(t.s);
+}
+
+/* the router in use says that another one is nearer (RFC 4861 4.5): it is not believed. */
+static void redirects(void **state)
+{
+    (void)state;
+    struct ether t;
+    tern_sock k;
+    uint8_t p[ETHER_FRAME] = {0}, src[16], to[16];
+    tern_addr_entry e;
+    two_routers(&t);
+    p[54] = 137;
+    router(src, 1);
+    router(p + 54 + 8, 2);
+    prefix(to, 71);
+    to[15] = 9;
+    memcpy(p + 54 + 24, to, 16);
+    assert_true(address_of(&t, 0, &e));
+    struct wire_ip_out ip = {.src = src, .dst = e.ip, .ttl = WIRE_ND_HOPS};
+    ether_say(&t, p, ether_icmp(p, 40, &ip, ether_mac));
+    assert_int_equal(ether_drops(&t, TERN_DROP_ICMP_IGNORED), 1);
+    assert_int_equal(dial(&t, 71, &k), 0);
+    assert_int_equal(segment_goes_to(&t), 1);
     tern_free(t.s);
 }
 
@@ -699,7 +761,9 @@ int main(void)
         cmocka_unit_test(the_source_by_the_router),
         cmocka_unit_test(the_mtu_of_the_link),
         cmocka_unit_test(times_of_the_link),
+        cmocka_unit_test(the_hop_limit_of_the_link),
         cmocka_unit_test(invalid_advertisements),
+        cmocka_unit_test(redirects),
         cmocka_unit_test(advertisements_in_masses),
         cmocka_unit_test(switched_off_and_on),
     };

@@ -69,6 +69,7 @@ static void redirects(struct rig *r)
     struct seg quote = data_of_ours(p);
     icmp(r, r->remote, head, &quote);
     rig_hush(r);
+    assert_int_equal(rig_drops(r, TERN_DROP_ICMP_IGNORED), 1);
     say(p, A, 1, 101, 0);
     assert_int_equal(peer_write(p, 100, 100), 100);
     hear(p, A | P, 101, 1, 100);
