@@ -23,22 +23,18 @@ static void ack_at(struct tcp *t, struct conn *c, struct active *a, uint64_t wai
 }
 
 /* Linux's delay: what adapt_delay() has found, a round trip at most. */
-static uint64_t delay_now(const struct tcp *t, const struct conn *c, const struct active *a)
+static uint64_t delay_now(const struct tcp *t, const struct conn *c)
 {
-    uint64_t least = t->cfg->delack, most = a->interactive ? DELAY_MAX_MS : 2 * DELAY_MAX_MS + 100;
-    if (!like_linux(t) || c->stats == NULL || c->stats->ato_half * 2 * NS_PER_MS <= least)
+    uint64_t least = t->cfg->delack;
+    uint64_t delay = c->stats != NULL ? c->stats->ato_half * 2 * NS_PER_MS : 0;
+    if (!like_linux(t) || delay <= least)
         return least;
-    uint64_t delay = c->stats->ato_half * 2 * NS_PER_MS;
     if (c->srtt_us8 != 0)
         delay = min_u64(delay, max_u64(c->srtt_us8 / 8 * NS_PER_US, least));
-    return min_u64(min_u64(delay, most * NS_PER_MS),
-                   min_u64(t->cfg->rto_min, DELAY_MAX_MS * NS_PER_MS));
+    return min_u64(delay, min_u64(t->cfg->rto_min, DELAY_MAX_MS * NS_PER_MS));
 }
 
-void delack_later(struct tcp *t, struct conn *c)
-{
-    ack_at(t, c, c->active, delay_now(t, c, c->active));
-}
+void delack_later(struct tcp *t, struct conn *c) { ack_at(t, c, c->active, delay_now(t, c)); }
 
 static void be_quick(const struct conn *c, struct active *a)
 {
@@ -130,7 +126,7 @@ void delack_schedule(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
         a->pushed++;
     c->rcv_mss = (uint16_t)max_u32(c->rcv_mss, min_u32(wire_len, UINT16_MAX));
     if (like_linux(t) && a != NULL && a->t_delack != 0 &&
-        tick_due(t, a->t_delack - ticks_of(delay_now(t, c, a) / 4)))
+        tick_due(t, a->t_delack - ticks_of(delay_now(t, c) / 4)))
         at_once = true; /* it is almost time */
     at_once |= t->cfg->tuning.quickack;
     bool second = bsd(t) && a != NULL && (a->t_delack != 0 || t->cfg->delack == 0);

@@ -220,10 +220,15 @@ void fastopen_destroy(struct tcp *t)
 
 /* ---- paths that drop it ---------------------------------------------------------------------- */
 
+static uint8_t hole_bytes(const uint8_t ip[16])
+{
+    return wire_is_ip4(ip) ? HOLE_BYTES4 : HOLE_BYTES6;
+}
+
 /* Its place; FASTOPEN_HOLES: none. */
 static uint32_t hole_at(const struct tcp *t, const uint8_t ip[16])
 {
-    size_t len = wire_is_ip4(ip) ? HOLE_BYTES4 : HOLE_BYTES6;
+    uint8_t len = hole_bytes(ip);
     uint32_t i = 0;
     while (i < FASTOPEN_HOLES &&
            (t->fo_holes[i].len != len || memcmp(t->fo_holes[i].prefix, ip, len) != 0))
@@ -241,7 +246,7 @@ static struct fastopen_hole *hole_make(struct tcp *t, const uint8_t ip[16])
     for (struct fastopen_hole *at = t->fo_holes; at < t->fo_holes + FASTOPEN_HOLES; at++)
         if (at->until < room->until)
             room = at;
-    *room = (struct fastopen_hole){.len = wire_is_ip4(ip) ? HOLE_BYTES4 : HOLE_BYTES6};
+    *room = (struct fastopen_hole){.len = hole_bytes(ip)};
     memcpy(room->prefix, ip, room->len);
     return room;
 }

@@ -633,12 +633,13 @@ static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn 
     return input_conn(t, c, seg);
 }
 
-/* There is no room in the accept queue. */
-static enum tern_drop overflow(struct tcp *t, const struct listener *l, const struct tcp_seg *seg)
+/* There is no room in the accept queue. true: and the peer is told to give up. */
+static bool overflow(struct tcp *t, const struct listener *l, const struct tcp_seg *seg)
 {
-    if (l->reset_overflow || t->cfg->tuning.abort_overflow)
-        input_refuse(t, seg);
-    return TERN_DROP_TCP_BACKLOG;
+    if (!l->reset_overflow && !t->cfg->tuning.abort_overflow)
+        return false;
+    input_refuse(t, seg);
+    return true;
 }
 
 static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
@@ -652,10 +653,9 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         return TERN_DROP_TCP_CLOSED;
     }
     if (l->waiting >= l->backlog) { /* our SYN-ACK will come again, and with it the ACK */
-        enum tern_drop why = overflow(t, l, seg);
-        if (l->reset_overflow || t->cfg->tuning.abort_overflow)
+        if (overflow(t, l, seg))
             halfopen_ends(t, ix);
-        return why;
+        return TERN_DROP_TCP_BACKLOG;
     }
     bool counted;
     enum tern_drop why = admit_open(t, listener, h->raddr, &counted);
@@ -686,8 +686,10 @@ static enum tern_drop take_cookie(struct tcp *t, uint32_t listener, struct tcp_s
         input_refuse(t, seg);
         return TERN_DROP_TCP_LISTEN;
     }
-    if (l->waiting >= l->backlog)
-        return overflow(t, l, seg);
+    if (l->waiting >= l->backlog) {
+        (void)overflow(t, l, seg);
+        return TERN_DROP_TCP_BACKLOG;
+    }
     bool counted;
     enum tern_drop why = admit_open(t, listener, h.raddr, &counted);
     if (why != TERN_DROP_NONE)

@@ -87,7 +87,7 @@ struct conn_rare *conn_rare(struct tcp *t, struct conn *c)
 static void pmtud_set(const struct tcp *t, struct conn *c, struct conn_rare *s, enum tern_pmtud how)
 {
     s->pmtud = (uint8_t)how;
-    if (how == TERN_PMTUD_NO_DF || how == TERN_PMTUD_OFF)
+    if (conn_breakable(c))
         c->flags |= CONN_MARKED; /* until a segment finds that there is no need */
     if (how != TERN_PMTUD_DEAF || c->pmtu == 0)
         return;

@@ -478,7 +478,7 @@ int main(void)
         RIG(source_routes),
         RIG_ISNS(errors_when_established),
         RIG(errors_as_events),
-        RIG(trouble_is_reported),
+        RIG_ISNS(trouble_is_reported),
         RIG_ISNS(errors_when_closing),
         RIG_ISNS(errors_when_opening),
         RIG(errors_when_opening_by_the_letter),

@@ -330,12 +330,12 @@ int main(void)
         RIG_ISNS(close_in_syn_sent),
         RIG_ISNS(close_in_syn_received),
         RIG_ISNS(half_duplex_close),
-        RIG(push_is_not_told),
+        RIG_ISNS(push_is_not_told),
         RIG_ISNS(listening_disturbs_nobody),
         RIG_ISNS(listening_beside_an_open),
         RIG(listening_at_one_address),
-        RIG(nothing_waits_for_ever),
-        RIG(what_is_owed_has_a_timer),
+        RIG_ISNS(nothing_waits_for_ever),
+        RIG_ISNS(what_is_owed_has_a_timer),
         RIG_ISNS(streams_over_the_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,7 +234,7 @@ static void congestion_control_gives_back(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG(mss_of_zero),
+        RIG_ISNS(mss_of_zero),
         RIG(wscale_of_more_than_14),
         RIG(text_beyond_a_fin),
         RIG(sack_from_una),

@@ -197,8 +197,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_ISNS(quick_acks_at_first),
-        RIG(SHLD_18_MUST_40_lone_segment),
-        RIG(MUST_40_limit_of_the_configuration),
+        RIG_ISNS(SHLD_18_MUST_40_lone_segment),
+        RIG_ISNS(MUST_40_limit_of_the_configuration),
         RIG_ISNS(SHLD_19_every_second_segment),
         RIG_ISNS(SHLD_19_small_segments_add_up),
         RIG_ISNS(SHLD_19_super_segment),

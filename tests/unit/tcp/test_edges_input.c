@@ -441,7 +441,7 @@ int main(void)
         RIG(paws_to_the_second),
         RIG(a_synack_of_this_millisecond),
         RIG(old_acks_of_a_whole_window),
-        RIG(a_full_window_is_no_excuse),
+        RIG_ISNS(a_full_window_is_no_excuse),
         RIG(ranges_that_touch),
         RIG(pages_past_holes),
         RIG(behind_what_was_driven_out),

@@ -208,11 +208,11 @@ static void after_our_fin(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG(off_by_default),
+        RIG_ISNS(off_by_default),
         RIG_ISNS(two_hours),
         RIG_ISNS(patience),
         RIG(one_lost_probe),
-        RIG(switched),
+        RIG_ISNS(switched),
         RIG_ISNS(not_while_something_comes),
         RIG_ISNS(what_is_expected_counts),
         RIG(not_while_something_is_in_flight),

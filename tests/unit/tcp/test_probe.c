@@ -222,8 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_ISNS(MUST_36_SHLD_29_first_probe),
         RIG_ISNS(MUST_36_lost_update),
-        RIG(SHLD_30_intervals_double),
-        RIG(MUST_37_a_day_of_probes),
+        RIG_ISNS(SHLD_30_intervals_double),
+        RIG_ISNS(MUST_37_a_day_of_probes),
         RIG(probes_without_answer),
         RIG(user_timeout_of_probes),
         RIG_ISNS(no_needless_probes),

@@ -400,11 +400,11 @@ int main(void)
         RIG_ISNS(MUST_19_slow_start_in_a_full_window),
         RIG_ISNS(MUST_19_lost_syn),
         RIG_ISNS(MUST_19_lost_syn_ack),
-        RIG(MUST_20_SHLD_11_r2),
-        RIG(MUST_21_user_timeout),
-        RIG(MUST_22_syn_retries),
-        RIG(MUST_22_syn_ack_retries),
-        RIG(MUST_23_three_minutes_of_syns),
+        RIG_ISNS(MUST_20_SHLD_11_r2),
+        RIG_ISNS(MUST_21_user_timeout),
+        RIG_ISNS(MUST_22_syn_retries),
+        RIG_ISNS(MUST_22_syn_ack_retries),
+        RIG_ISNS(MUST_23_three_minutes_of_syns),
         RIG(timestamps_solve_the_ambiguity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

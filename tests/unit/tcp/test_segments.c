@@ -376,9 +376,9 @@ static void data_offsets(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_ISNS(every_kind_of_segment),  RIG(mss_in_every_syn),        RIG(mss_of_a_smaller_mtu),
-        RIG(mss_that_is_not_told),        RIG(mss_among_other_options), RIG(options_at_any_offset),
-        RIG(size_of_full_segments),       RIG(no_jumbograms),           RIG(one_wrong_bit),
+        RIG_ISNS(every_kind_of_segment),  RIG_ISNS(mss_in_every_syn),   RIG(mss_of_a_smaller_mtu),
+        RIG_ISNS(mss_that_is_not_told),   RIG(mss_among_other_options), RIG(options_at_any_offset),
+        RIG_ISNS(size_of_full_segments),  RIG(no_jumbograms),           RIG(one_wrong_bit),
         RIG_ISNS(options_on_any_segment), RIG(reserved_bits_in),        RIG(data_offsets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
