@@ -193,7 +193,7 @@ struct active {
     uint8_t pushed;   /* small or PSH segments since the last ACK: 0, 1, 2 or more */
     bool interactive; /* the owner answers what it reads: ACKs ride on the answers */
 
-    /* sending (output.c, sent.c, ack.c, loss.c) */
+    /* sending (send.c, sent.c, ack.c, loss.c) */
     struct chunk *spare; /* a page between two uses, by either queue */
     struct chunk *txq_head,
         *txq_tail;             /* chunks from snd_una to snd_end; chunk.seq is stream offset */

@@ -11,7 +11,7 @@
  * duplicate (D-SACK, RFC 3708), or what was never sent again is acknowledged after a timeout.
  * Never after an ECN mark.
  *
- * Marking is all that happens here; output.c sends what is marked as far as the congestion window
+ * Marking is all that happens here; send.c sends what is marked as far as the congestion window
  * allows.
  */
 #include "tcp/tcp.h"

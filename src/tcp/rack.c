@@ -147,7 +147,7 @@ void tlp_arm(struct tcp *t, struct conn *c)
     timer_arm(t, c, a->t_probe);
 }
 
-/* 7.3: output.c sends it, whatever cwnd says. One at a time. */
+/* 7.3: send.c sends it, whatever cwnd says. One at a time. */
 void tlp_timer(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;

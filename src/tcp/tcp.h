@@ -650,7 +650,7 @@ void ecn_option_sent(const struct tcp *t, struct conn *c);
 enum { ECN_FRESH = 1 << 15 }; /* it carries new data; not on the wire */
 uint16_t ecn_send(const struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t flags);
 
-/* ---- output.c -------------------------------------------------------------------------------- */
+/* ---- output.c, send.c ------------------------------------------------------------------------ */
 
 /* The next segment for that interface; false: nothing may go now. */
 bool tcp_output(struct tcp *t, uint8_t iface, struct tcp_out *out);
