@@ -101,6 +101,102 @@ static void path_mtu_is_the_connections_own(struct rig *r)
     assert_int_equal(a.snd_mss, b.snd_mss);
 }
 
+/* A-35: a packet that is too big for the path is news only if the path was thought to take it, and
+ * nobody has said that he does not want to know. */
+static void path_mtu_that_is_no_news(struct rig *r)
+{
+    for (unsigned how = 0; how < 4; how++) {
+        uint8_t head[8] = {3, 4, 0, 0, 0, 0, 5, 120}; /* 1400 */
+        if (r->ip6)
+            head[0] = 2, head[1] = 0;
+        if (how == 0)
+            r->cfg.features &= ~(unsigned)TERN_FEATURE_PMTUD;
+        struct peer *p = peer_passive(r);
+        tern_tcp_info a, b;
+        if (how == 1)
+            assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_PMTUD, TERN_PMTUD_DEAF), 0);
+        assert_int_equal(peer_write(p, 0, 100), 100);
+        hear(p, A | P, 1, 1, 100);
+        struct seg quote = data_of_ours(p);
+        peer_info(p, &b);
+        if (how == 2) /* as large as the link's */
+            head[6] = 5, head[7] = 220;
+        if (how == 3) { /* larger than what is known */
+            icmp(r, r->remote, head, &quote);
+            peer_info(p, &b);
+            assert_int_equal(b.pmtu, 1400);
+            head[7]++;
+        }
+        icmp(r, r->remote, head, &quote);
+        rig_turn(r);
+        rig_forget(r);
+        peer_info(p, &a);
+        assert_int_equal(a.pmtu, b.pmtu);
+        assert_int_equal(a.snd_mss, b.snd_mss);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
+/* Linux sends what was too large again as after a time-out, without a smaller window. */
+static void too_big_in_linux_style(struct rig *r)
+{
+    uint8_t head[8] = {3, 4, 0, 0, 0, 0, 5, 120};
+    if (r->ip6)
+        head[0] = 2, head[1] = 0;
+    r->cfg.style = TERN_STYLE_LINUX;
+    struct peer *p = peer_passive(r);
+    tern_tcp_info a;
+    assert_int_equal(peer_write(p, 0, 8000), 8000);
+    rig_turn(r);
+    rig_forget(r);
+    peer_info(p, &a);
+    uint32_t cwnd = a.cwnd / a.snd_mss;
+    struct seg quote = data_of_ours(p);
+    icmp(r, r->remote, head, &quote);
+    rig_turn(r);
+    peer_info(p, &a);
+    assert_int_equal(a.phase, TERN_PHASE_LOSS);
+    assert_int_equal(a.cwnd / a.snd_mss, cwnd);
+    assert_true(rig_waiting(r) != 0);
+    rig_forget(r);
+    icmp(r, r->remote, head, &quote); /* once */
+    rig_hush(r);
+    r->unclean = true;
+}
+
+/* In Linux's style a connection that nobody owns is given up when its timer is at its longest. News
+ * of a path that has failed keep the timer short (RFC 6069): then eight times are the limit. */
+static void nobody_owns_and_nobody_reaches_it(struct rig *r)
+{
+    uint64_t took[2] = {0, 0};
+    for (unsigned told = 0; told < 2; told++) {
+        uint8_t head[8] = {3, 1, 0, 0, 0, 0, 0, 0};
+        if (r->ip6)
+            head[0] = 1, head[1] = 3;
+        r->cfg.style = TERN_STYLE_LINUX;
+        r->cfg.rto_max = SEC(2);
+        struct peer *p = peer_passive(r);
+        assert_int_equal(peer_write(p, 0, 100), 100);
+        hear(p, A | P, 1, 1, 100);
+        assert_int_equal(tern_close(r->s, p->k), 0);
+        rig_turn(r);
+        rig_forget(r);
+        struct seg quote = data_of_ours(p);
+        uint64_t start = r->now, next;
+        for (unsigned i = 0; i < 100 && (next = rig_wait(r, SEC(30))) < SEC(30); i++) {
+            took[told] = r->now - start;
+            rig_forget(r);
+            if (told)
+                icmp(r, r->remote, head, &quote);
+        }
+        r->unclean = true;
+        rig_renew(r);
+    }
+    assert_in_range(took[0], SEC(3), SEC(4));
+    assert_in_range(took[1], SEC(10), SEC(15));
+}
+
 /* ---- options --------------------------------------------------------------------------------- */
 
 /* a scale beyond 14 is 14. */
@@ -255,9 +351,18 @@ static void traces_tell_no_secrets(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG(from_our_own_address),    RIG(redirects),          RIG(path_mtu_is_the_connections_own),
-        RIG(window_scales_beyond_14), RIG(timestamps_of_zero), RIG(timestamps_nobody_asked_for),
-        RIG(echoes_of_nothing),       RIG(a_fin_is_no_byte),   RIG(answers_to_probes_in_masses),
+        RIG(from_our_own_address),
+        RIG(redirects),
+        RIG(path_mtu_is_the_connections_own),
+        RIG(path_mtu_that_is_no_news),
+        RIG(too_big_in_linux_style),
+        RIG(nobody_owns_and_nobody_reaches_it),
+        RIG(window_scales_beyond_14),
+        RIG(timestamps_of_zero),
+        RIG(timestamps_nobody_asked_for),
+        RIG(echoes_of_nothing),
+        RIG(a_fin_is_no_byte),
+        RIG(answers_to_probes_in_masses),
         RIG(traces_tell_no_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
  * valgrind: it is what the other tests of this folder call, with other numbers. */
 #include "sender.h"
 
+#include "tern/udp.h"
+
 /* ---- windows --------------------------------------------------------------------------------- */
 
 /* The first window: so many segments, at most so many bytes, at most 32767. */
@@ -279,17 +281,237 @@ static void little_waits_for_more(struct rig *r)
     }
 }
 
-/* ---- ICMP ------------------------------------------------------------------------------------ */
+/* ---- FreeBSD --------------------------------------------------------------------------------- */
+
+/* A reader in FreeBSD's style tells of room when that is half of the buffer, or two segments that
+ * are a quarter of it, or any two where the window is small or the buffer is. */
+static void freebsd_readers(struct rig *r)
+{
+    static const struct {
+        uint32_t segs, filled, read;
+        bool tells;
+    } row[] = {{40, 40, 1, false}, {40, 40, 2, true}, {40, 30, 2, false}, {40, 30, 10, true},
+               {6, 5, 1, false},   {6, 5, 2, true},   {4, 4, 2, true},    {40, 20, 1, false}};
+    for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        uint32_t mss = r->ip6 ? 1440 : 1460, in = 1;
+        r->cfg.style = TERN_STYLE_BSD;
+        r->cfg.rcvbuf = row[i].segs * mss;
+        struct peer *p = peer_new(r);
+        p->mss = (uint16_t)mss;
+        p->ts = false;
+        peer_connects(p, rig_listen(r, 80, 4, 0));
+        for (uint32_t n = 0; n < row[i].filled; n++, in += mss)
+            say(p, A, in, 1, mss);
+        rig_step(r, SEC(1));
+        rig_forget(r);
+        peer_read(p, 0, row[i].read * mss);
+        rig_turn(r);
+        if ((rig_waiting(r) != 0) != row[i].tells)
+            rig_fail("row %u", i);
+        rig_forget(r);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
+/* close() in FreeBSD's style throws unread data away and says FIN. */
+static void freebsd_closes(struct rig *r)
+{
+    r->cfg.style = TERN_STYLE_BSD;
+    struct peer *p = peer_passive(r);
+    say(p, A, 1, 1, 100);
+    rig_step(r, SEC(1));
+    rig_forget(r);
+    assert_int_equal(tern_close(r->s, p->k), 0);
+    hear(p, F | A, 1, 101, 0);
+    say(p, F | A, 101, 2, 0);
+    hear(p, A, 2, 102, 0);
+}
+
+/* ---- DCTCP ----------------------------------------------------------------------------------- */
+
+/* An algorithm that needs ECN marks its SYN, too: how that can have arrived, and how not (RFC 9768
+ * 3.2.2.3). */
+static void a_marked_syn(struct rig *r)
+{
+    static const struct {
+        unsigned flags;
+        bool fine;
+    } row[] = {{CWR, false}, {CWR | ECE, true}, {AE, true}, {AE | CWR, true}};
+    for (unsigned i = 0; i < 4; i++) {
+        r->cfg.ecn = 3;
+        r->cfg.cc = &tern_cc_dctcp;
+        struct peer *p = peer_new(r);
+        p->accecn = true;
+        p->lport = 0;
+        tern_addr to = rig_addr(r->remote, p->port);
+        assert_int_equal(tern_connect(r->s, &p->k, NULL, &to, p), 0);
+        assert_int_equal(hear_syn(p, S | AE | CWR | ECE)->tos & 3, 2);
+        say(p, S | A | row[i].flags, 0, 1, 0);
+        rig_turn(r);
+        rig_forget(r);
+        assert_int_equal(info(p).ecn_fail & 1, !row[i].fine);
+        assert_int_equal(peer_write(p, 0, 10), 10);
+        rig_turn(r);
+        const struct seg *g = rig_next(r);
+        assert_non_null(g);
+        assert_int_equal(g->tos & 3, row[i].fine ? 2 : 0);
+        rig_forget(r);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+/* Each limit of the configuration by itself. */
+static void limits_of_the_configuration(struct rig *r)
+{
+    const uint64_t long_time = SEC(4 * 3600) + 1;
+    for (unsigned i = 0; i < 22; i++) {
+        tern *s;
+        tern_config c = r->cfg;
+        switch (i) {
+        case 0:
+            c.orphans_max = 0;
+            break;
+        case 1:
+            c.orphan = long_time;
+            break;
+        case 2:
+            c.close_wait = long_time;
+            break;
+        case 3:
+            c.fin_wait2 = long_time;
+            break;
+        case 4:
+            c.hold = long_time;
+            break;
+        case 5:
+            c.ecn = 6;
+            break;
+        case 6:
+            c.mtu_probing = 3;
+            break;
+        case 7:
+            c.ecn_option = 4;
+            break;
+        case 8:
+            c.idle = long_time;
+            break;
+        case 9:
+            c.tx_horizon = long_time;
+            break;
+        case 10:
+            c.rto_max = long_time;
+            break;
+        case 11:
+            c.rto_initial = long_time;
+            break;
+        case 12:
+            c.cookies = 9;
+            break;
+        case 13:
+            c.sources_max = 0;
+            break;
+        case 14:
+            c.rules_max = 0;
+            break;
+        case 15:
+            c.source_bits4 = 33;
+            break;
+        case 16:
+            c.source_bits6 = 129;
+            break;
+        case 17:
+            c.ttl = 0;
+            break;
+        case 18:
+            c.replies_max = 0;
+            break;
+        case 19:
+            c.advance_max = 0;
+            break;
+        case 20:
+            c.msl = long_time;
+            break;
+        default:
+            c.buf_bytes_max = 0;
+            break;
+        }
+        assert_int_equal(tern_new(&s, &c, r->now), TERN_EINVAL);
+    }
+}
+
+/* Interfaces that no packet could use, listeners' limits, and calls in the wrong state. */
+static void odd_arguments(struct rig *r)
+{
+    static const uint8_t group[6] = {1}, mac[6] = {2};
+    struct peer *p = peer_passive(r);
+    static const tern_iface bad[] = {{.mtu = 67},
+                                     {.mtu = 65536},
+                                     {.mtu = 65535, .mac = mac},
+                                     {.mtu = 1500, .gso_max = 65536},
+                                     {.mtu = 1500, .mac = group}};
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(tern_iface_add(r->s, &bad[i]), TERN_EINVAL);
+        assert_int_equal(tern_iface_change(r->s, r->iface, &bad[i]), TERN_EINVAL);
+    }
+    assert_int_equal(tern_iface_change(r->s, 99, &r->link), TERN_EINVAL);
+    tern_limits l = {.syn_rate = 1000000001};
+    assert_int_equal(tern_limits_set(r->s, r->listener, &l), TERN_EINVAL);
+    l = (tern_limits){.syn_burst = UINT32_MAX};
+    assert_int_equal(tern_limits_set(r->s, r->listener, &l), TERN_EINVAL);
+    assert_int_equal(tern_limits_set(r->s, p->k, &l), TERN_EINVAL); /* no listener */
+    assert_int_equal(tern_close(r->s, r->listener), 0);
+    assert_int_equal(tern_limits_set(r->s, r->listener, &l), TERN_ESTALE);
+    assert_int_equal(tern_watch(r->s, r->listener, NULL, NULL), TERN_ESTALE);
+}
+
+/* Datagrams to where nobody can be, or of another family than they are bound to. */
+static void datagrams_to_nowhere(struct rig *r)
+{
+    rig_start(r);
+    static const uint8_t any4[16] = {[10] = 0xff, 0xff};
+    tern_sock k;
+    uint8_t group[16] = {0xff, 2, [15] = 1}, none[16] = {0};
+    if (!r->ip6)
+        memcpy(group, (uint8_t[16]){[10] = 0xff, 0xff, 224, 0, 0, 1}, 16);
+    uint8_t broadcast[16] = {[10] = 0xff, 0xff, 192, 0, 2, 255};
+    const uint8_t *to[] = {group, r->ip6 ? none : broadcast, r->local, r->remote};
+    for (unsigned i = 0; i < 4; i++) {
+        tern_udp_args a = {.user = r};
+        assert_int_equal(tern_udp_open(r->s, &k, &a), 0);
+        tern_addr peer = rig_addr(to[i], i == 3 ? 0 : 7);
+        assert_int_equal(tern_udp_connect(r->s, k, &peer), TERN_EINVAL);
+        assert_int_equal(tern_close(r->s, k), 0);
+    }
+    tern_udp_args a = {.user = r, .local = rig_addr(any4, 0)};
+    assert_int_equal(tern_udp_open(r->s, &k, &a), 0);
+    tern_addr peer = rig_addr(r->remote, 7);
+    assert_int_equal(tern_udp_connect(r->s, k, &peer), r->ip6 ? TERN_EADDRNOTAVAIL : 0);
+}
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG(first_windows),         RIG(a_window_that_shrinks),
-        RIG(rst_in_time_wait),      RIG(reset_when_nobody_accepts),
-        RIG(progress_is_told),      RIG(keep_alive_of_the_unborn),
-        RIG(calls_after_the_end),   RIG(reads_into_nothing),
-        RIG(lent_without_measure),  RIG(blocks_in_small_segments),
+        RIG(first_windows),
+        RIG(a_window_that_shrinks),
+        RIG(rst_in_time_wait),
+        RIG(reset_when_nobody_accepts),
+        RIG(progress_is_told),
+        RIG(keep_alive_of_the_unborn),
+        RIG(calls_after_the_end),
+        RIG(reads_into_nothing),
+        RIG(lent_without_measure),
+        RIG(blocks_in_small_segments),
         RIG(little_waits_for_more),
+        RIG(freebsd_readers),
+        RIG(freebsd_closes),
+        RIG(a_marked_syn),
+        RIG(limits_of_the_configuration),
+        RIG(odd_arguments),
+        RIG(datagrams_to_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
