@@ -79,6 +79,119 @@ static void A_24_A_27_a_hole_at_every_second_segment(struct rig *r)
     assert_int_equal(inflight(p), 0);
 }
 
+/* ---- work ------------------------------------------------------------------------------------ */
+
+enum { FLIGHT = 320, FLIGHTS = 50, PATTERNS = 2000 }; /* 100,000 in all, of fifty flights */
+
+struct work {
+    uint64_t steps, most; /* in all, and of one acknowledgement */
+    uint32_t acks;
+};
+
+static void acked_once(struct peer *p, struct work *w, uint32_t una)
+{
+    uint64_t before = rig_count(p->r, TERN_COUNT_SCOREBOARD_STEPS);
+    ack(p, una);
+    uint64_t steps = rig_count(p->r, TERN_COUNT_SCOREBOARD_STEPS) - before;
+    w->steps += steps;
+    w->most = steps > w->most ? steps : w->most;
+    w->acks++;
+}
+
+static uint32_t first_out(struct peer *p) { return (info(p).snd_una - p->iss - 1) / SEG; }
+
+static struct seg_sack block_of(uint32_t lo, uint32_t hi)
+{
+    return (struct seg_sack){1 + lo, 1 + hi};
+}
+
+/* What losses look like: each tenth segment is lost, and each that arrives is reported, with the
+ * last two runs of what has arrived before. */
+static void benign(struct peer *p, struct work *w)
+{
+    uint32_t una = first_out(p);
+    for (uint32_t i = 1; i < FLIGHT; i++) {
+        uint32_t run = i - i % 10;
+        if (i == run)
+            continue;
+        p->extra.sacks = 0;
+        for (unsigned b = 0; b < 3 && run >= 10 * b; b++) {
+            uint32_t lo = una + run - 10 * b;
+            p->extra.sack[p->extra.sacks++] =
+                block_of((lo + 1) * SEG, (b == 0 ? una + i + 1 : lo + 10) * SEG);
+        }
+        acked_once(p, w, una);
+        taken(p->r);
+    }
+}
+
+/* Three blocks that are never the same ones: of single segments, of edges within segments where no
+ * record may be split, of long stretches that end in one, from the far end to the near one. */
+static void hostile(struct peer *p, struct work *w, unsigned pattern)
+{
+    uint32_t una = first_out(p);
+    p->extra.sacks = 3;
+    for (unsigned b = 0; b < 3; b++) {
+        uint32_t at = 1 + 2 * (rig_random() % (FLIGHT / 2 - 1)), len = SEG, off = 0;
+        switch ((pattern + b) % 4) {
+        case 0: /* every second segment */
+            break;
+        case 1: /* crumbs of what is never reported whole */
+            at++;
+            off = 1 + rig_random() % (SEG / 2 - 2);
+            len = 1;
+            break;
+        case 2: /* from within one to within another */
+            at++;
+            off = 1 + rig_random() % (SEG / 2 - 2);
+            len = SEG * (1 + rig_random() % 2);
+            break;
+        case 3: /* backwards */
+            at = FLIGHT - 1 - 2 * ((pattern + b) % (FLIGHT / 2 - 1));
+            break;
+        }
+        p->extra.sack[b] = block_of((una + at) * SEG + off, (una + at) * SEG + off + len);
+    }
+    acked_once(p, w, una);
+    if (pattern % 8 == 0)
+        taken(p->r);
+}
+
+static struct work of_flights(struct rig *r, bool lies)
+{
+    struct work w = {0};
+    for (unsigned f = 0; f < (lies ? FLIGHTS : 1); f++) {
+        rig_renew(r);
+        struct peer *p = far(r);
+        if (!lies)
+            benign(p, &w);
+        for (unsigned i = 0; lies && i < PATTERNS; i++)
+            hostile(p, &w, i);
+        ack(p, first_out(p) + FLIGHT);
+        rig_turn(r);
+        rig_forget(r);
+        assert_int_equal(inflight(p), 0);
+    }
+    return w;
+}
+
+/* A-24, A-27: a hundred thousand patterns of blocks made to cost, beside a path that loses a tenth.
+ * An acknowledgement costs at most eight times as much, in all no more than 256 steps each and what
+ * is saved up; and none more than a walk through the flight for each of its blocks and one for
+ * RACK. */
+static void A_24_A_27_a_hundred_thousand_patterns(struct rig *r)
+{
+    struct work fair = of_flights(r, false), liar = of_flights(r, true);
+    double usual = (double)fair.steps / fair.acks, forced = (double)liar.steps / liar.acks;
+    print_message("    %.1f steps an acknowledgement, at most %u; forced to %.1f, at most %u\n",
+                  usual, (unsigned)fair.most, forced, (unsigned)liar.most);
+    assert_int_equal(liar.acks, FLIGHTS * PATTERNS);
+    assert_true(usual * 8 <= FLIGHT); /* no walk begins at the first */
+    assert_true(forced <= 8 * usual);
+    assert_in_range(liar.steps, 1, 256 * liar.acks + 4096 * FLIGHTS);
+    assert_in_range(liar.most, fair.most, 4 * FLIGHT);
+}
+
 /* edges anywhere in the number space, and exactly half of it away. */
 static void A_26_edges_in_all_quadrants(struct rig *r)
 {
@@ -407,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG(A_24_A_27_a_hole_at_every_second_segment),
+        RIG(A_24_A_27_a_hundred_thousand_patterns),
         RIG(A_26_edges_in_all_quadrants),
         RIG(A_23_counts_of_tiny_segments),
         RIG(A_25_an_MSS_of_next_to_nothing),
