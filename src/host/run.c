@@ -18,6 +18,7 @@ const struct run_net_events run_events = {
     .ended = run_conn_ended,
     .closed = run_conn_closed,
     .syn = run_group_syn,
+    .defer = run_group_defer,
     .incoming = run_group_incoming,
 };
 

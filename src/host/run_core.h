@@ -302,6 +302,7 @@ void run_queue_again(struct run_sock *listener);
 /* Gives the queued connection to calls that wait for one. */
 void run_accept_waiting(struct run_sock *listener);
 bool run_group_syn(void *group);
+unsigned run_group_defer(void *group);
 void run_group_incoming(void *group);
 
 /* run_opts.c */

@@ -207,6 +207,12 @@ bool run_group_syn(void *user)
     return true;
 }
 
+unsigned run_group_defer(void *user)
+{
+    const struct run_group *g = user;
+    return g->members ? (unsigned)g->members->as.opts.defer_accept : 0;
+}
+
 void run_group_incoming(void *user)
 {
     struct run_group *g = user;

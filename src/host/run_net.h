@@ -35,6 +35,8 @@ struct run_net_events {
     /* A SYN has come for a listener: does the program still listen? false: it is to be refused, and
      * unlisten() has been called meanwhile. */
     bool (*syn)(void *user);
+    /* For how many SYN-ACKs a connection without data is kept from accept() (TCP_DEFER_ACCEPT). */
+    unsigned (*defer)(void *user);
     /* accept() has something new. The runner may call unlisten() meanwhile. */
     void (*incoming)(void *user);
 };

@@ -33,6 +33,7 @@ struct head {
 enum stage {
     OPENING,  /* active */
     ADMITTED, /* passive, not established yet */
+    DEFERRED, /* established, but its listener waits for data */
     QUEUED,   /* waits for accept() */
     TAKEN,    /* the runner's */
     ATTACHED, /* the pump's */
@@ -43,13 +44,15 @@ struct run_conn {
     struct pump pump;
     enum stage stage;
     bool abortive;
-    struct run_listener *listener;  /* ADMITTED, QUEUED */
-    struct run_conn *before, *next; /* in its list of `waiting` */
+    struct run_listener *listener;    /* from ADMITTED to QUEUED */
+    struct run_conn *before, *next;   /* in its list of `waiting` */
+    struct run_conn *earlier, *later; /* DEFERRED: in the list of all */
+    uint64_t until;                   /* and so long, ns */
 };
 
 struct run_listener {
     struct head head;
-    struct run_conn *waiting; /* ADMITTED and QUEUED, the youngest first */
+    struct run_conn *waiting; /* from ADMITTED to QUEUED, the youngest first */
     uint32_t count, backlog;
     bool v6only;
 };
@@ -58,6 +61,8 @@ struct run_tern {
     struct run_tern_config cfg;
     struct pump_set pumps;
     struct head *dead;
+    struct run_conn *deferred; /* the youngest first */
+    uint64_t deferred_due;     /* none of them is due before; TERN_NEVER: there is none */
 };
 
 static void bury(struct head *h)
@@ -127,12 +132,27 @@ static void enqueue(struct run_listener *l, struct run_conn *c)
     l->count++;
 }
 
+/* It is not to wait for data any more. */
+static void undefer(struct run_conn *c)
+{
+    if (c->stage != DEFERRED)
+        return;
+    if (c->later)
+        c->later->earlier = c->earlier;
+    else
+        c->head.rt->deferred = c->earlier;
+    if (c->earlier)
+        c->earlier->later = c->later;
+    c->stage = QUEUED;
+}
+
 static void dequeue(struct run_conn *c)
 {
     struct run_listener *l = c->listener;
 
     if (!l)
         return;
+    undefer(c);
     if (c->next)
         c->next->before = c->before;
     if (c->before)
@@ -366,17 +386,72 @@ static void give_up(struct run_conn *c, int err)
     bury(&c->head);
 }
 
+/* A passive open is complete. With TCP_DEFER_ACCEPT it is shown with its first data, or when so
+ * many SYN-ACKs would have passed, after 1, 2, 4, ... seconds each. */
+static void established(struct run_conn *c)
+{
+    enum { WAIT_MAX_S = 120 };
+    struct run_tern *rt = c->head.rt;
+    unsigned defer = rt->cfg.events->defer(c->listener->head.user);
+    uint64_t seconds = 0;
+    tern_tcp_info info;
+
+    bool empty = tern_info(rt->cfg.stack, c->head.sock, &info, sizeof info) == 0 &&
+                 info.rx_queued == 0 && !info.eof;
+    if (defer == 0 || !empty) {
+        c->stage = QUEUED;
+        rt->cfg.events->incoming(c->listener->head.user);
+        return;
+    }
+    for (unsigned n = 0; n < defer; n++)
+        seconds += n < 7 ? UINT64_C(1) << n : WAIT_MAX_S;
+    c->stage = DEFERRED;
+    c->until = loop_now(rt->cfg.loop) + seconds * UINT64_C(1000000000);
+    c->later = NULL;
+    c->earlier = rt->deferred;
+    if (c->earlier)
+        c->earlier->later = c;
+    rt->deferred = c;
+    if (c->until < rt->deferred_due)
+        rt->deferred_due = c->until;
+    (void)tern_arm(rt->cfg.stack, c->head.sock, TERN_EV_READ);
+}
+
+static void show_deferred(struct run_conn *c)
+{
+    undefer(c);
+    c->head.rt->cfg.events->incoming(c->listener->head.user);
+}
+
+/* Those that have waited for data long enough. A listener may end meanwhile, and others with it. */
+static void advance_deferred(struct run_tern *rt)
+{
+    struct run_conn *c = NULL;
+    uint64_t now = loop_now(rt->cfg.loop);
+
+    if (now < rt->deferred_due)
+        return;
+    do {
+        rt->deferred_due = TERN_NEVER;
+        for (c = rt->deferred; c && c->until > now; c = c->earlier)
+            if (c->until < rt->deferred_due)
+                rt->deferred_due = c->until;
+        if (c)
+            show_deferred(c);
+    } while (c);
+}
+
 static void conn_event(struct run_conn *c, const tern_event *ev)
 {
     struct run_tern *rt = c->head.rt;
-    struct run_listener *l = c->listener;
 
     if (ev->mask & TERN_EV_OPEN && c->stage == OPENING) {
         c->stage = TAKEN;
         rt->cfg.events->opened(c->head.user, 0);
     } else if (ev->mask & TERN_EV_OPEN && c->stage == ADMITTED) {
-        c->stage = QUEUED;
-        rt->cfg.events->incoming(l->head.user);
+        established(c);
+    } else if (ev->mask & (TERN_EV_READ | TERN_EV_EOF) && c->stage == DEFERRED) {
+        show_deferred(c);
     }
     if (c->head.dead)
         return;
@@ -402,13 +477,15 @@ void run_tern_events(struct run_tern *rt, const tern_event *ev, size_t n)
 
 void run_tern_work(struct run_tern *rt)
 {
+    advance_deferred(rt);
     pump_set_work(&rt->pumps);
     sweep(rt);
 }
 
 uint64_t run_tern_deadline(const struct run_tern *rt)
 {
-    return rt->dead ? 0 : pump_set_deadline(&rt->pumps);
+    uint64_t due = pump_set_deadline(&rt->pumps);
+    return rt->dead ? 0 : due < rt->deferred_due ? due : rt->deferred_due;
 }
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
@@ -420,6 +497,7 @@ int run_tern_new(struct run_tern **out, const struct run_tern_config *cfg)
     if (!rt)
         return -ENOMEM;
     rt->cfg = *cfg;
+    rt->deferred_due = TERN_NEVER;
     pump_set_init(&rt->pumps, cfg->loop, cfg->stack);
     *out = rt;
     return 0;
