@@ -151,7 +151,7 @@ enum tern_drop {
     X(FLOODS, "floods of SYNs that have begun")                                                    \
     X(HOLDS, "SYNs held for the application")                                                      \
     X(HOLDS_EXPIRED, "held SYNs dropped for age")                                                  \
-    X(PRUNED, "times that data past a hole was forgotten for want of memory")                      \
+    X(PRUNED, "ranges past a hole that were given up for want of memory")                          \
     X(ORPHANS_RECYCLED, "closed connections reset: too many of them")                              \
     X(ORPHANS_EXPIRED, "connections reset that nobody closed, or acknowledged, for too long")      \
     X(TIMEWAITS, "TIME-WAIT entries made")                                                         \

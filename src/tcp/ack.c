@@ -440,6 +440,7 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
     if (s->advanced) {
         s->reordered = c->snd_nxt;
         pop_records(t, c, ack, s, &ends);
+        uint32_t news = ack - c->snd_una;
         c->snd_una = ack;
         if (UNLIKELY(a->sacked == 0))
             a->sacked_segs = 0;
@@ -450,7 +451,7 @@ void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ac
             eat_dupacks(c, a, s);
         c->retries = 0;
         a->stalled = t->now;
-        memory_moves(t, a);
+        memory_moves(t, a, news);
         output_release(t, c, a);
     }
     if (s->advanced || s->sacked)

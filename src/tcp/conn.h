@@ -224,6 +224,8 @@ struct active {
     uint64_t pace_at;     /* the next departure, ns; 0: no limit */
     uint32_t used_tick;   /* of the last segment in or out */
     uint32_t moved_tick;  /* when last something was read, or acknowledged; 0: not yet */
+    uint32_t moved_bytes; /* in that second, half of those in the one before, and so on */
+    uint32_t snd_small;   /* right edge of the last segment that was not full (Minshall) */
     uint64_t rack_sent;   /* RACK.xmit_ts: send time of the latest delivered, ns */
     uint32_t rack_end;    /* RACK.end_seq */
     uint32_t rack_rtt_us; /* RACK.rtt */
@@ -268,8 +270,7 @@ struct active {
     uint32_t min_rtt_next;            /* least RTT since min_rtt_tick, us */
     uint32_t min_rtt_tick;
     tern_cc cc;
-    void *cc_state;     /* in slab cc_states, when it does not fit here */
-    uint32_t snd_small; /* right edge of the last segment that was not full (Minshall) */
+    void *cc_state; /* in slab cc_states, when it does not fit here */
     uint64_t cc_inline[CC_INLINE / 8];
 };
 _Static_assert(sizeof(struct active) <= 768, "the working block is at most 768 bytes");

@@ -2,14 +2,17 @@
  * short.
  *
  * What hurts is not use but memory that stands still: text whose owner does not read, data whose
- * peer does not acknowledge, bytes past a hole that nobody fills. A connection moves if within the
- * last second its owner has read, or its peer acknowledged, something; else it stands still. With
- * so much of all payload memory in use,
+ * peer does not acknowledge, bytes past a hole that nobody fills. A connection moves if lately (a
+ * second counts whole, the one before it half, and so on) its owner has read, and its peer
+ * acknowledged, an eighth of what it holds; else it stands still, be it that a byte trickles now
+ * and then. With so much of all payload memory in use,
  *
  *   half       buffers stop growing, donated buffers are copied, and a connection that stands still
- *              gets a page only if it holds none. What it has past a hole is forgotten
+ *              gets a page only if it holds none. What it has past a hole is given up
  *              (RFC 2018 8 allows it), a few connections looked at a time;
- *   7 eighths  a connection that stands still gets none at all;
+ *   7 eighths  a connection that stands still gets none at all, but for the first page of one of
+ *              which nothing has moved yet: who comes now may show that it moves;
+ *   15/16      nor does that one;
  *   always     one that moves holds at most a quarter of what is left, or two pages: something is
  *              always left for the next one;
  *   all        what comes is dropped and counted, what is to be sent waits.
@@ -25,22 +28,22 @@
 
 enum {
     OVERCOMMIT = 16,
-    STILL_S = 1,
-    LOOKS = 4, /* connections looked at for each page that is asked for */
+    SECOND = 17, /* 2^17 ticks are one, about */
+    SHARE = 8,   /* what has to move of what is held: one part of so many */
+    LOOKS = 4,   /* connections looked at for each page that is asked for */
 };
 
 static uint32_t pages_used(const struct tcp *t) { return chunks_used(t->chunks); }
 
 bool memory_tight(const struct tcp *t) { return pages_used(t) > t->chunks->pages_max / 2; }
 
-static bool moves(const struct tcp *t, const struct active *a)
-{
-    return a->moved_tick != 0 && t->tick - a->moved_tick <= ticks_of(STILL_S * NS_PER_S);
-}
+static bool long_ago(const struct tcp *t, uint32_t tick) { return (t->tick - tick) >> SECOND != 0; }
 
-bool memory_moving(const struct tcp *t, const struct conn *c)
+void memory_moves(const struct tcp *t, struct active *a, uint32_t bytes)
 {
-    return c->active != NULL && moves(t, c->active);
+    a->moved_bytes >>= min_u32((t->tick >> SECOND) - (a->moved_tick >> SECOND), 31);
+    a->moved_bytes += min_u32(bytes, UINT32_MAX - a->moved_bytes);
+    a->moved_tick = t->tick;
 }
 
 static uint64_t held(const struct conn *c, const struct active *a)
@@ -48,14 +51,19 @@ static uint64_t held(const struct conn *c, const struct active *a)
     return (uint64_t)reasm_readable(c, a) + (uint64_t)a->ooo_pages * PAGE_SIZE + bytes_queued(c);
 }
 
-bool memory_forgets(const struct tcp *t, const struct active *a)
+static bool moves(const struct tcp *t, const struct conn *c, const struct active *a)
 {
-    return a->ooo.count != 0 && memory_tight(t) && !moves(t, a) &&
-           t->tick - a->tune_tick > ticks_of(STILL_S * NS_PER_S); /* (else it has hardly begun) */
+    return a->moved_tick != 0 && !long_ago(t, a->moved_tick) &&
+           (uint64_t)a->moved_bytes * SHARE >= held(c, a);
 }
 
-/* Forgets what lies past holes, in those of the next few connections that stand still; but not
- * of the one that asks, whose queues are being worked on. */
+bool memory_moving(const struct tcp *t, const struct conn *c)
+{
+    return c->active != NULL && moves(t, c, c->active);
+}
+
+/* Gives up what lies past holes, in those of the next few connections that stand still; but not
+ * of the one that asks, whose queues are being worked on, and which does that itself. */
 static void prune_some(struct tcp *t, const struct conn *asking)
 {
     uint32_t budget = LOOKS;
@@ -63,11 +71,12 @@ static void prune_some(struct tcp *t, const struct conn *asking)
         uint32_t ix = slab_scan(&t->conns, t->prune_at, &budget, &t->prune_at);
         if (ix == 0)
             return;
-        struct active *a = conn_at(t, ix)->active;
-        if (ix == asking->self || a == NULL || !memory_forgets(t, a))
-            continue;
-        count(t, TERN_COUNT_PRUNED);
-        reasm_forget_holes(t, a);
+        const struct conn *c = conn_at(t, ix);
+        struct active *a = c->active;
+        if (c == asking || a == NULL || moves(t, c, a) || !long_ago(t, a->tune_tick))
+            continue; /* (the last: it has hardly begun) */
+        while (reasm_give_up(t, a))
+            ;
     }
 }
 
@@ -81,8 +90,8 @@ bool memory_grants(struct tcp *t, const struct conn *c)
     if (used >= max)
         return false;
     uint64_t have = held(c, a);
-    if (!moves(t, a))
-        return have == 0 && used < max - max / 8;
+    if (!moves(t, c, a))
+        return have == 0 && used < max - max / (a->moved_tick != 0 ? 8 : 16);
     return have < max_u64((uint64_t)(max - used) / 4, 2) * PAGE_SIZE;
 }
 

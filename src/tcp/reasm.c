@@ -144,17 +144,16 @@ static void drop_range(struct tcp *t, struct active *a, uint32_t i)
         no_ranges(t, a);
 }
 
-/* Gives up the range farthest past the hole, so that what fills the hole finds memory: the peer
- * sends it again, which RFC 2018 8 allows a receiver to rely on. Without this, data past a hole
- * that takes all there is would keep the hole open for good. */
-static bool prune(struct tcp *t, struct active *a)
+/* (The peer sends it again, which RFC 2018 8 allows a receiver to rely on. Without this, data past
+ * a hole that takes all there is would keep the hole open for good.) */
+bool reasm_give_up(struct tcp *t, struct active *a)
 {
     if (a->ooo.count == 0)
         return false;
     struct chunk *first = a->ooo.at[a->ooo.count - 1].first;
     drop_range(t, a, a->ooo.count - 1);
     free_run(t, first);
-    t->counters->drop[TERN_DROP_MEMORY]++;
+    count(t, TERN_COUNT_PRUNED);
     return true;
 }
 
@@ -168,7 +167,7 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
     struct chunk *k = a->rxq_tail;
     if (room_in(k) == 0) {
         while ((k = queue_chunk(t, c, c->rcv_nxt, len)) == NULL)
-            if (!prune(t, a))
+            if (!reasm_give_up(t, a))
                 return 0;
         link_tail(a, k);
     }
@@ -180,7 +179,7 @@ static uint32_t take_in_order(struct tcp *t, struct conn *c, struct active *a, s
     uint32_t made = 0, done = 0;
     do
         done += append(t, c, &run, seg, c->rcv_nxt + done, off + done, len - done, &made);
-    while (done < len && prune(t, a));
+    while (done < len && reasm_give_up(t, a));
     a->rxq_head = run.first;
     a->rxq_tail = run.last;
     c->rcv_nxt += done;
@@ -293,8 +292,6 @@ enum tern_drop reasm_take(struct tcp *t, struct conn *c, struct tcp_seg *seg, ui
     struct active *a = conn_thaw(t, c);
     if (a == NULL)
         return TERN_DROP_MEMORY;
-    if (seq == c->rcv_nxt && UNLIKELY(memory_forgets(t, a)))
-        reasm_forget_holes(t, a); /* what is next has more right to the memory */
     if (seq != c->rcv_nxt)
         note_recent(a, seq, len);
     while (len > 0) {

@@ -562,11 +562,9 @@ static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 bool memory_tight(const struct tcp *t);
 /* Whether the connection may take one page more. */
 bool memory_grants(struct tcp *t, const struct conn *c);
-/* Whether what the connection has past holes is to be given up now. */
-bool memory_forgets(const struct tcp *t, const struct active *a);
-/* Something was read or acknowledged: what the connection holds does not stand still. */
-static inline void memory_moves(const struct tcp *t, struct active *a) { a->moved_tick = t->tick; }
-/* It did so within the last second. */
+/* So many bytes were read or acknowledged. */
+void memory_moves(const struct tcp *t, struct active *a, uint32_t bytes);
+/* Whether what the connection holds does not stand still. */
 bool memory_moving(const struct tcp *t, const struct conn *c);
 /* The receive buffer of a new connection; whether one may grow by so much; sets one. */
 uint32_t memory_rcvbuf(const struct tcp *t);
@@ -682,7 +680,10 @@ size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, s
 void reasm_read(struct tcp *t, struct active *a, void *buf, uint32_t len);
 void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len);
 void reasm_clear(struct tcp *t, struct active *a);
-/* What lies past the first hole, a FIN too: the peer will send it again. */
+/* Gives up the range farthest past the hole, so that there is memory for what fills the hole; false:
+ * there is none. */
+bool reasm_give_up(struct tcp *t, struct active *a);
+/* All that lies past the first hole, a FIN too. */
 void reasm_forget_holes(struct tcp *t, struct active *a);
 /* The SACK blocks to send, D-SACK first. */
 uint32_t reasm_sacks(const struct tcp *t, const struct conn *c, struct active *a,

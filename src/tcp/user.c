@@ -305,10 +305,10 @@ static bool read_tells(const struct conn *c, const struct active *a)
 }
 
 /* The owner has made room: grows the buffer, and tells the peer when that is news. */
-static void consumed(struct tcp *t, struct conn *c)
+static void consumed(struct tcp *t, struct conn *c, uint32_t len)
 {
     struct active *a = c->active;
-    memory_moves(t, a);
+    memory_moves(t, a, len);
     if (UNLIKELY(conn_rare_of(c) != NULL))
         urgent_read(c);
     if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {
@@ -336,7 +336,7 @@ ptrdiff_t user_recv(struct tcp *t, struct conn *c, void *buf, size_t cap)
     reasm_read(t, a, buf, len);
     if (len < cap) /* all there was: as good as asking once more */
         c->flags |= CONN_READ_ARMED;
-    consumed(t, c);
+    consumed(t, c, len);
     return (ptrdiff_t)len;
 }
 
@@ -356,7 +356,7 @@ int user_consume(struct tcp *t, struct conn *c, size_t len)
     if (len == 0)
         return 0;
     reasm_consume(t, c, a, (uint32_t)len);
-    consumed(t, c);
+    consumed(t, c, (uint32_t)len);
     return 0;
 }
 
@@ -368,7 +368,7 @@ int user_owed(struct tcp *t, struct conn *c, size_t bytes)
     uint32_t was = a->rx_owed;
     a->rx_owed = (uint32_t)min_size(bytes, UINT32_MAX / 4);
     if (a->rx_owed < was)
-        consumed(t, c);
+        consumed(t, c, was - a->rx_owed);
     return 0;
 }
 

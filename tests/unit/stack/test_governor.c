@@ -10,7 +10,8 @@
 
 enum {
     HOSTILE = 10000, /* a quarter of each kind */
-    HEALTHY = 8,     /* half of them receive, half send */
+    HEALTHY = 8,     /* half of them receive, half send; */
+    LATE = 2,        /* as do those that come when memory is short */
     CAP = 64 << 20,
     PORT = 80,
     FIRST = 10000, /* ports of the hostile */
@@ -35,15 +36,15 @@ struct end {
 struct crowd {
     struct rig *r;
     tern_sock listener;
-    struct end hostile[HOSTILE], good[HEALTHY];
-    unsigned hostiles;
+    struct end hostile[HOSTILE], good[HEALTHY + LATE];
+    unsigned hostiles, healthy;
 };
 
 static struct end *find(struct crowd *w, uint16_t port)
 {
     if (port >= FIRST && port < FIRST + w->hostiles)
         return &w->hostile[port - FIRST];
-    return port >= GOOD && port < GOOD + HEALTHY ? &w->good[port - GOOD] : NULL;
+    return port >= GOOD && port < GOOD + HEALTHY + LATE ? &w->good[port - GOOD] : NULL;
 }
 
 /* ---- packets --------------------------------------------------------------------------------- */
@@ -175,7 +176,7 @@ static void be_hostile(struct crowd *w, unsigned i)
 static void round_trip(struct crowd *w)
 {
     static uint8_t buf[65536];
-    for (unsigned i = 0; i < HEALTHY; i++) {
+    for (unsigned i = 0; i < w->healthy; i++) {
         struct end *e = &w->good[i];
         uint32_t at = e->seq - e->port - 1;
         ptrdiff_t n;
@@ -216,6 +217,7 @@ static struct crowd *begin(struct rig *r, unsigned hostiles)
     assert_non_null(w);
     w->r = r;
     w->hostiles = hostiles;
+    w->healthy = HEALTHY;
     r->cfg.buf_bytes_max = CAP / HOSTILE * (size_t)hostiles;
     r->cfg.cc = &tern_cc_reno;
     r->cfg.release = take;
@@ -226,11 +228,14 @@ static struct crowd *begin(struct rig *r, unsigned hostiles)
     return w;
 }
 
-static void check_cap(const struct crowd *w)
+/* Payload memory in use, in parts of 64 of the limit. */
+static unsigned check_cap(const struct crowd *w)
 {
     tern_memory m;
     tern_memory_of(w->r->s, &m);
-    assert_true((uint64_t)m.pages * 4096 + m.donated <= w->r->cfg.buf_bytes_max);
+    uint64_t bytes = (uint64_t)m.pages * 4096 + m.donated;
+    assert_true(bytes <= w->r->cfg.buf_bytes_max);
+    return (unsigned)(bytes * 64 / w->r->cfg.buf_bytes_max);
 }
 
 /* One that held memory with holes fills them; one that did not read reads. */
@@ -246,7 +251,7 @@ static void comes_to_reason(struct crowd *w, struct end *e)
         ptrdiff_t n;
         while ((n = tern_recv(w->r->s, e->k, buf, sizeof(buf))) > 0) {
             for (ptrdiff_t j = 0; j < n; j++)
-                assert_int_equal(buf[j], pattern(0, got + (uint32_t)j));
+                assert_int_equal(buf[j], pattern(0, (uint32_t)e->got + got + (uint32_t)j));
             got += (uint32_t)n;
         }
         w->r->now += MS(50);
@@ -275,6 +280,27 @@ static void keeps_up(uint64_t bytes, uint64_t alone)
                  (unsigned long long)alone);
 }
 
+/* Two connections more, one that receives and one that sends, begin when those that stand still get
+ * nothing any more. */
+static void newcomers(struct crowd *w)
+{
+    for (uint16_t i = HEALTHY; i < HEALTHY + LATE; i++)
+        open_one(w, &w->good[i], (uint16_t)(GOOD + i));
+    w->healthy = HEALTHY + LATE;
+    rounds(w, 50);
+}
+
+/* Half a second of everyone who is healthy; the newcomers are no slower than the others. */
+static void all_keep_up(struct crowd *w, uint64_t alone)
+{
+    uint64_t before[HEALTHY + LATE];
+    for (unsigned i = 0; i < HEALTHY + LATE; i++)
+        before[i] = w->good[i].got + w->good[i].sent;
+    rounds(w, 50);
+    for (unsigned i = 0; i < HEALTHY + LATE; i++)
+        keeps_up(w->good[i].got + w->good[i].sent - before[i], alone / HEALTHY);
+}
+
 /* */
 static void ten_thousand_hostile_connections(struct rig *r)
 {
@@ -286,22 +312,30 @@ static void ten_thousand_hostile_connections(struct rig *r)
         open_one(w, &w->hostile[i], (uint16_t)(FIRST + i));
         be_hostile(w, i);
         if (i % (w->hostiles / 200) == 0)
-            check_cap(w), during += rounds(w, 1);
+            during += rounds(w, 1);
+        if (check_cap(w) > 7 * 8 && w->healthy == HEALTHY)
+            newcomers(w);
     }
     keeps_up(during, 4 * alone);
+    assert_int_equal(w->healthy, HEALTHY + LATE);
     tern_memory m;
     tern_memory_of(r->s, &m);
     assert_true((uint64_t)m.pages * 4096 > r->cfg.buf_bytes_max / 2); /* it is felt */
-    keeps_up(rounds(w, 50), alone);
+    all_keep_up(w, alone);
     during = 0;
-    for (unsigned i = 0; i < 200; i++) { /* they try again, in vain */
-        for (unsigned j = 0; j < w->hostiles / 200; j++)
-            be_hostile(w, i * (w->hostiles / 200) + j);
+    for (unsigned i = 0; i < 200; i++) { /* they read a byte and try again, in vain */
+        for (unsigned j = i * (w->hostiles / 200); j < (i + 1) * (w->hostiles / 200); j++) {
+            uint8_t byte;
+            w->hostile[j].got += tern_recv(r->s, w->hostile[j].k, &byte, 1) == 1;
+            be_hostile(w, j);
+        }
         check_cap(w);
         during += rounds(w, 1);
     }
     keeps_up(during, 4 * alone);
-    for (unsigned i = 0; i < HEALTHY; i++)
+    all_keep_up(w, alone);
+    assert_in_range(check_cap(w), 7 * 8, 15 * 4); /* what is left is for those who move */
+    for (unsigned i = 0; i < HEALTHY + LATE; i++)
         assert_true(w->good[i].open);
     assert_true(rig_count(r, TERN_COUNT_PRUNED) > 0);
     assert_true(rig_drops(r, TERN_DROP_MEMORY) + rig_drops(r, TERN_DROP_TCP_REASSEMBLY) > 0);

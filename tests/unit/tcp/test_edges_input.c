@@ -170,9 +170,9 @@ static uint32_t driven_out(struct rig *r, struct peer **p, uint32_t left)
         say(*p, A, at, 1, FULL);
         end = hear(*p, A, 1, 1, 0)->sack[0].hi - (*p)->irs;
     } while (end == at + FULL);
-    uint64_t before = rig_drops(r, TERN_DROP_MEMORY);
+    uint64_t before = rig_count(r, TERN_COUNT_PRUNED);
     say(*p, A, 1, 1, HOLE - left);
-    assert_true(rig_drops(r, TERN_DROP_MEMORY) > before);
+    assert_true(rig_count(r, TERN_COUNT_PRUNED) > before);
     assert_int_equal(hear(*p, A, 1, 1 + HOLE - left, 0)->sacks, 0);
     peer_read(*p, 0, HOLE - left);
     return end;
