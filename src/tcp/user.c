@@ -220,7 +220,8 @@ int user_commit(struct tcp *t, struct conn *c, size_t len)
     for (struct chunk *k = first; left > 0; k = k->next) {
         TERN_ASSERT(k != NULL); /* more committed than reserved */
         uint32_t n = min_u32(left, k->cap - k->len);
-        if (n != 0 && a->tx_cursor == NULL)
+        /* all before was sent meanwhile, and what comes next was awaited behind this page */
+        if (n != 0 && (a->tx_cursor == NULL || a->tx_cursor->len == 0))
             a->tx_cursor = k;
         k->len += n;
         left -= n;

@@ -62,6 +62,7 @@ __attribute__((unused)) static int cross_in_range(unsigned long long x, unsigned
 #define assert_memory_equal(a, b, n) cross_check(memcmp((a), (b), (n)) == 0, #a " equals " #b)
 #define assert_memory_not_equal(a, b, n) cross_check(memcmp((a), (b), (n)) != 0, #a " is not " #b)
 #define assert_string_equal(a, b) cross_check(strcmp((a), (b)) == 0, #a " equals " #b)
+#define assert_string_not_equal(a, b) cross_check(strcmp((a), (b)) != 0, #a " is not " #b)
 #define assert_in_range(x, low, high)                                                              \
     cross_check(cross_in_range((unsigned long long)(x), (unsigned long long)(low),                 \
                                (unsigned long long)(high)),                                        \

@@ -44,6 +44,24 @@ static void reserve_and_commit(struct rig *r)
     hear_data(p, 6001, 6001 + (uint32_t)v[0].len);
 }
 
+/* What is queued is sent while views of the rest of its page, and of pages behind it, are lent. */
+static void sent_while_reserved(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    tern_iov v[4];
+    assert_int_equal(peer_write(p, 0, 1000), 1000);
+    ptrdiff_t n = tern_send_reserve(r->s, p->k, v, 4, 6000);
+    assert_true(n >= 2);
+    fill(p, v, n, 1000);
+    rig_turn(r);
+    hear_data(p, 1, 1001);
+    assert_int_equal(tern_send_commit(r->s, p->k, 6000), 0);
+    say(p, A, 1, 1001, 0);
+    rig_turn(r);
+    hear_data(p, 1001, 7001);
+    say(p, A, 1, 7001, 0);
+}
+
 /* The three ways mixed: one stream. */
 static void every_way_in_one_stream(struct rig *r)
 {
@@ -302,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG(reserve_and_commit),
+        RIG(sent_while_reserved),
         RIG(every_way_in_one_stream),
         RIG(reserve_says_no),
         RIG(views_live_across_a_reset),
