@@ -80,6 +80,25 @@ bool flow_done(const struct flow *f) { return f->dead || (f->end[0].done && f->e
 
 static struct flow_end *other(struct flow_end *e) { return &e->flow->end[!e->side]; }
 
+/* For who plays its part. */
+static void tell(const struct flow_end *e, struct sim_step step)
+{
+    const struct sim_sink *sink = &e->play->conf->sink;
+    step.flow = (uint32_t)(e->flow - e->play->flow);
+    step.side = e->side;
+    if (sink->step != NULL)
+        sink->step(sink->user, &step);
+}
+
+void flow_packet(const struct flow_end *e, bool heard, const uint8_t *data, size_t len)
+{
+    struct sim_step step = {.kind = heard ? SIM_HEARS : SIM_SAYS, .data = data, .len = len};
+    tern_tcp_info info;
+    if (heard && check_info(e, &info))
+        step.info = &info;
+    tell(e, step);
+}
+
 /* Where replies have no room their SYN-ACKs are as good as lost, and where half-open entries are
  * few they are given up sooner than the way is long: an opening fails of that, or comes to a
  * listener that has forgotten it. */
@@ -96,6 +115,7 @@ static void finish(struct flow_end *e, int err)
 {
     e->err = err;
     e->done = true;
+    tell(e, (struct sim_step){.kind = SIM_ENDS});
     e->flow->excused |= unanswered(e, err);
     /* the last acknowledgements may be lost for longer than TIME-WAIT lasts */
     const struct flow_end *o = other(e);
@@ -118,6 +138,8 @@ static void finish(struct flow_end *e, int err)
 
 static void take(struct flow_end *e, const uint8_t *got, size_t n)
 {
+    tell(e,
+         (struct sim_step){.kind = SIM_READS, .key = other(e)->key, .at = e->received, .len = n});
     uint64_t key = other(e)->key ^ (e->play->conf->sabotage == SIM_BYTE);
     if (!stream_is(key, e->received, got, n) || e->received + n > other(e)->sent)
         sim_fail(e->play, "S1", "flow %d, end %d: wrong bytes in %llu to %llu",
@@ -238,6 +260,8 @@ static void end_of_writing(struct flow_end *e, uint64_t now)
     int err = tern_shutdown(e->s, e->sock);
     if (err < 0)
         finish(e, err);
+    else
+        tell(e, (struct sim_step){.kind = SIM_SHUTS});
 }
 
 static void transmit(struct flow_end *e, uint64_t now)
@@ -255,6 +279,8 @@ static void transmit(struct flow_end *e, uint64_t now)
         } else if (n < 0) {
             finish(e, (int)n);
         } else {
+            tell(e, (struct sim_step){
+                        .kind = SIM_WRITES, .key = e->key, .at = e->sent, .len = (size_t)n});
             e->sent += (uint64_t)n;
             e->wrote = now;
             e->flow->progress = now;
@@ -570,6 +596,7 @@ static void begin_listening(struct flow_end *e)
     const struct habit *h = e->habit;
     tern_sock *k = &e->flow->listener;
     tern_listen_args args = {.local = address(e), .backlog = 4, .user = e};
+    tell(e, (struct sim_step){.kind = SIM_OPENS});
     args.flags = e->flow->plan->held ? TERN_LISTEN_HOLD : 0;
     if (k->id != 0)
         return; /* that of the connection before */
@@ -596,6 +623,7 @@ static void begin_connecting(struct flow_end *e, uint64_t now)
         return;
     }
     set_options(e, e->sock);
+    tell(e, (struct sim_step){.kind = SIM_OPENS, .connects = true});
 }
 
 static void begin(struct flow *f, uint64_t now)

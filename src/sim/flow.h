@@ -93,6 +93,8 @@ void flow_wake(struct flow *f, uint64_t now);
 /* When flow_wake() has something to do again; TERN_NEVER. */
 uint64_t flow_next(const struct flow *f);
 void flow_event(struct flow_end *e, const tern_event *ev);
+/* A packet has come to this end, or leaves it: for sim_sink.step. */
+void flow_packet(const struct flow_end *e, bool heard, const uint8_t *data, size_t len);
 /* Ends what is left: the listener, and ends that hear nothing any more. */
 void flow_close(struct flow *f);
 

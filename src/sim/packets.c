@@ -242,6 +242,18 @@ static bool answers_syn(const struct flow_end *e, const struct packet *k)
            k->tcp.ack - e->heard.isn - 1 <= e->flow->end[!e->side].sent;
 }
 
+void packets_told(struct play *p, const struct lab_event *ev)
+{
+    struct packet k;
+    bool heard = ev->fate == LAB_PROCESSED;
+    if (!packet_read(ev->data, ev->len, &k) || k.is_icmp || !sound(ev, &k))
+        return;
+    const struct flow_end *e = heard ? end_of(p, !ev->dir, k.tcp.dport, k.tcp.sport, 0)
+                                     : end_of(p, ev->dir, k.tcp.sport, k.tcp.dport, 0);
+    if (e != NULL)
+        flow_packet(e, heard, ev->data, ev->len);
+}
+
 void packets_sent(struct play *p, const struct lab_event *ev)
 {
     struct packet k;

@@ -111,7 +111,10 @@ static void on_packet(void *user, const struct lab_event *ev)
         trouble_too_big(p, ev);
     if (ev->fate == LAB_ARRIVED && p->watched)
         packets_arrived(p, ev);
-    if (ev->fate != LAB_SENT || ev->marks & (LAB_DUPLICATE | LAB_PIECE))
+    bool leaves = ev->fate == LAB_SENT && !(ev->marks & (LAB_DUPLICATE | LAB_PIECE));
+    if (p->conf->sink.step != NULL && (leaves || ev->fate == LAB_PROCESSED))
+        packets_told(p, ev);
+    if (!leaves)
         return;
     hash(p, ev);
     if (++p->result->packets == (play_sabotaged(p, SIM_WORK) ? 1 : PACKETS_MAX))

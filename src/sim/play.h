@@ -85,6 +85,9 @@ void packets_unwatch(struct play *p);
 void packets_sent(struct play *p, const struct lab_event *ev);
 void packets_arrived(struct play *p, const struct lab_event *ev);
 
+/* For sim_sink.step. */
+void packets_told(struct play *p, const struct lab_event *ev);
+
 /* trouble.c: what others do to the connections, and hosts to themselves. */
 void trouble_begin(struct play *p, const struct spell *s, uint64_t from);
 void trouble_end(struct play *p);

@@ -105,11 +105,35 @@ enum sim_sabotage {
     SIM_SABOTAGES
 };
 
+/* What happens at one end of a connection, in order: for who plays its part. */
+enum sim_step_kind {
+    SIM_OPENS,  /* side 0 connects, side 1 listens, or connects as well */
+    SIM_WRITES, /* `len` bytes of its stream, from `at` on */
+    SIM_READS,  /* the same of the other's */
+    SIM_SHUTS,
+    SIM_ENDS,  /* it closes, or breaks off */
+    SIM_HEARS, /* this packet has come and been processed; how things are then */
+    SIM_SAYS,  /* this packet leaves it */
+};
+
+struct sim_step {
+    enum sim_step_kind kind;
+    uint32_t flow;
+    int side;
+    bool connects; /* SIM_OPENS */
+    uint64_t key;  /* of the stream: stream_bytes() */
+    uint64_t at;
+    const uint8_t *data; /* an IP packet */
+    size_t len;
+    const tern_tcp_info *info; /* NULL: it has no connection */
+};
+
 /* Where a world is shown; all may be NULL. */
 struct sim_sink {
     void (*text)(void *user, const char *text, size_t len);     /* its time line */
     bool (*capture)(void *user, const void *block, size_t len); /* as pcapng, */
     bool unseen[2];                                             /* but not what this host sees */
+    void (*step)(void *user, const struct sim_step *step);
     void *user;
 };
 

@@ -417,15 +417,19 @@ uint32_t reasm_sacks(const struct tcp *t, const struct conn *c, struct active *a
                      struct wire_sack *out, uint32_t max)
 {
     uint32_t n = 0;
+    const struct range *held = NULL;
     if (!(c->flags & CONN_SACK))
         return 0;
     if (a->dsack_lo != a->dsack_hi && n < max) { /* RFC 2883 4: first, and once */
+        held = a->ooo.count > 0 ? range_of(a, a->dsack_lo) : NULL;
         out[n++] = (struct wire_sack){.lo = a->dsack_lo, .hi = a->dsack_hi};
         a->dsack_lo = a->dsack_hi = 0;
     }
     /* RFC 2018 4: the range that holds the latest segment first, then those reported lately, then
      * others, as far as there is room */
     uint32_t first = n;
+    if (held != NULL && n < max) /* and the range that holds the duplicate after it */
+        n += tell_range(out + first, 0, held);
     for (uint32_t i = 0; i < a->recent_count && n < max && a->ooo.count > 0; i++) {
         const struct range *r = range_of(a, a->recent[i]);
         if (r != NULL)

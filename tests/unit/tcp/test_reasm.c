@@ -91,6 +91,22 @@ static void dsack(struct rig *r)
     peer_read(p, 0, 710);
 }
 
+/* The same when something else has come since: the block that holds the duplicate goes first. */
+static void dsack_inside_an_older_block(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    say(p, A, 101, 1, 100);
+    hear(p, A, 1, 1, 0);
+    say(p, A, 501, 1, 100);
+    hear(p, A, 1, 1, 0);
+    say(p, A, 121, 1, 50);
+    say(p, A, 801, 1, 100);
+    SACKS(hear(p, A, 1, 1, 0), p, 3, {121, 171}, {101, 201}, {801, 901});
+    say(p, A, 1, 1, 100);
+    SACKS(hear(p, A, 1, 201, 0), p, 2, {801, 901}, {501, 601});
+    peer_read(p, 0, 200);
+}
+
 /* Of two versions of a byte the first stays, whichever side of a hole it was on. (T-05) */
 static void the_first_version_stays(struct rig *r)
 {
@@ -290,6 +306,7 @@ int main(void)
         RIG_ISNS(sack_most_recent_first),
         RIG(no_sack_unless_agreed),
         RIG_ISNS(dsack),
+        RIG_ISNS(dsack_inside_an_older_block),
         RIG_ISNS(the_first_version_stays),
         RIG_ISNS(any_order_any_overlap),
         RIG_ISNS(every_other_byte),
