@@ -21,8 +21,8 @@ struct item {
     struct sock_extended_err ee;
     uint64_t time;      /* ns; of timestamps */
     tern_addr from, to; /* of ICMP: whose message it is, and to whom went what it is about, */
-    uint32_t len;       /* of which this is the beginning */
-    uint8_t data[TERN_ICMP_QUOTE];
+    uint32_t len;       /* of which this is the beginning; of timestamps: the statistics */
+    uint8_t data[STAMP_STATS_MAX];
 };
 
 struct mark {
@@ -77,7 +77,9 @@ static void push_stamp(struct sock *sk, uint32_t what, uint32_t end)
 
     if (sk->opts.timestamping & SOF_TIMESTAMPING_OPT_ID)
         ee.ee_data = end - 1 - sk->errq->key_base;
-    (void)push(sk, &ee);
+    struct item *it = push(sk, &ee);
+    if (it != NULL && sk->opts.timestamping & SOF_TIMESTAMPING_OPT_STATS)
+        it->len = (uint32_t)stamp_stats(sk, it->data);
 }
 
 /* Neighbours become one message. The data was copied: the stack's queue is its own. */
@@ -200,6 +202,8 @@ ssize_t errq_recv(struct sock *sk, struct msghdr *msg)
     msg_control_begin(&m, msg);
     if (stamp)
         put_stamp(sk, &m, it);
+    if (stamp && it->len != 0)
+        msg_control_put(&m, SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, it->data, it->len);
     put_error(sk, &m, it);
     msg_control_end(&m);
     bool told = from_icmp(it); /* here, and not by the next call once more */

@@ -23,6 +23,10 @@ ssize_t errq_recv(struct sock *sk, struct msghdr *msg);
 void errq_disconnect(struct sock *sk);
 void errq_free(struct sock *sk);
 
+/* What SOF_TIMESTAMPING_OPT_STATS tells now; returns its length (stampstats.c). */
+enum { STAMP_STATS_MAX = 320 };
+size_t stamp_stats(struct sock *sk, uint8_t to[STAMP_STATS_MAX]);
+
 /* setsockopt(SO_TIMESTAMPING). */
 int errq_set_timestamping(struct sock *sk, int flags);
 

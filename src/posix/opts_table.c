@@ -383,7 +383,7 @@ const struct posix_option posix_options[] = {
     {NUMBER(SOL, SO_ZEROCOPY, zerocopy, 0, 1, "MSG_ZEROCOPY is told when it is done (copied)"),
      .queue = true},
     {OWN(SOL, SO_TIMESTAMPING,
-         "when data has left and was acknowledged: TX_SCHED, _SOFTWARE, _ACK"),
+         "when data has left and was acknowledged: TX_SCHED, _SOFTWARE, _ACK; with OPT_STATS"),
      .queue = true},
     {OWN(SOL, SO_TIMESTAMPING_NEW, "the same with 64 bits"), .queue = true},
     {FLAG(SOL, SO_OOBINLINE, oob_inline, "urgent bytes stay where they are in the stream")},

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 
 #include "base/util.h"
 #include "os.h"
@@ -307,12 +308,71 @@ static void zerocopy(void **state)
     os_compare(zerocopy_reconnects);
 }
 
+/* SOF_TIMESTAMPING_OPT_STATS: which statistics, in which order, and those that are certain. */
+static void stats_of_a_send(struct os *os)
+{
+    enum {
+        FLAGS = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE |
+                SOF_TIMESTAMPING_OPT_TSONLY | SOF_TIMESTAMPING_OPT_STATS
+    };
+    uint8_t bytes[512], control[1024];
+    int fd[3], flags = FLAGS, messages = 0;
+
+    os_pair(os, AF_INET, fd);
+    noted(os, "option",
+          os_setsockopt(os, CLIENT, fd[CLIENT], SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags));
+    os_send(os, CLIENT, fd[CLIENT], "abc", 3, 0);
+    os_settle(os);
+    for (;;) {
+        struct iovec v = {bytes, sizeof bytes};
+        struct msghdr m = {.msg_iov = &v,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof control};
+        ssize_t len = os_recvmsg(os, CLIENT, fd[CLIENT], &m, MSG_ERRQUEUE);
+        if (len < 0)
+            break;
+        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+        note(os, "flags %x, %d:", m.msg_flags, h->cmsg_type);
+        h = CMSG_NXTHDR(&m, h);
+        assert_non_null(h);
+        note(os, " %d:", h->cmsg_type);
+        const uint8_t *at = CMSG_DATA(h), *end = at + (h->cmsg_len - CMSG_LEN(0));
+        assert_int_equal(len, end - at); /* they are the message's bytes, too */
+        assert_memory_equal(bytes, at, (size_t)len);
+        while (at < end) {
+            uint16_t head[2];
+            uint32_t value = 0;
+            memcpy(head, at, sizeof head);
+            memcpy(&value, at + 4, head[0] - 4u < 4 ? head[0] - 4u : 4);
+            bool certain = head[1] == 4 || head[1] == 5 || (head[1] >= 17 && head[1] <= 21);
+            if (head[1] != 26) /* the hop limit of the acknowledgement */
+                note(os, " %u/%u", head[1], head[0]);
+            if (certain)
+                note(os, "=%u", value);
+            at += (head[0] + 3u) & ~3u;
+        }
+        note(os, "\n");
+        messages++;
+    }
+    note(os, "%d messages\n", messages);
+    for (int n = 0; n < 3; n++)
+        os_close(os, n == CLIENT ? CLIENT : SERVER, fd[n]);
+}
+
+static void stats(void **state)
+{
+    (void)state;
+    os_compare(stats_of_a_send);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offender4),       cmocka_unit_test(offender6),
         cmocka_unit_test(offender_mapped), cmocka_unit_test(one_after_the_other),
         cmocka_unit_test(every_code),      cmocka_unit_test(zerocopy),
+        cmocka_unit_test(stats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
