@@ -680,8 +680,8 @@ size_t reasm_peek(const struct conn *c, const struct active *a, tern_iov *iov, s
 void reasm_read(struct tcp *t, struct active *a, void *buf, uint32_t len);
 void reasm_consume(struct tcp *t, struct conn *c, struct active *a, uint32_t len);
 void reasm_clear(struct tcp *t, struct active *a);
-/* Gives up the range farthest past the hole, so that there is memory for what fills the hole; false:
- * there is none. */
+/* Gives up the range farthest past the hole, so that there is memory for what fills the hole;
+ * false: there is none. */
 bool reasm_give_up(struct tcp *t, struct active *a);
 /* All that lies past the first hole, a FIN too. */
 void reasm_forget_holes(struct tcp *t, struct active *a);
