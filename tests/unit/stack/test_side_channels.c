@@ -16,6 +16,8 @@
 
 #include "../tcp/rig.h"
 
+#include "tern/udp.h"
+
 enum { PORT_FIRST = 32768, PORT_LAST = 60999, TRIALS_MAX = 1000000 };
 
 static unsigned trials(void)
@@ -296,11 +298,62 @@ static double errors(struct rig *r, bool active)
 /* (One of many buckets, by a keyed hash, is both addresses' own: then he does see it.) */
 static void icmp_errors(struct rig *r) { same(r, errors); }
 
+/* ---- IDs of fragments ------------------------------------------------------------------------ */
+
+/* The ID of the fragments in which a datagram goes to that host. */
+static uint32_t id_of_fragments(struct rig *r, tern_sock k, uint8_t host)
+{
+    static const uint8_t data[2000];
+    tern_pkt out[4];
+    uint8_t head[64];
+    tern_addr to = rig_addr(r->remote, 7);
+    to.ip[15] = host;
+    assert_int_equal(tern_udp_send(r->s, k, &to, data, sizeof(data)), sizeof(data));
+    size_t n = tern_output(r->s, r->iface, out, 4, r->now);
+    assert_int_equal(n, 2);
+    assert_true(out[0].iov[0].len <= sizeof(head));
+    memcpy(head, out[0].iov[0].base, out[0].iov[0].len);
+    tern_output_done(r->s, out, n);
+    const uint8_t *p = head + (r->ip6 ? 46 : 4); /* the lower half */
+    return (uint32_t)p[0] << 8 | p[1];
+}
+
+static double fragment_ids(struct rig *r, bool active)
+{
+    tern_sock k;
+    tern_udp_args args = {.user = r};
+    rig_start(r);
+    assert_int_equal(tern_udp_open(r->s, &k, &args), 0);
+    uint32_t first = id_of_fragments(r, k, 66);
+    for (unsigned i = 0; active && i < 5; i++)
+        id_of_fragments(r, k, 100);
+    return (uint16_t)(id_of_fragments(r, k, 66) - first) / 65536.0;
+}
+
+static double first_fragment_id(struct rig *r, bool active)
+{
+    tern_sock k;
+    tern_udp_args args = {.user = r};
+    (void)active;
+    rig_start(r);
+    assert_int_equal(tern_udp_open(r->s, &k, &args), 0);
+    return id_of_fragments(r, k, 66) / 65536.0;
+}
+
+/* A-41: TCP's are 0 (tcp/test_segments); a datagram in fragments needs one, which tells neither how
+ * many went elsewhere nor where they begin. (One of 64 counters, by a keyed hash, is both hosts'.)
+ */
+static void ids_of_fragments(struct rig *r)
+{
+    same(r, fragment_ids);
+    uniform(r, first_fragment_id);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG(it_finds_what_is_there),         RIG(challenge_acks), RIG(source_ports),
-        RIG(timestamps_and_initial_numbers), RIG(icmp_errors),
+        RIG(timestamps_and_initial_numbers), RIG(icmp_errors),    RIG(ids_of_fragments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
