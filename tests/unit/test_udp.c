@@ -631,6 +631,30 @@ static void records(void)
         hear_datagram(PORT, PEER, 10, 1500);
 }
 
+/* Who is closed while he waits for a record, amid others or as the last, waits no more. */
+static void closed_while_waiting(void)
+{
+    enum { SOCKS = 3 };
+    tern_sock k[SOCKS];
+    tern_addr to = at(t.peer, PEER);
+    tern_event ev[SOCKS];
+    unsigned sent = 0;
+    for (unsigned i = 0; i < SOCKS; i++)
+        k[i] = bound((uint16_t)(PORT + i));
+    while (tern_udp_send(t.s, k[0], &to, data, 10) == 10)
+        sent++;
+    for (unsigned i = 1; i < 2 * SOCKS; i++)
+        assert_int_equal(tern_udp_send(t.s, k[i % SOCKS], &to, data, 10), TERN_EAGAIN);
+    assert_int_equal(tern_close(t.s, k[2]), 0);
+    assert_int_equal(tern_close(t.s, k[0]), 0);
+    while (sent-- > 0)
+        hear_datagram(PORT, PEER, 10, 1500);
+    assert_int_equal(tern_events(t.s, ev, SOCKS), 1);
+    assert_int_equal(ev[0].sock.id, k[1].id);
+    assert_int_equal(tern_udp_send(t.s, k[1], &to, data, 10), 10);
+    hear_datagram(PORT + 1, PEER, 10, 1500);
+}
+
 /* Every allocation fails once. */
 static void no_memory(void)
 {
@@ -679,11 +703,26 @@ typedef void (*test_fn)(void);
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UDP(there_and_back), UDP(cut_off),         UDP(queue_keeps_all), UDP(who_gets_it),
-        UDP(ports),          UDP(limits),          UDP(checksums),       UDP(lengths),
-        UDP(nobody_there),   UDP(errors_of_peers), UDP(fragments_out),   UDP(fragments_in),
-        UDP(path_mtu),       UDP(large_echo),      UDP(segments_in),     UDP(receive_buffer),
-        UDP(send_buffer),    UDP(records),         UDP(no_memory),
+        UDP(there_and_back),
+        UDP(cut_off),
+        UDP(queue_keeps_all),
+        UDP(who_gets_it),
+        UDP(ports),
+        UDP(limits),
+        UDP(checksums),
+        UDP(lengths),
+        UDP(nobody_there),
+        UDP(errors_of_peers),
+        UDP(fragments_out),
+        UDP(fragments_in),
+        UDP(path_mtu),
+        UDP(large_echo),
+        UDP(segments_in),
+        UDP(receive_buffer),
+        UDP(send_buffer),
+        UDP(records),
+        UDP(closed_while_waiting),
+        UDP(no_memory),
     };
     unit_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);

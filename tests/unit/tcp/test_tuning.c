@@ -362,6 +362,87 @@ static void a_marked_syn(struct rig *r)
     }
 }
 
+/* ---- everything with everything -------------------------------------------------------------- */
+
+/* Each set of features with each set of options of a peer, in each style, whoever begins: in force
+ * is what both have (the rig looks), and a stream comes and goes. */
+static void features_and_options(struct rig *r)
+{
+    static const uint32_t feature[] = {TERN_FEATURE_SACK, TERN_FEATURE_WSCALE,
+                                       TERN_FEATURE_TIMESTAMPS};
+    for (unsigned i = 0; i < 512; i++) {
+        unsigned ours = i & 7, theirs = i >> 3 & 7;
+        r->cfg.style = (uint8_t)(i >> 6 & 3);
+        for (unsigned f = 0; f < 3; f++)
+            r->cfg.features &= ours >> f & 1 ? UINT32_MAX : ~feature[f];
+        struct peer *p = peer_new(r);
+        p->sack = theirs & 1;
+        p->wscale = theirs & 2 ? 7 : -1;
+        p->ts = theirs & 4;
+        if (i & 256) {
+            p->lport = 0;
+            peer_accepts(p);
+        } else {
+            peer_connects(p, rig_listen(r, 80, 4, 0));
+        }
+        tern_tcp_info in = info(p);
+        bool ts = (in.options & TERN_INFO_TIMESTAMPS) != 0;
+        assert_int_equal(ts, (ours & theirs & 4) != 0);
+        say(p, A, 1, 1, 100);
+        rig_step(r, SEC(1));
+        hear(p, A, 1, 101, 0);
+        peer_read(p, 0, 100);
+        assert_int_equal(peer_write(p, 0, 100), 100);
+        hear(p, A, 1, 101, 100);
+        p->raw_numbers = true,
+        p->ts_on = false; /* without what was agreed upon: the letter of RFC 7323 drops that */
+        say(p, A, 101, 101, 10);
+        rig_step(r, SEC(1));
+        assert_int_equal(info(p).rx_queued, ts && r->cfg.style == TERN_STYLE_RFC ? 0 : 10);
+        rig_forget(r);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
+/* Whatever comes to a connection in TIME-WAIT that nobody owns any more, it stays that: with no
+ * listener a SYN begins nothing, and a RST ends nothing. */
+static void anything_in_time_wait(struct rig *r)
+{
+    for (unsigned ts = 0; ts < 2; ts++) {
+        uint32_t in, out;
+        tern_memory m;
+        struct peer *p = peer_new(r);
+        p->ts = ts;
+        p->lport = 0;
+        peer_accepts(p);
+        peer_to_state(p, TERN_TIME_WAIT, &in, &out);
+        assert_int_equal(tern_close(r->s, p->k), 0);
+        p->raw_numbers = true;
+        struct seg like = peer_seg(p, A, in, out, 0);
+        for (unsigned i = 0; i < 64 * 5 * 2 * 3; i++) {
+            static const uint8_t byte = 1;
+            struct seg g = like;
+            g.flags = i & 63;
+            g.seq += i / 64 % 5 - 2;
+            g.len = i / 320 % 2;
+            g.data = &byte;
+            g.ts = i / 640 != 2;
+            g.tsval = like.tsval - (i / 640 == 1);
+            rig_input_seg(r, &g);
+            rig_turn(r);
+            rig_forget(r);
+            if (i % 7 == 0)
+                rig_step(r, MS(100));
+        }
+        rig_forget(r);
+        rig_memory(r, &m);
+        assert_int_equal(m.timewaits, 1);
+        r->unclean = true;
+        rig_renew(r);
+    }
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 /* Each limit of the configuration by itself. */
@@ -509,6 +590,8 @@ int main(void)
         RIG(freebsd_readers),
         RIG(freebsd_closes),
         RIG(a_marked_syn),
+        RIG(features_and_options),
+        RIG(anything_in_time_wait),
         RIG(limits_of_the_configuration),
         RIG(odd_arguments),
         RIG(datagrams_to_nowhere),
