@@ -443,6 +443,108 @@ static void anything_in_time_wait(struct rig *r)
     }
 }
 
+/* Options that come when what they are about has begun: an acknowledgement that waits goes, and the
+ * patience with CLOSE-WAIT counts from there. */
+static void options_in_the_middle(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_QUICKACK, 0), 0);
+    say(p, A, 1, 1, 100);
+    rig_hush(r);
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_QUICKACK, 1), 0);
+    hear(p, A, 1, 101, 0);
+    peer_read(p, 0, 100);
+    say(p, F | A, 101, 1, 0);
+    hear(p, A, 1, 102, 0);
+    assert_int_equal(peer_state(p), TERN_CLOSE_WAIT);
+    rig_step(r, SEC(5));
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_CLOSE_WAIT, (int64_t)SEC(3)), 0);
+    rig_step(r, SEC(2));
+    rig_hush(r);
+    rig_step(r, SEC(2));
+    hear_rst(p, R | A, 1, 102);
+    assert_int_equal(info(p).err, TERN_ETIMEDOUT);
+}
+
+/* ---- ways that go ---------------------------------------------------------------------------- */
+
+/* What waits to leave is looked at again when routes have changed: it goes where it went, or, if no
+ * way is left, a reset that nobody waits for goes with its connection. */
+static void routes_that_go(struct rig *r)
+{
+    const uint8_t far4[16] = {[10] = 0xff, 0xff, 198, 51, 100, 77}, far6[16] = {0x20, 2, [15] = 7};
+    const uint8_t *far = r->ip6 ? far6 : far4;
+    tern_memory m;
+    memcpy(r->remote, far, 16);
+    rig_start(r);
+    assert_int_equal(tern_route_add(r->s, far, 128, NULL, r->iface), 0);
+    for (unsigned abort = 0; abort < 3; abort++) {
+        struct peer *p = peer_passive(r);
+        assert_int_equal(peer_write(p, 0, 100), 100);
+        if (abort == 0) {
+            uint8_t other[16];
+            memcpy(other, far, 16);
+            other[15]++;
+            assert_int_equal(tern_route_add(r->s, other, 128, NULL, r->iface), 0);
+            hear(p, A, 1, 1, 100);
+            continue;
+        }
+        if (abort == 2)
+            assert_int_equal(tern_abort(r->s, p->k), 0);
+        assert_int_equal(tern_route_remove(r->s, far, 128, NULL, r->iface), 0);
+        rig_hush(r);
+        rig_memory(r, &m);
+        assert_int_equal(m.conns, 2); /* the first and the second: the third is gone */
+        assert_int_equal(tern_route_add(r->s, far, 128, NULL, r->iface), 0);
+        if (abort == 1) {
+            rig_wait(r, SEC(10));
+            rig_forget(r);
+        }
+    }
+    r->unclean = true;
+}
+
+/* A device that completes checksums is given a datagram's pseudo-header. */
+static void a_device_that_sums_datagrams(struct rig *r)
+{
+    static const uint8_t data[100];
+    tern_sock k;
+    tern_pkt out;
+    r->link.caps = TERN_CAP_CSUM;
+    rig_start(r);
+    tern_udp_args a = {.user = r};
+    assert_int_equal(tern_udp_open(r->s, &k, &a), 0);
+    tern_addr to = rig_addr(r->remote, 7);
+    assert_int_equal(tern_udp_send(r->s, k, &to, data, sizeof(data)), sizeof(data));
+    assert_int_equal(tern_output(r->s, r->iface, &out, 1, r->now), 1);
+    assert_true(out.flags & TERN_PKT_CSUM_PARTIAL);
+    assert_int_equal(out.csum_start, r->ip6 ? 40 : 20);
+    assert_int_equal(out.csum_offset, 6);
+    tern_output_done(r->s, &out, 1);
+}
+
+/* While a window keeps data back it is the probes of that which tell whether the peer lives, and
+ * keep-alive waits. */
+static void keep_alive_behind_a_closed_window(struct rig *r)
+{
+    struct peer *p = peer_passive(r);
+    p->raw_numbers = true;
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_KEEP_IDLE, (int64_t)SEC(1)), 0);
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_KEEPALIVE, 1), 0);
+    p->wnd = 0;
+    say(p, A, 1, 1, 0);
+    assert_int_equal(peer_write(p, 0, 100), 100);
+    for (unsigned i = 0; i < 6; i++) {
+        rig_wait(r, SEC(60));
+        rig_forget(r);
+        say(p, A, 1, 1, 0);
+    }
+    assert_int_equal(info(p).keep_probes, 0);
+    assert_int_equal(peer_state(p), TERN_ESTABLISHED);
+    rig_forget(r);
+    r->unclean = true;
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 /* Each limit of the configuration by itself. */
@@ -592,6 +694,10 @@ int main(void)
         RIG(a_marked_syn),
         RIG(features_and_options),
         RIG(anything_in_time_wait),
+        RIG(options_in_the_middle),
+        RIG(routes_that_go),
+        RIG(a_device_that_sums_datagrams),
+        RIG(keep_alive_behind_a_closed_window),
         RIG(limits_of_the_configuration),
         RIG(odd_arguments),
         RIG(datagrams_to_nowhere),
