@@ -31,6 +31,7 @@ static const struct {
     {TERN_OPT_KEEP_COUNT, 9, {1, 127, NO}, {0, 128, NO}},
     {TERN_OPT_FIN_WAIT2, 0, {MS(70), -1, 0, NO}, {-2, INT64_MAX, NO}},
     {TERN_OPT_PMTUD, 0, {1, 2, 3, 0}, {4, -1, NO}},
+    {TERN_OPT_THIN_LINEAR, 0, {1, 0, NO}, {2, -1, NO}},
     {TERN_OPT_REPORTS, 0, {0, 1, 0, NO}, {2, -1, NO}},
     {TERN_OPT_PACING_RATE, 0, {1, INT64_MAX, 0, NO}, {-1, NO}},
     {TERN_OPT_PMTUD, 0, {1, 3, 0, NO}, {-1, 4, NO}},

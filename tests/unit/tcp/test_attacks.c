@@ -133,6 +133,11 @@ static void path_mtu_that_is_no_news(struct rig *r)
         peer_info(p, &a);
         assert_int_equal(a.pmtu, b.pmtu);
         assert_int_equal(a.snd_mss, b.snd_mss);
+        if (how == 3) { /* who does not want to know any more forgets it */
+            assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_PMTUD, TERN_PMTUD_DEAF), 0);
+            peer_info(p, &a);
+            assert_true(a.snd_mss > b.snd_mss);
+        }
         r->unclean = true;
         rig_renew(r);
     }

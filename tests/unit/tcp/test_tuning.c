@@ -466,6 +466,37 @@ static void options_in_the_middle(struct rig *r)
     assert_int_equal(info(p).err, TERN_ETIMEDOUT);
 }
 
+/* A segment that the device has refused for a while is sent again a time-out after it has left. */
+static void a_device_that_refuses(struct rig *r)
+{
+    r->cfg.features &= ~(uint32_t)TERN_FEATURE_PROBE;
+    struct peer *p = sender_new(r, (struct sender_opt){0});
+    r->hold = true;
+    queue(p, 1);
+    rig_turn(r);
+    rig_forget(r);
+    uint64_t rto = info(p).rto;
+    rig_step(r, MS(150));
+    r->hold = false;
+    rig_refuse(r);
+    rig_turn(r);
+    hear(p, A, 1, 1, SEG);
+    rig_wait_exactly(r, rto);
+    hear(p, A, 1, 1, SEG);
+    r->unclean = true;
+}
+
+/* The MSS to ask for may be less than what the link takes. */
+static void a_smaller_mss(struct rig *r)
+{
+    r->cfg.mss_offer = 1000;
+    struct peer *p = peer_new(r);
+    p->lport = 0;
+    peer_syn_sent(p);
+    assert_int_equal(r->last->mss, 1000);
+    r->unclean = true;
+}
+
 /* ---- ways that go ---------------------------------------------------------------------------- */
 
 /* What waits to leave is looked at again when routes have changed: it goes where it went, or, if no
@@ -651,6 +682,42 @@ static void odd_arguments(struct rig *r)
     assert_int_equal(tern_watch(r->s, r->listener, NULL, NULL), TERN_ESTALE);
 }
 
+/* Packets that are cut off behind IP's header, of a protocol that nobody speaks, or without any
+ * piece. */
+static void packets_of_no_use(struct rig *r)
+{
+    static const struct {
+        uint8_t proto4, proto6;
+        enum tern_drop why;
+    } row[] = {{1, 58, TERN_DROP_ICMP_CSUM},
+               {17, 17, TERN_DROP_UDP_HEADER},
+               {99, 99, TERN_DROP_IP_PROTOCOL}};
+    rig_start(r);
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t p[64] = {0};
+        unsigned ip = r->ip6 ? 40 : 20, len = i == 1 ? 4 : 12;
+        p[0] = r->ip6 ? 0x60 : 0x45;
+        if (r->ip6) {
+            p[5] = (uint8_t)len, p[6] = row[i].proto6, p[7] = 64;
+            memcpy(p + 8, r->remote, 16);
+            memcpy(p + 24, r->local, 16);
+        } else {
+            p[3] = (uint8_t)(ip + len), p[8] = 64, p[9] = row[i].proto4;
+            memcpy(p + 12, r->remote + 12, 4);
+            memcpy(p + 16, r->local + 12, 4);
+            uint32_t sum = ~seg_sum(p, 20, 0) & 0xffff;
+            p[10] = (uint8_t)(sum >> 8), p[11] = (uint8_t)sum;
+        }
+        p[ip] = r->ip6 ? 128 : 8; /* an echo request, if it were one: its sum is wrong */
+        p[ip + 4] = 1;
+        rig_input(r, p, ip + len);
+        assert_int_equal(rig_drops(r, row[i].why), 1);
+    }
+    tern_pkt none = {.iface = (uint16_t)r->iface};
+    tern_input(r->s, &none, 1, r->now);
+    assert_int_equal(rig_drops(r, TERN_DROP_SHORT), 1);
+}
+
 /* Datagrams to where nobody can be, or of another family than they are bound to. */
 static void datagrams_to_nowhere(struct rig *r)
 {
@@ -695,11 +762,14 @@ int main(void)
         RIG(features_and_options),
         RIG(anything_in_time_wait),
         RIG(options_in_the_middle),
+        RIG(a_device_that_refuses),
+        RIG(a_smaller_mss),
         RIG(routes_that_go),
         RIG(a_device_that_sums_datagrams),
         RIG(keep_alive_behind_a_closed_window),
         RIG(limits_of_the_configuration),
         RIG(odd_arguments),
+        RIG(packets_of_no_use),
         RIG(datagrams_to_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
