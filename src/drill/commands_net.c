@@ -114,6 +114,19 @@ static const char *const counters[] = {
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
 _Static_assert((int)COUNTERS <= 64, "as many as play.h has room for");
 
+/* A counter that a script asks for by its name, and that the stack does not keep; NULL: none. */
+static const char *not_kept(struct shell_command *c)
+{
+    uint64_t value;
+    for (int k = 1; k < c->argc; k++) {
+        const char *name = c->argv[k];
+        if (*name != '-' && !strpbrk(name, "*?[") &&
+            !c->sh->play->sut->ops->counter(c->sh->play->sut, name, &value))
+            return name;
+    }
+    return NULL;
+}
+
 int shell_nstat(struct shell_command *c)
 {
     struct play *p = c->sh->play;
@@ -133,6 +146,8 @@ int shell_nstat(struct shell_command *c)
     }
     if (!play_start(p))
         return shell_fail(c->sh, "the stack does not start");
+    if (not_kept(c))
+        return shell_fail(c->sh, "nstat: %s is not counted", not_kept(c));
     for (size_t i = 0; i < COUNTERS; i++) {
         uint64_t now = 0;
         bool wanted = first == c->argc;

@@ -85,7 +85,7 @@ void msg_recv_control(struct sock *sk, struct msghdr *msg)
     if (sk->opts.inq) {
         tern_tcp_info info;
         sock_state(sk, &info);
-        int inq = info.rx_queued != 0 ? (int)info.rx_queued : sk->done;
+        int inq = (int)info.rx_queued + sk->done; /* the FIN counts */
         msg_control_put(&m, IPPROTO_TCP, TCP_CM_INQ, &inq, sizeof inq);
     }
     msg_control_end(&m);

@@ -577,7 +577,7 @@ size_t tcp_events(struct tcp *t, tern_event *ev, size_t max)
 
 enum { MSS_LEAST = 48 }; /* a peer that offers less does not get to multiply our packets */
 
-uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user)
+static uint32_t link_mss(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user)
 {
     uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
     const struct tcp_path *path = &t->path[iface];
@@ -585,9 +585,13 @@ uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16
     uint32_t mss = mtu - headers;                                            /* MUST-67 */
     if (mss_user != 0)
         mss = min_u32(mss, mss_user);
-    if (t->cfg->mss_offer != 0)
-        mss = min_u32(mss, t->cfg->mss_offer);
-    return (uint16_t)min_u32(mss, UINT16_MAX);
+    return min_u32(mss, UINT16_MAX);
+}
+
+uint16_t tcp_mss_advertised(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user)
+{
+    uint32_t mss = link_mss(t, iface, ip4, mss_user), offer = t->cfg->mss_offer;
+    return (uint16_t)(offer != 0 ? min_u32(mss, offer) : mss);
 }
 
 /* Linux: never more than half of the largest window, so that a full one is two segments. */
@@ -611,7 +615,8 @@ void conn_mss_update(const struct tcp *t, struct conn *c)
 {
     bool ip4 = wire_is_ip4(c->raddr);
     c->mss_own = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
-    uint32_t mss = c->mss_own;
+    /* what is offered says nothing about what may be sent */
+    uint32_t mss = like_linux(t) ? link_mss(t, c->iface, ip4, c->mss_user) : c->mss_own;
     if (c->pmtu != 0) {
         uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
         mss = min_u32(mss, c->pmtu - headers);

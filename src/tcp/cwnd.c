@@ -235,6 +235,8 @@ void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
     if (UNLIKELY(ack.in_recovery) && !own_cwnd(t, c)) {
         a->cc.cwnd = cwnd;
         cwnd_recover(t, c, s);
+    } else if (progress && like_linux(t)) {
+        a->limited_tick = t->tick; /* it has just been looked at */
     }
     a->cc.cwnd = min_u32(a->cc.cwnd, CWND_MAX);
 }

@@ -11,6 +11,7 @@ enum {
     DELAY_MAX_MS = 200, /* of an acknowledgement that may find a ride, for Linux */
     GAP_ACKS = 3,       /* as many duplicates make a sender retransmit */
     MSS_GUESS = 536,    /* of the peer, before anything came */
+    FILLS = 1152,       /* segments that fill more than half of Linux's buffer widen its window */
 };
 
 static void ack_at(struct tcp *t, struct conn *c, struct active *a, uint64_t wait)
@@ -92,6 +93,13 @@ static bool window_moves(const struct tcp *t, const struct conn *c, const struct
 {
     return !like_linux(t) || c->rcv_adv == c->rcv_nxt ||
            reasm_window(t, c, a) >= c->rcv_adv - c->last_ack_sent;
+}
+
+bool delack_may_wait(const struct tcp *t, const struct conn *c)
+{
+    bool fills = c->rcv_mss > FILLS;
+    return c->rcv_nxt - c->last_ack_sent <= c->rcv_mss ||
+           (!fills && !window_moves(t, c, c->active));
 }
 
 void delack_missed(const struct tcp *t, struct conn *c)

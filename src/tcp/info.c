@@ -220,6 +220,12 @@ static void info_stats(const struct conn *c, tern_tcp_info *out)
         out->options |= TERN_INFO_FASTOPEN_CHILD;
 }
 
+/* A tail-loss probe that was the last segment again: Linux takes nothing for lost yet. */
+static bool is_probe(const struct conn *c, const struct active *a, const struct sent *r)
+{
+    return a->tlp == TLP_RETRANS && a->phase <= LOSS_CWR && r->hi == a->tlp_high && c->retries == 0;
+}
+
 /* Segments in flight, by their marks. Bounded: a flight of more records than this is told in
  * part. */
 static void count_records(const struct conn *c, const struct active *a, tern_tcp_info *out)
@@ -229,6 +235,8 @@ static void count_records(const struct conn *c, const struct active *a, tern_tcp
     for (const struct sent *r = a->sent_head; r != NULL && n < RECORDS_MAX; r = r->next, n++) {
         uint32_t segs = segments_of(c, sent_len(r));
         out->segs_flight += segs;
+        if (is_probe(c, a, r))
+            continue;
         if (r->flags & SENT_SACKED)
             out->segs_sacked += segs;
         if (r->flags & (SENT_LOST | SENT_AGAIN))
@@ -264,7 +272,7 @@ static void info_active(const struct tcp *t, const struct conn *c, tern_tcp_info
     if (a->rate_us != 0)
         out->delivery_rate = (uint64_t)a->rate_delivered * 1000000 / a->rate_us;
     count_records(c, a, out);
-    if (c->state < TERN_ESTABLISHED)
+    if (c->state == TERN_SYN_SENT || c->state == TERN_SYN_RECEIVED)
         out->segs_flight = c->snd_nxt != c->snd_una; /* the SYN */
 }
 
@@ -299,7 +307,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .snd_wscale = c->snd_wscale,
         .rcv_wscale = c->rcv_wscale,
         .retransmits = c->retries,
-        .backoff = c->backoff,
+        .backoff = c->state != TERN_CLOSED ? c->backoff : 0,
         .quick_acks = true,
         .eof = (c->flags & CONN_FIN_RCVD) != 0,
         .passive = (c->flags & CONN_PASSIVE) != 0,

@@ -704,8 +704,7 @@ static void acknowledge_fin(struct arrival *in)
     bool data = c->rcv_nxt - c->irs > 2 && a != NULL && !(c->flags & CONN_ACK_DUE);
     if (a != NULL && c->state == TERN_ESTABLISHED && like_linux(in->t))
         a->interactive = true;
-    if (like_linux(in->t) && c->state == TERN_ESTABLISHED && data &&
-        c->rcv_nxt - c->last_ack_sent <= c->rcv_mss)
+    if (like_linux(in->t) && c->state == TERN_ESTABLISHED && data && delack_may_wait(in->t, c))
         delack_later(in->t, c);
     else
         input_ack_now(in->t, c);

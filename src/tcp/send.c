@@ -334,6 +334,7 @@ bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     c->snd_nxt = r->hi;
     info_sent(t, c, len, false);
     send_gone(t, c, r);
+    c->retries = 0; /* probes are no retransmissions of it */
     rto_restart(t, c);
     return true;
 }

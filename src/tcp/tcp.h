@@ -343,6 +343,8 @@ void delack_adapt(const struct tcp *t, struct conn *c);
 bool delack_compressed(const struct conn *c);
 /* An acknowledgement goes out. */
 void delack_sent(struct conn *c);
+/* What came is too little for an acknowledgement of its own. */
+bool delack_may_wait(const struct tcp *t, const struct conn *c);
 /* No answer came that the acknowledgement could have ridden on. */
 void delack_missed(const struct tcp *t, struct conn *c);
 

@@ -24,6 +24,7 @@
 #include "tcp/tcp.h"
 
 enum { THIN_SEGS = 4, THIN_RETRIES = 6, ORPHAN_RETRIES = 8 }; /* Linux's */
+enum { LATE_MS = 4 }; /* its timers are so much late at least, by which time a limit has passed */
 
 static uint32_t earlier(uint32_t a, uint32_t b)
 {
@@ -94,7 +95,8 @@ static bool linux_gave_up(const struct tcp *t, const struct conn *c)
     }
     if (c->active->persist)
         return c->retries >= limit;
-    return c->retries != 0 && t->now - c->stats->timeout_at >= time_for(t, limit);
+    uint64_t late = LATE_MS * NS_PER_MS;
+    return c->retries != 0 && t->now - c->stats->timeout_at + late >= time_for(t, limit);
 }
 
 /* How often a SYN is sent again. When the first ones follow at the same distance, Linux sends as

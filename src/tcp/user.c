@@ -313,6 +313,8 @@ static void consumed(struct tcp *t, struct conn *c, uint32_t len)
     if (UNLIKELY(conn_rare_of(c) != NULL))
         urgent_read(c);
     if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {
+        if (like_linux(t) && c->state != TERN_CLOSED && read_tells(c, a))
+            input_ack_now(t, c);
         timer_idle(t, c);
         return;
     }

@@ -153,6 +153,37 @@ static bool assertion(char out[LINE], const char *line)
     return other_number(out, line, " == ", 1);
 }
 
+/* What a control message brings. */
+static bool message_number(char out[LINE], const char *line)
+{
+    return other_number(out, line, "cmsg_data=", 1) || other_number(out, line, "ee_data=", 1) ||
+           other_number(out, line, "ee_code=", 1);
+}
+
+static bool message_kind(char out[LINE], const char *line)
+{
+    const char *at = strstr(line, "recvmsg(") ? strstr(line, "cmsg_type=") : NULL;
+    return at && put(out, line, at + 10, strcspn(at + 10, ","), "SCM_RIGHTS");
+}
+
+static bool message_missing(char out[LINE], const char *line)
+{
+    const char *at = strstr(line, "recvmsg(") ? strstr(line, "msg_control=[{") : NULL;
+    const char *end = at ? strstr(at, "}]") : NULL;
+    return end && put(out, line, at + 13, (size_t)(end + 1 - at - 13), "");
+}
+
+static bool message_time(char out[LINE], const char *line)
+{
+    return other_number(out, line, "scm_nsec=", 50000000);
+}
+
+/* What a command prints. */
+static bool counted(char out[LINE], const char *line)
+{
+    return strstr(line, "nstat") && other_number(out, line, " -eq ", 1);
+}
+
 static bool events(char out[LINE], const char *line)
 {
     const char *at = strstr(line, "revents=");
@@ -181,6 +212,11 @@ static const struct mistake {
     {"errno", other_errno, 8},
     {"assertion", assertion, EACH},
     {"revents", events, 1},
+    {"number in a control message", message_number, 16},
+    {"kind of control message", message_kind, EACH},
+    {"control message less", message_missing, EACH},
+    {"time in a control message", message_time, 8},
+    {"counter", counted, 4},
 };
 enum { MISTAKES = sizeof(mistakes) / sizeof(mistakes[0]) };
 

@@ -17,21 +17,21 @@ static void fin_and_delayed_ack(struct rig *r)
     for (uint32_t more = 0; more < 2; more++) {
         p = peer_passive(r);
         uint32_t at = 1;
-        for (unsigned i = 0; i < 40; i++, at += 1000) { /* not in a hurry any more */
-            say(p, A, at, 1, 1000);
+        for (unsigned i = 0; i < 40; i++, at += 1200) { /* not in a hurry any more */
+            say(p, A, at, 1, 1200);
             rig_step(r, MS(300));
             rig_forget(r);
-            peer_read(p, at - 1, 1000);
+            peer_read(p, at - 1, 1200);
         }
         assert_int_equal(peer_write(p, 0, 1), 1); /* an exchange, not a stream */
         rig_turn(r);
         rig_forget(r);
         say(p, A, at, 2, 0);
-        say(p, F | A, at, 2, 999 + more); /* with the FIN as much as, or more than, a segment */
+        say(p, F | A, at, 2, 1199 + more); /* with the FIN as much as, or more than, a segment */
         rig_turn(r);
         assert_int_equal(rig_waiting(r), more);
         rig_step(r, SEC(1));
-        hear(p, A, 2, at + 1000 + more, 0);
+        hear(p, A, 2, at + 1200 + more, 0);
     }
 }
 
