@@ -77,6 +77,10 @@ void note_poll(const char *what, int fd, short events, int ms)
     char text[64] = "";
 
     poll(&p, 1, ms);
+    if (p.revents & POLLERR) { /* an AF_UNIX socket says so a moment before it has room, too */
+        usleep(2000);
+        poll(&p, 1, 0);
+    }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (p.revents & names[i].bit)
             strcat(text, names[i].name);

@@ -2,6 +2,8 @@
  * are both held against, and docs/ERRNO.md is made of. With TERN_UPDATE=1 the document is made to
  * have it. What a loopback interface cannot bring about stands in scripts, which are played against
  * the kernel, too; test_errors.c compares the two on everything else.
+ *
+ * valgrind: it hands the kernel addresses that are none, on purpose
  */
 #include <errno.h>
 #include <fcntl.h>
