@@ -19,6 +19,7 @@ enum {
     ACE_MASK = 7,
     ACE_INIT = 5, /* RFC 9768 3.2.1 */
     ACE_DELTA_MAX = 6,
+    SYN_ACCURATE = 2,     /* so many SYNs ask, the next ones do not */
     FIELD_SHIFT = 22,     /* the option is sent again at least every 2^22 bytes of a counter, */
     SEEN_LIMIT = 1 << 23, /* and trusted only if it came before one could have wrapped */
 };
@@ -105,7 +106,7 @@ uint16_t ecn_syn_flags(const struct tcp *t, struct conn *c, struct tcp_out *out)
         c->ecn |= c->ecn & ECN_MODE ? 0 : ECN_CLASSIC;
         out->tos |= ECN_ECT0;
     }
-    if (c->ecn & ECN_ACCURATE && (keep || c->retries < 2))
+    if (c->ecn & ECN_ACCURATE && (keep || c->retries < SYN_ACCURATE))
         return TCP_AE | TCP_CWR | TCP_ECE;
     if (c->ecn & ECN_CLASSIC && (keep || c->retries < 1))
         return TCP_CWR | TCP_ECE;
@@ -243,6 +244,8 @@ static void accurate_synack(struct tcp *t, struct conn *c, const struct tcp_seg 
     struct accecn *x = c->accecn;
     x->syn_sent = needed(t, c) ? ECN_ECT0 : ECN_NONE;
     x->syn_received = x->last = seg->tos & ECN_MASK;
+    if (t->cfg->ecn_fallback && c->retries >= SYN_ACCURATE)
+        fails(x, ACCECN_NO_ECT); /* 3.1.5: a later SYN of ours has said "no ECN" */
     take_first_option(x, &seg->h.opt);
     x->demand = 2;
     if (x->syn_received == ECN_CE)
