@@ -69,12 +69,12 @@ struct worker {
 };
 
 /* In the order of enum sim_sabotage. */
-static const char *const sabotages[] = {"none",   "byte",    "segment", "dead",   "crash",
-                                        "chance", "back",    "cwnd",    "small",  "rto",
-                                        "rtt",    "size",    "other",   "ack",    "sack",
-                                        "loop",   "strayed", "early",   "event",  "leak",
-                                        "work",   "noise",   "still",   "starve", NULL};
-static const char *const profiles[] = {"mixed", "calm", "storm", "bulk", NULL};
+static const char *const sabotages[] = {"none",  "byte", "segment", "dead",  "crash",   "chance",
+                                        "back",  "cwnd", "small",   "rto",   "rtt",     "size",
+                                        "other", "ack",  "sack",    "loop",  "strayed", "early",
+                                        "event", "leak", "work",    "noise", "still",   "starve",
+                                        "end",   "hog",  NULL};
+static const char *const profiles[] = {"mixed", "calm", "storm", "bulk", "share", NULL};
 
 enum { END_BOTH = 2 };
 static const char *const ends[] = {"0", "1", "both", NULL};
@@ -579,7 +579,7 @@ static const struct opt sim_opts[] = {
      .help = "begin no more of them after so long", .unset = 0},
     {OPT_CHOICE(struct sim_values, profile, profiles), .name = "profile",
      .help = "how bad they are: each fault in a third of them, in none, in three quarters; or in "
-             "none, and one connection that carries 64 MiB",
+             "none, and one connection that carries 64 MiB, or a few that share a bottleneck",
      .fallback = "mixed"},
     OPT_HEADING("One world"),
     {OPT_CALL(take_without), .name = "without", .arg = "FAULT,...", .help = "leave these out"},

@@ -230,6 +230,8 @@ void check_flows(struct play *p)
         check_progress(p, &p->flow[i]);
         check_opening(p, &p->flow[i]);
     }
+    if (p->conf->profile == SIM_SHARE)
+        share_check(p);
     check_memory(p, 0);
     check_memory(p, 1);
     if (lab_world_stuck(p->world) + play_sabotaged(p, SIM_EARLY) != 0 &&

@@ -179,7 +179,7 @@ static void at_eof(struct flow_end *e)
 {
     const struct flow_end *o = other(e);
     e->eof = true;
-    if (!(o->shut || o->done) || e->received != o->sent)
+    if (!(o->shut || o->done) || e->received != o->sent + play_sabotaged(e->play, SIM_END))
         sim_fail(e->play, "S2", "flow %d, end %d: the end comes after %llu bytes of %llu",
                  (int)(e->flow - e->play->flow), e->side, (unsigned long long)e->received,
                  (unsigned long long)o->sent);

@@ -35,7 +35,7 @@ struct lab_random plan_stream(const struct sim_config *conf, uint64_t part)
 static void draw_faults(struct plan *p, const struct sim_config *conf)
 {
     static const double chance[SIM_PROFILES] = {
-        [SIM_MIXED] = 1.0 / 3, [SIM_CALM] = 0, [SIM_STORM] = 0.75, [SIM_BULK] = 0};
+        [SIM_MIXED] = 1.0 / 3, [SIM_CALM] = 0, [SIM_STORM] = 0.75, [SIM_BULK] = 0, [SIM_SHARE] = 0};
     struct lab_random r = plan_stream(conf, STREAM_FAULTS);
     for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
         p->faults |= (uint64_t)lab_random_chance(&r, chance[conf->profile]) << i;
@@ -173,4 +173,6 @@ void plan_draw(struct plan *p, const struct sim_config *conf)
     draw_crash(p, conf, chaos);
     if (conf->profile == SIM_BULK)
         draw_bulk(p);
+    if (conf->profile == SIM_SHARE)
+        share_plan(p, conf->seed);
 }

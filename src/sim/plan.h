@@ -107,5 +107,7 @@ double draw_chance(struct lab_random *r, uint64_t lo, uint64_t hi);
 /* plan_flows.c, plan_spells.c; the latter returns when the chaos ends, ns after the beginning. */
 void plan_flows(struct plan *p, const struct sim_config *conf, uint64_t chaos);
 uint64_t plan_spells(struct plan *p, const struct sim_config *conf);
+/* share.c: the world of SIM_SHARE, over what was drawn. */
+void share_plan(struct plan *p, uint64_t seed);
 
 #endif

@@ -49,6 +49,7 @@ struct play {
     uint64_t healed;           /* when; 0: not yet */
     uint64_t closed;           /* packets sent when all programs had ended; 0: not yet */
     uint64_t number;           /* of packets judged */
+    bool shared;               /* how the bottleneck was shared has been looked at */
     bool broken;               /* the next packet is shown to the oracle with a bit altered */
     uint64_t least_rtt;        /* no round trip is shorter, ns */
     struct troubles troubles;
@@ -76,6 +77,9 @@ bool check_info(const struct flow_end *e, tern_tcp_info *out);
 /* The same, but the more is in flight, the rarer: that is what a look takes. `rest`: how many are
  * left out yet. */
 bool check_look(struct flow_end *e, uint32_t *rest, tern_tcp_info *out);
+
+/* share.c: what those that share a bottleneck have made of it. */
+void share_check(struct play *p);
 
 /* packets.c: what must hold of every packet. */
 void packets_watch(struct play *p);

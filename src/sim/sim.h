@@ -72,6 +72,7 @@ enum sim_profile {
     SIM_CALM,  /* none */
     SIM_STORM, /* each with probability 3/4 */
     SIM_BULK,  /* none, and one connection that carries much: to measure */
+    SIM_SHARE, /* none, and a few that share a bottleneck: each seed is one of a fixed list */
     SIM_PROFILES
 };
 
@@ -102,6 +103,8 @@ enum sim_sabotage {
     SIM_NOISE,   /* what is idle may not send at all: R3 */
     SIM_STILL,   /* nothing has moved for too long: L1 */
     SIM_STARVE,  /* what a reader waits for does not come: L3 */
+    SIM_END,     /* the end of a stream comes a byte early: S2 */
+    SIM_HOG,     /* one of those that share a bottleneck has got nothing: L4 */
     SIM_SABOTAGES
 };
 

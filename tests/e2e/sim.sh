@@ -17,6 +17,7 @@ worlds() { # PROFILE HOW-MANY
 worlds calm $((seeds / 10))
 worlds mixed $seeds
 worlds storm $((seeds / 2))
+worlds share 8 # all of the list
 grep -Eq " ([0-9]+) of \\1 pairs of faults" storm
 verdict "each pair of faults occurs" $? "$(grep pairs storm)"
 
@@ -86,6 +87,8 @@ found mixed 40 loop S12
 found mixed 40 strayed S13
 found mixed 40 noise R3
 found mixed 40 starve L3
+found mixed 10 end S2
+found share 2 hog L4
 
 grep -q ' isn [0-9]' bad.byte
 verdict "the last segments are shown" $? "$(head -n 5 bad.byte)"
