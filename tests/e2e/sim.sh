@@ -40,7 +40,8 @@ verdict "and both hosts may" $? "$(ls -l 1.pcapng both.pcapng)"
 
 # a failure is shown when it comes, and who stops it gets what has been found
 # (in the foreground timeout passes a signal on once; a second one ends it at once)
-timeout --foreground 100 "$TERN" sim --seeds 100000000 --jobs 2 --profile calm --sabotage byte -q >stopped 2>&1 &
+timeout --foreground 100 "$TERN" sim --seeds 100000000 --jobs 2 --profile calm \
+    --sabotage byte -q >stopped 2>&1 &
 pid=$!
 for _ in $(seq 600); do
     grep -q "^  again" stopped && break
