@@ -315,6 +315,24 @@ static bool field(struct drill_text *why, const char *name, uint32_t expected, u
     return false;
 }
 
+/* (The options were looked at before: the packet is well-formed.) */
+bool drill_is_signed(const uint8_t *data, size_t len, const struct drill_packet *p)
+{
+    size_t ip = len > 0 && data[0] >> 4 == 6 ? 40 : 20;
+    for (size_t i = 0; i < p->opt_count; i++) {
+        const uint8_t *o = data + ip + 20, *end = data + ip + (size_t)(data[ip + 12] >> 4) * 4;
+        uint8_t digest[16];
+        if (!p->opt[i].signs)
+            continue;
+        while (o < end && *o != DRILL_OPT_EOL && *o != DRILL_OPT_MD5)
+            o += *o == DRILL_OPT_NOP ? 1 : o[1];
+        drill_sign(data, len, &p->opt[i], digest);
+        if (end - o < 18 || *o != DRILL_OPT_MD5 || memcmp(o + 2, digest, 16) != 0)
+            return false;
+    }
+    return true;
+}
+
 static bool option_matches(const struct drill_opt *e, const struct drill_opt *a)
 {
     if (e->kind != a->kind)

@@ -1,6 +1,8 @@
 /* encode.c - writes the packets that a script injects. */
 #include "drill/packet.h"
 
+#include <tern/socket.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +124,7 @@ static size_t option(uint8_t *out, const struct drill_opt *o)
         out[1] = (uint8_t)(4 + o->len);
         return out[1];
     default:
-        memcpy(out + 2, o->bytes, o->len);
+        memcpy(out + 2, o->bytes, o->signs ? 0 : o->len);
         out[1] = (uint8_t)(2 + (o->kind == DRILL_OPT_MD5 ? 16 : o->len));
         return out[1];
     }
@@ -136,6 +138,33 @@ static size_t options(uint8_t out[128], const struct drill_packet *p)
     for (size_t i = 0; i < p->opt_count && len <= 40; i++)
         len += option(out + len, &p->opt[i]);
     return (len + 3) & ~(size_t)3;
+}
+
+/* Over the pseudo-header, the header without options and with no checksum, the data and the key. */
+void drill_sign(const uint8_t *data, size_t len, const struct drill_opt *key, uint8_t out[16])
+{
+    bool v6 = data[0] >> 4 == 6;
+    size_t ip = v6 ? IP6 : IP4, addresses = v6 ? 32 : 8, at = addresses;
+    const uint8_t *t = data + ip;
+    size_t header = (size_t)(t[12] >> 4) * 4;
+    uint8_t head[32 + 8 + TCP] = {0};
+    memcpy(head, data + ip - addresses, addresses);
+    if (v6) {
+        put32(head + at, (uint32_t)(len - ip));
+        head[at + 7] = PROTO_TCP;
+        at += 8;
+    } else {
+        head[at + 1] = PROTO_TCP;
+        put16(head + at + 2, (uint32_t)(len - ip));
+        at += 4;
+    }
+    memcpy(head + at, t, TCP);
+    put16(head + at + 16, 0);
+    const tern_iov iov[] = {/* (they are only read) */
+                            {head, at + TCP},
+                            {(void *)(t + header), len - ip - header},
+                            {(void *)key->bytes, key->len}};
+    tern_sockets_md5(NULL, iov, 3, out);
 }
 
 static size_t tcp(const struct drill_packet *p, const struct drill_flow *f, uint8_t *out,
@@ -164,6 +193,9 @@ static size_t tcp(const struct drill_packet *p, const struct drill_flow *f, uint
     put16(t + 18, p->urg);
     memcpy(t + TCP, opts, opts_len);
     memset(t + header, 0, p->len);
+    for (size_t i = 0, at = TCP; i < p->opt_count; at += option(opts, &p->opt[i++]))
+        if (p->opt[i].signs)
+            drill_sign(out, ip + len, &p->opt[i], t + at + 2);
     put16(t + 16, transport_sum(f, PROTO_TCP, t, len));
     return ip + len;
 }

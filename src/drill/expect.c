@@ -177,6 +177,8 @@ bool play_expect(struct play *p, const struct drill_event *e, int64_t from, int6
             return !p->failed && missing(p, e, &expected, from);
         int64_t times[3] = {from, to, o->time};
         struct drill_text t = {0};
+        if (!p->failed && live.proto == DRILL_TCP && !drill_is_signed(o->data, o->len, &expected))
+            play_fail(p, e, "the segment is not signed with the key of the script");
         free(o);
         if (p->failed)
             return false;

@@ -28,6 +28,12 @@ struct drill_quoted {
 size_t drill_encode(const struct drill_packet *p, const struct drill_flow *flow,
                     const struct drill_quoted *quoted, uint8_t *out, const char **why);
 
+/* The digest of TCP-MD5 (RFC 2385) for an IP packet. */
+void drill_sign(const uint8_t *data, size_t len, const struct drill_opt *key, uint8_t out[16]);
+
+/* Whether a packet is signed by each key that `p` names. */
+bool drill_is_signed(const uint8_t *data, size_t len, const struct drill_packet *p);
+
 /* Takes a packet apart into absolute numbers; NULL, or what is wrong with it. */
 const char *drill_decode(const uint8_t *data, size_t len, struct drill_packet *p,
                          struct drill_flow *flow);

@@ -72,6 +72,26 @@ const char *drill_opt_hex(struct drill_opt *o, const char *digits, size_t len)
     return len % 2 != 0 ? "an odd number of hexadecimal digits" : NULL;
 }
 
+/* The digits of a digest, or the key in quotes that signs the segment. */
+static void hex(struct drill_scan *s, struct drill_opt *o);
+
+static void md5(struct drill_scan *s, struct drill_opt *o)
+{
+    if (!scan_take(s, "\"")) {
+        hex(s, o);
+        return;
+    }
+    o->signs = true;
+    for (; s->p < s->end && *s->p != '"' && *s->p != '\n'; s->p++) {
+        if (o->len == sizeof(o->bytes)) {
+            scan_fail(s, "a key that is too long");
+            return;
+        }
+        o->bytes[o->len++] = (uint8_t)*s->p;
+    }
+    scan_expect(s, "\"");
+}
+
 /* A name may stand in the place of the digits: a word with letters behind F. */
 static void hex(struct drill_scan *s, struct drill_opt *o)
 {
@@ -129,7 +149,7 @@ static void option(struct drill_scan *s, struct drill_opt *o)
         hex(s, o);
     } else if (scan_take(s, "md5")) {
         o->kind = DRILL_OPT_MD5;
-        hex(s, o);
+        md5(s, o);
     } else if (scan_take(s, "ECN")) {
         accecn(s, o);
     } else {

@@ -74,6 +74,7 @@ struct drill_opt {
     uint8_t kind;
     uint8_t count;                    /* of values */
     uint8_t len;                      /* of bytes */
+    bool signs;                       /* of MD5: the bytes are the key, the digest follows */
     uint32_t value[DRILL_OPT_VALUES]; /* MSS, shift, TS val and ecr, SACK edges, AccECN counters */
     uint8_t bytes[DRILL_OPT_BYTES];   /* Fast Open's cookie, MD5's digest, data of a raw option */
     const char *symbol;               /* instead of bytes: the name of a definition, ... */

@@ -80,6 +80,12 @@ static bool struct_in(struct drill_calling *c, const struct drill_expr *e, size_
         c->target = kept;
         c->args[at] = pointer;
         uint16_t len = (uint16_t)keylen;
+        int64_t flags = 0, prefix = 0;
+        if ((call_member(e, "tcpm_flags") && !call_number(c, e, "tcpm_flags", &flags)) ||
+            (call_member(e, "tcpm_prefixlen") && !call_number(c, e, "tcpm_prefixlen", &prefix)))
+            return false;
+        sig[128] = (uint8_t)flags;
+        sig[129] = (uint8_t)prefix;
         memcpy(sig + 130, &len, 2);
         if (key && key->kind == EXPR_STRING)
             memcpy(sig + 136, key->text, key->len < 80 ? key->len : 80);

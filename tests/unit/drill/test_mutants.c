@@ -114,6 +114,12 @@ static bool block(char out[LINE], const char *line)
     return sent(line) && other_number(out, line, "sack ", 1);
 }
 
+static bool key(char out[LINE], const char *line)
+{
+    const char *at = sent(line) ? strstr(sent(line), "md5 \"") : NULL;
+    return at && put(out, line, at + 5, 0, "x");
+}
+
 static bool later(char out[LINE], const char *line)
 {
     const char *at = strstr(line, "+0 > ");
@@ -204,6 +210,7 @@ static const struct mistake {
     {"option more", option, EACH},
     {"no options", no_options, EACH},
     {"SACK block", block, EACH},
+    {"key of a signature", key, 8},
     {"time", later, EACH},
     {"result of write", result, EACH},
     {"result of read", received, EACH},
