@@ -331,7 +331,7 @@ void user_info(const struct tcp *t, const struct conn *c, tern_tcp_info *out)
         .rttvar = c->rttvar_us4 / 4 * NS_PER_US,
         .min_rtt = c->min_rtt_us == UINT32_MAX ? 0 : c->min_rtt_us * NS_PER_US,
         .rx_queued = reasm_readable(c, a) + (a != NULL ? a->rx_owed : 0),
-        .tx_queued = seq_gt(c->snd_end, c->snd_una) ? bytes_queued(c) : 0,
+        .tx_queued = bytes_queued(c),
         .tx_unsent = seq_gt(c->snd_end, c->snd_nxt) ? c->snd_end - c->snd_nxt : 0,
         .rcvbuf = c->rcvbuf,
         .sndbuf = sndbuf_of(t, c, a),
