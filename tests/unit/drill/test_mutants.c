@@ -196,6 +196,30 @@ static bool events(char out[LINE], const char *line)
     return at && put(out, line, at + 8, strcspn(at + 8, "},"), "POLLNVAL");
 }
 
+static bool polled_events(char out[LINE], const char *line)
+{
+    const char *at = strstr(line, "epoll_wait(") ? strstr(line, "events=EPOLL") : NULL;
+    return at && !strstr(line, ") = 0") && put(out, line, at + 7, 0, "EPOLLMSG|");
+}
+
+static bool option_text(char out[LINE], const char *line)
+{
+    const char *at = strstr(line, "getsockopt(") ? strchr(line, '"') : NULL;
+    return at && put(out, line, at + 1, 1, "x");
+}
+
+static bool address(char out[LINE], const char *line)
+{
+    return strstr(line, "name(") && strstr(line, ") = 0") && other_number(out, line, "htons(", 1);
+}
+
+static bool family(char out[LINE], const char *line)
+{
+    const char *at =
+        strstr(line, "name(") && strstr(line, ") = 0") ? strstr(line, "=AF_INET,") : NULL;
+    return at && put(out, line, at + 8, 0, "6");
+}
+
 static const struct mistake {
     const char *name;
     mistake_fn *make;
@@ -224,6 +248,10 @@ static const struct mistake {
     {"control message less", message_missing, EACH},
     {"time in a control message", message_time, 8},
     {"counter", counted, 4},
+    {"events of epoll_wait", polled_events, 8},
+    {"string of an option", option_text, 1},
+    {"port of an address", address, 1},
+    {"family of an address", family, 1},
 };
 enum { MISTAKES = sizeof(mistakes) / sizeof(mistakes[0]) };
 
