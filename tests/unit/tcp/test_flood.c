@@ -445,7 +445,7 @@ static void holds_get_no_cookies(struct rig *r)
 
 /* Several machines behind one address: the SYN came to one, what follows comes to another, whose
  * clock has nothing to do with the first one's. Timestamps go on all the same. */
-static void cookies_of_another_machine(struct rig *r)
+static void another_machine(struct rig *r, uint64_t ahead, uint64_t behind)
 {
     struct rig *b = malloc(sizeof(*b));
     assert_non_null(b);
@@ -456,7 +456,8 @@ static void cookies_of_another_machine(struct rig *r)
         all[i]->cfg.seed[0] = (uint8_t)(i + 1);
     }
     r->cfg.halfopen_max = 1;
-    b->now = r->now + SEC(1000000000);
+    b->now = r->now + ahead;
+    r->now += behind;
     tern_sock l[2] = {listen_at(r, 80, 10, 0), listen_at(b, 80, 10, 0)};
     tern_cookie_clock(r->s, SEC(777));
     tern_cookie_clock(b->s, SEC(778));
@@ -473,7 +474,7 @@ static void cookies_of_another_machine(struct rig *r)
     *q = mine; /* the same client, at the other machine */
     (void)port;
     q->k = (tern_sock){0};
-    q->tsval -= (uint32_t)(SEC(1000000000) / MS(1)); /* its own clock goes on */
+    q->tsval -= (uint32_t)(ahead / MS(1)) - (uint32_t)(behind / MS(1)); /* its own clock goes on */
     say(q, A | P, 1, 1, 100);
     assert_int_equal(tern_accept(b->s, l[1], &q->k, NULL, NULL), 0);
     peer_read(q, 0, 100);
@@ -490,6 +491,13 @@ static void cookies_of_another_machine(struct rig *r)
     (void)l[0];
     rig_end(b);
     free(b);
+}
+
+static void cookies_of_another_machine(struct rig *r) { another_machine(r, SEC(1000000000), 0); }
+
+static void cookies_of_a_machine_whose_clock_is_behind(struct rig *r)
+{
+    another_machine(r, 0, SEC(1000000000));
 }
 
 /* A clock that differs too much is another's: the cookie is too old. */
@@ -680,6 +688,7 @@ int main(void)
         RIG(cookies_never),
         RIG(holds_get_no_cookies),
         RIG(cookies_of_another_machine),
+        RIG(cookies_of_a_machine_whose_clock_is_behind),
         RIG(cookies_of_another_machine_late),
         RIG(A_18_timeouts_get_short),
         RIG(A_18_rst_ends_an_entry),
