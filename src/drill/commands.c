@@ -17,6 +17,9 @@ static const char *base_name(const char *path)
 static int set(struct shell *sh, const char *name, const char *value)
 {
     struct drill_settings *s = &sh->play->settings;
+    const char *only = drill_settings_fixed(name, value);
+    if (only)
+        return shell_fail(sh, "%s=%s is not supported: it is %s here", name, value, only);
     if (drill_settings_set(s, name, value) || shell_bsd_set(s, name, value))
         return 0;
     return shell_fail(sh, "no such setting: %s=%s", name, value);

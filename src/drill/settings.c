@@ -49,6 +49,19 @@ static size_t find(const char *name)
     return i;
 }
 
+const char *drill_settings_fixed(const char *name, const char *value)
+{
+    static const char *const fixed[][2] = {{"net.ipv4.tcp_min_snd_mss", "48"},
+                                           {"net.ipv4.tcp_pingpong_thresh", "1"},
+                                           {"net.ipv4.tcp_reflect_tos", "0"}};
+    char plain[128];
+    spell(plain, sizeof(plain), name);
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        if (strcmp(fixed[i][0], plain) == 0 && strtoll(value, NULL, 0) != atoi(fixed[i][1]))
+            return fixed[i][1];
+    return NULL;
+}
+
 bool drill_settings_set(struct drill_settings *s, const char *name, const char *value)
 {
     size_t i = find(name), n = 0;

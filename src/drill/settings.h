@@ -157,6 +157,9 @@ struct drill_settings {
     uint32_t generation;            /* counts the changes */
 };
 
+/* The only value that a setting has here, if `value` is another one; NULL: it may be set. */
+const char *drill_settings_fixed(const char *name, const char *value);
+
 void drill_settings_default(struct drill_settings *s);
 /* Names in any spelling: net.ipv4.tcp_sack, net/ipv4/tcp_sack, /proc/sys/net/ipv4/tcp_sack. */
 bool drill_settings_set(struct drill_settings *s, const char *name, const char *value);

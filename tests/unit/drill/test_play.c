@@ -190,6 +190,8 @@ static void shell(void **state)
     static const struct mutation m[] = {
         {"grep -q 0", "grep -q 1", "exited with status 1"},
         {"tcp_timestamps=0", "tcp_bogus=0", "no such setting: net.ipv4.tcp_bogus=0"},
+        {"tcp_timestamps=0", "tcp_reflect_tos=1",
+         "tcp_reflect_tos=1 is not supported: it is 0 here"},
         {"grep -q 1", "grep -q 2", "exited with status 1"},
         {"3 - 2", "3 - 3", "exited with status 1"},
         {"true; ! false", "true; ! true", "exited with status 1"},
