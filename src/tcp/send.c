@@ -93,11 +93,10 @@ static uint32_t new_data(struct tcp *t, struct conn *c, const struct active *a, 
     return wait ? len - tail : len;
 }
 
-/* Sends `len` bytes of new data, or a FIN alone. */
-static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len)
+/* Sends `len` bytes of new data in segments of `mss`, or a FIN alone. */
+static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len, uint32_t mss)
 {
     struct active *a = c->active;
-    uint32_t mss = segment_mss(t, c);
     uint32_t lo = c->snd_nxt;
     struct sent *r = sent_append(t, a, lo, lo + len);
     if (r == NULL) {
@@ -272,7 +271,7 @@ static bool send_tail_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     uint32_t mss = segment_mss(t, c);
     uint32_t len = min_u32(queued_new(c), min_u32(wnd_left(c), mss));
     if (len != 0) {
-        if (!send_new(t, c, out, len))
+        if (!send_new(t, c, out, len, mss))
             return false;
         a->tlp = TLP_NEW;
     } else {
@@ -345,14 +344,14 @@ bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
 static bool send_larger(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_t len)
 {
     struct active *a = c->active;
-    uint32_t small = a->snd_small;
-    if (!send_new(t, c, out, len))
+    uint32_t small = a->snd_small, mss = segment_mss(t, c);
+    if (!send_new(t, c, out, len, len))
         return false;
     a->snd_small = small;
-    if (out->len == len) { /* (not cut short, by many small chunks) */
-        out->gso_size = 0;
+    if (out->len == len)
         mtu_probe_sent(t, c, len);
-    }
+    else if (out->len > mss) /* cut short, by many small chunks */
+        out->gso_size = (uint16_t)mss;
     return true;
 }
 
@@ -373,7 +372,7 @@ static bool try_new(struct tcp *t, struct conn *c, struct tcp_out *out)
         cwnd_idle(t, c); /* before it is used: RFC 5681 4.1 */
         len = new_data(t, c, a, mss);
     }
-    return send_new(t, c, out, len);
+    return send_new(t, c, out, len, mss);
 }
 
 bool send_stream(struct tcp *t, struct conn *c, struct tcp_out *out)

@@ -875,8 +875,8 @@ bool keep_fires(struct tcp *t, struct conn *c);
 static inline uint32_t bytes_queued(const struct conn *c)
 {
     bool syn = c->snd_una == c->iss && c->snd_nxt != c->snd_una;
-    if (seq_gt(c->snd_una, c->snd_end))
-        return 0; /* our FIN is acknowledged as well */
+    if (seq_geq(c->snd_una, c->snd_end))
+        return 0; /* it has ended, or our FIN is acknowledged as well */
     return c->snd_end - c->snd_una - syn;
 }
 /* Whether data came so lately that what is sent now may be the answer. */
