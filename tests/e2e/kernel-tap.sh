@@ -118,7 +118,7 @@ ip addr add 2001:db8:5::1/64 dev t0 nodad
 ours=$(sed -n 's|.*address \(2001:db8:5:[0-9a-f:]*\)/64: ready|\1|p' serve.log)
 "$peer" ping "$ours" 100
 same ping-address-by-router 0 $?
-url=$(sed -n 's|tern serve: \(http://.*5:.*/\)$|\1|p' serve.log)
+url=$(sed -n 's|tern serve: \(http://.2001:db8:5:.*/\)$|\1|p' serve.log)
 get -g "$url" >got
 has url-of-address-by-router "this site is [$ours]" got
 url=$(sed -n 's|tern serve: \(http://.fe80.*/\)$|\1|p' serve.log)
