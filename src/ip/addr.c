@@ -65,13 +65,18 @@ static bool broadcast_of(const struct ip_addr *a, uint8_t ip[16])
     return true;
 }
 
-static bool has_broadcast(const struct ip_addrs *t, const uint8_t ip[16])
+enum ip_whose ip_whose(const struct ip_addrs *t, const uint8_t ip[16])
 {
     uint8_t its[16];
-    for (uint32_t i = t->count != 0 ? *bucket(t, ip) : 0; i != 0; i = t->chain[i - 1])
-        if ((i - 1) % 2 != 0 && broadcast_of(&t->at[(i - 1) / 2], its) && wire_ip_equal(its, ip))
-            return true;
-    return false;
+    enum ip_whose whose = IP_FOREIGN;
+    for (uint32_t i = t->count != 0 ? *bucket(t, ip) : 0; i != 0; i = t->chain[i - 1]) {
+        const struct ip_addr *a = &t->at[(i - 1) / 2];
+        if ((i - 1) % 2 != 0 && broadcast_of(a, its) && wire_ip_equal(its, ip))
+            return IP_BROADCAST;
+        if ((i - 1) % 2 == 0 && ip_addr_usable(a) && wire_ip_equal(a->ip, ip))
+            whose = IP_LOCAL;
+    }
+    return wire_ip_broadcast(ip) ? IP_BROADCAST : whose;
 }
 
 static void link_in(struct ip_addrs *t, uint32_t node, const uint8_t ip[16])
@@ -85,7 +90,7 @@ static void index_one(struct ip_addrs *t, uint32_t i)
 {
     uint8_t ip[16];
     link_in(t, 2 * i, t->at[i].ip);
-    if (broadcast_of(&t->at[i], ip) && !has_broadcast(t, ip)) /* once for each network */
+    if (broadcast_of(&t->at[i], ip) && ip_whose(t, ip) != IP_BROADCAST) /* once for each network */
         link_in(t, 2 * i + 1, ip);
 }
 
@@ -196,21 +201,7 @@ bool ip_is_at(const struct ip_addrs *t, uint8_t iface, const uint8_t ip[16])
 
 bool ip_is_broadcast(const struct ip_addrs *t, const uint8_t ip[16])
 {
-    return wire_is_ip4(ip) && (wire_ip_broadcast(ip) || has_broadcast(t, ip));
-}
-
-enum ip_whose ip_whose(const struct ip_addrs *t, const uint8_t ip[16])
-{
-    uint8_t its[16];
-    enum ip_whose whose = IP_FOREIGN;
-    for (uint32_t i = t->count != 0 ? *bucket(t, ip) : 0; i != 0; i = t->chain[i - 1]) {
-        const struct ip_addr *a = &t->at[(i - 1) / 2];
-        if ((i - 1) % 2 != 0 && broadcast_of(a, its) && wire_ip_equal(its, ip))
-            return IP_BROADCAST;
-        if ((i - 1) % 2 == 0 && ip_addr_usable(a) && wire_ip_equal(a->ip, ip))
-            whose = IP_LOCAL;
-    }
-    return wire_ip_broadcast(ip) ? IP_BROADCAST : whose;
+    return ip_whose(t, ip) == IP_BROADCAST;
 }
 
 /* ---- source addresses ------------------------------------------------------------------------ */
