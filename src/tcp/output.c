@@ -65,11 +65,7 @@ static bool attach_to_syn(struct tcp *t, struct conn *c, struct tcp_out *out, ui
         return false;
     len = segment_attach(out, a->tx_cursor, 0, len, &next);
     a->tx_cursor = next;
-    r->chunk = out->chunk;
-    r->hi = r->lo + len;
-    sent_stamp(t, c, a, r);
-    out->sent = r;
-    out->departs = r->time;
+    send_record(t, c, out, r, r->lo + len);
     if (r->hi == c->snd_end)
         r->flags |= SENT_PUSHED;
     c->snd_nxt = r->hi;

@@ -36,6 +36,16 @@ bool send_stream(struct tcp *t, struct conn *c, struct tcp_out *out);
  * that it must answer with its window. With a window too small for silly-window avoidance the
  * persist timer sends what fits. */
 bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out);
+/* What is attached is what the record, whose data ends before `hi`, stands for; it leaves now. */
+static inline void send_record(const struct tcp *t, const struct conn *c, struct tcp_out *out,
+                               struct sent *r, uint32_t hi)
+{
+    r->chunk = out->chunk;
+    r->hi = hi;
+    sent_stamp(t, c, c->active, r);
+    out->sent = r;
+    out->departs = r->time;
+}
 /* A record has left: timers, and what congestion control wants to know. */
 void send_gone(struct tcp *t, struct conn *c, struct sent *r);
 

@@ -127,11 +127,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
         r->flags |= SENT_PUSHED;
     if (len > mss)
         flags |= TCP_PSH; /* lets a receiver that joins segments hand them on at once */
-    r->chunk = out->chunk;
-    r->hi = lo + len + ((flags & TCP_FIN) != 0);
-    sent_stamp(t, c, a, r);
-    out->sent = r;
-    out->departs = r->time;
+    send_record(t, c, out, r, lo + len + ((flags & TCP_FIN) != 0));
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     segment_header(t, c, out, len != 0 ? flags | ECN_FRESH : flags, lo);
     if (c->snd_una == c->snd_nxt)
@@ -322,11 +318,7 @@ bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     len = segment_attach(out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
     segment_header(t, c, out, TCP_PSH | ECN_FRESH, c->snd_nxt);
     a->tx_cursor = next;
-    r->chunk = out->chunk;
-    r->hi = r->lo + len;
-    sent_stamp(t, c, a, r);
-    out->sent = r;
-    out->departs = r->time;
+    send_record(t, c, out, r, r->lo + len);
     r->flags |= SENT_PUSHED;
     a->snd_small = r->hi;
     a->stalled = t->now;
