@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FLUSH_TURNS = 1000 };
+enum { FLUSH_TURNS = 1000, RUNNING_MS = 1000 };
 #define GRACE_NS 20000000u
-#define SETTLE_NS                                                                                  \
-    UINT64_C(15000000000) /* routers are asked three times (RFC 4861 6.3.7), and DAD */
+/* Routers are asked three times (RFC 4861 6.3.7), and DAD. */
+#define SETTLE_NS UINT64_C(15000000000)
 
 const char *const attach_offloads[] = {"auto", "tso", "checksum", "none", NULL};
 static const enum tun_rung rung_of_offload[] = {TUN_RUNG_USO, TUN_RUNG_TSO, TUN_RUNG_CHECKSUM,
@@ -271,6 +271,8 @@ int attach_open(struct attached *a, const char *verb, const struct attach_values
         attach_close(a);
         return status;
     }
+    if (netif_is_up(a->tun.name))
+        (void)netif_wait_running(a->tun.name, RUNNING_MS);
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);

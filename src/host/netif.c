@@ -1,4 +1,4 @@
-/* netif.c - see netif.h: one ioctl, and one message of rtnetlink. */
+/* netif.c - see netif.h: one ioctl, and two messages of rtnetlink. */
 #include "host/netif.h"
 
 #include <arpa/inet.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -144,25 +145,29 @@ static void attribute(struct addr_request *q, uint16_t type, const void *value, 
     q->header.nlmsg_len = NLMSG_ALIGN(q->header.nlmsg_len) + RTA_ALIGN(a.rta_len);
 }
 
-/* Sends a request to rtnetlink; its answer. */
-static int ask(const struct nlmsghdr *request)
+/* rtnetlink's answer, as far as we read it: attributes may follow. */
+struct answer {
+    struct nlmsghdr header;
+    union {
+        struct nlmsgerr error; /* with the request behind it */
+        struct ifinfomsg link;
+    };
+    uint8_t more[256];
+};
+
+/* Sends a request to rtnetlink. */
+static int ask(const struct nlmsghdr *request, struct answer *answer)
 {
-    struct {
-        struct nlmsghdr header;
-        struct nlmsgerr error; /* with the request, and perhaps attributes, behind it */
-        uint8_t more[256];
-    } answer;
-    const size_t least = NLMSG_LENGTH(sizeof answer.error);
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), err = 0;
 
     if (fd < 0)
         return -errno;
     if (send(fd, request, request->nlmsg_len, 0) < 0)
         err = -errno;
-    else if (recv(fd, &answer, sizeof answer, 0) < (ssize_t)least)
+    else if (recv(fd, answer, sizeof *answer, 0) < (ssize_t)NLMSG_LENGTH(sizeof answer->link))
         err = -EIO;
-    else if (answer.header.nlmsg_type == NLMSG_ERROR)
-        err = answer.error.error;
+    else if (answer->header.nlmsg_type == NLMSG_ERROR)
+        err = answer->error.error;
     close(fd);
     return err;
 }
@@ -181,10 +186,40 @@ int netif_addr_add(const char *name, const struct netif_addr *a)
                  .ifa_flags = ip4 ? 0 : IFA_F_NODAD, /* of use at once */
                  .ifa_index = if_nametoindex(name)},
     };
+    struct answer answer;
 
     if (q.addr.ifa_index == 0)
         return -errno;
     attribute(&q, IFA_LOCAL, ip, len);
     attribute(&q, IFA_ADDRESS, ip, len);
-    return ask(&q.header);
+    return ask(&q.header, &answer);
+}
+
+/* The ioctl's IFF_RUNNING would not do: it comes a moment before the queue. rtnetlink answers when
+ * all of a change is done. */
+bool netif_is_running(const char *name)
+{
+    struct {
+        struct nlmsghdr header;
+        struct ifinfomsg link;
+    } q = {
+        .header = {.nlmsg_len = sizeof q, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
+        .link.ifi_index = (int)if_nametoindex(name),
+    };
+    struct answer answer;
+
+    return q.link.ifi_index > 0 && ask(&q.header, &answer) == 0 &&
+           answer.header.nlmsg_type == RTM_NEWLINK && answer.link.ifi_flags & IFF_RUNNING;
+}
+
+bool netif_wait_running(const char *name, unsigned ms)
+{
+    const struct timespec step = {.tv_nsec = 1000000};
+
+    for (; !netif_is_running(name); ms--) {
+        if (ms == 0)
+            return false;
+        nanosleep(&step, NULL);
+    }
+    return true;
 }

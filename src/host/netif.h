@@ -30,6 +30,11 @@ bool netif_addr_free(const struct netif_addr *a, const struct netif_addr *taken,
 /* Is it up? */
 bool netif_is_up(const char *name);
 int netif_up(const char *name);
+/* Does it carry packets? Whoever attaches to a TUN or TAP interface that is up has to wait: until
+ * the kernel has followed, in work of its own, it loses what it would send there. */
+bool netif_is_running(const char *name);
+/* Waits for that, `ms` at most; false: it does not. */
+bool netif_wait_running(const char *name, unsigned ms);
 /* Gives the kernel this address on the interface, and the route to its network with it. */
 int netif_addr_add(const char *name, const struct netif_addr *a);
 

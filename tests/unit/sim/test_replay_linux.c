@@ -14,20 +14,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_tun.h>
 #include <linux/sockios.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../netns.h"
 #include "../test.h"
-#include "../uname.h"
 #include "base/cksum.h"
 #include "base/seq.h"
 #include "sim/flow.h"
@@ -591,18 +588,6 @@ static const char *const settings =
     "ip route change 10.0.0.0/8 dev replay0 rto_min 20s initcwnd 1000 quickack 1 && "
     "ip -6 route replace fd77::/64 dev replay0 metric 1 rto_min 20s initcwnd 1000 quickack 1";
 
-static const char *prepare(void)
-{
-    struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-    strcpy(ifr.ifr_name, "replay0");
-    if (unshare(CLONE_NEWNET) != 0)
-        return "it needs root, for a network namespace";
-    tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr) != 0)
-        return "it needs /dev/net/tun";
-    return system(settings) == 0 ? NULL : "the ip command and /proc/sys cannot be used here";
-}
-
 static void linux_hears_the_same(void **state)
 {
     (void)state;
@@ -626,10 +611,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(linux_hears_the_same)};
     const char *why = "it needs Linux 6.18 or later";
     if (kernel_is_recent(OLDEST))
-        why = prepare();
-    if (why != NULL) {
-        printf("1..0 # SKIP %s\nok 1 # SKIP %s\n", why, why);
-        return 0;
-    }
+        why = kernel_tun("replay0", settings, &tun);
+    if (why != NULL)
+        return kernel_skip(why);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,21 +11,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "grid.h"
-#include "uname.h"
+#include "netns.h"
 
 enum {
     BATCH = 273,            /* connections at a time */
@@ -613,18 +609,6 @@ static const char *const settings =
 
 static int tun = -1;
 
-static const char *prepare(void)
-{
-    struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
-    strcpy(ifr.ifr_name, "grid0");
-    if (unshare(CLONE_NEWNET) != 0)
-        return "it needs root, for a network namespace";
-    tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr) != 0)
-        return "it needs /dev/net/tun";
-    return system(settings) == 0 ? NULL : "the ip command and /proc/sys cannot be used here";
-}
-
 static void begin(struct table *t, bool ip6)
 {
     static const uint8_t four[16] = {[10] = 0xff, 0xff, 10, 0, 0, 1};
@@ -707,10 +691,8 @@ int main(void)
     const char *grid = getenv("TERN_GRID"), *why = "it needs Linux 6.18 or later";
     all = grid != NULL && strcmp(grid, "all") == 0;
     if (kernel_is_recent(OLDEST))
-        why = prepare();
-    if (why != NULL) {
-        printf("1..0 # SKIP %s\nok 1 # SKIP %s\n", why, why);
-        return 0;
-    }
+        why = kernel_tun("grid0", settings, &tun);
+    if (why != NULL)
+        return kernel_skip(why);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
