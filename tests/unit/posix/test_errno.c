@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
+#include "netns.h"
 #include "os.h"
 #include "test.h"
 
@@ -651,5 +652,6 @@ int main(void)
         cmocka_unit_test(scripts_have_it),
         cmocka_unit_test(document),
     };
+    kernel_loopback();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
