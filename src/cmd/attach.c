@@ -342,7 +342,7 @@ static bool settled(void *user)
     while (tern_addrs(w->stack, &cursor, &e, 1) == 1) {
         if (e.state == TERN_ADDR_TENTATIVE)
             return false;
-        routed |= e.automatic && e.state == TERN_ADDR_PREFERRED && e.ip[0] != 0xfe;
+        routed |= e.automatic && e.state == TERN_ADDR_PREFERRED && !netif_ip_is_link_local(e.ip);
     }
     return routed;
 }

@@ -93,11 +93,10 @@ static int open_site(struct serving *s, const struct serve_values *v)
 static void print_url(const struct serving *s, const struct netif_addr *at)
 {
     char text[NETIF_ADDR_TEXT_MAX];
-    bool link_local = at->ip[0] == 0xfe && (at->ip[1] & 0xc0) == 0x80;
 
     netif_addr_text(at, false, text);
     fprintf(stderr, netif_addr_is4(at) ? " http://%s" : " http://[%s", text);
-    if (link_local)
+    if (netif_ip_is_link_local(at->ip))
         fprintf(stderr, "%%25%s", s->attached.tun.name);
     if (!netif_addr_is4(at))
         fputc(']', stderr);

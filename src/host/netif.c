@@ -18,6 +18,11 @@ static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 bool netif_addr_is4(const struct netif_addr *a) { return memcmp(a->ip, mapped, 12) == 0; }
 
+bool netif_ip_is_link_local(const uint8_t ip[16])
+{
+    return ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
+}
+
 /* ---- addresses ------------------------------------------------------------------------------- */
 
 bool netif_addr_parse(const char *text, struct netif_addr *out)

@@ -20,6 +20,8 @@ bool netif_addr_parse(const char *text, struct netif_addr *out);
 /* The same in reverse; without the prefix when not `with_bits`. */
 void netif_addr_text(const struct netif_addr *a, bool with_bits, char out[NETIF_ADDR_TEXT_MAX]);
 bool netif_addr_is4(const struct netif_addr *a);
+/* fe80::/10: it says little without the interface's name. */
+bool netif_ip_is_link_local(const uint8_t ip[16]);
 /* The same network? */
 bool netif_addr_together(const struct netif_addr *a, const struct netif_addr *b);
 /* The first address that a host may have in the network of `a` and that is none of those `taken`;

@@ -134,6 +134,19 @@ static void is_quote(const struct told *t)
     assert_int_equal(t->flags, MSG_ERRQUEUE);
 }
 
+/* The router's word on a connect to that host, as an IPv6 socket is told. */
+static void is_told_v6(const struct told *t, int err, uint8_t origin, const uint8_t router[16],
+                       const uint8_t host[16])
+{
+    is_quote(t);
+    assert_int_equal(t->level, IPPROTO_IPV6);
+    assert_int_equal(t->type, IPV6_RECVERR);
+    assert_int_equal(t->ee.ee_errno, err);
+    assert_int_equal(t->ee.ee_origin, origin);
+    is_v6(&t->offender, router, 0);
+    is_v6(&t->to, host, PORT);
+}
+
 static void offender4(void **state)
 {
     static struct os os;
@@ -177,13 +190,7 @@ static void offender6(void **state)
             os_close(&os, CLIENT, fd);
             continue;
         }
-        is_quote(&t);
-        assert_int_equal(t.level, IPPROTO_IPV6);
-        assert_int_equal(t.type, IPV6_RECVERR);
-        assert_int_equal(t.ee.ee_errno, EACCES);
-        assert_int_equal(t.ee.ee_origin, SO_EE_ORIGIN_ICMP6);
-        is_v6(&t.offender, router, 0);
-        is_v6(&t.to, lab_server_ip6, PORT);
+        is_told_v6(&t, EACCES, SO_EE_ORIGIN_ICMP6, router, lab_server_ip6);
         os_close(&os, CLIENT, fd);
     }
     os_end(&os);
@@ -200,13 +207,7 @@ static void offender_mapped(void **state)
     assert_int_equal(dial(&os, fd, AF_INET6, true), -EINPROGRESS);
     router_says(&os, fd, 3, 7, 0);
     struct told t = take(&os, fd);
-    is_quote(&t);
-    assert_int_equal(t.level, IPPROTO_IPV6);
-    assert_int_equal(t.type, IPV6_RECVERR);
-    assert_int_equal(t.ee.ee_errno, EHOSTDOWN);
-    assert_int_equal(t.ee.ee_origin, SO_EE_ORIGIN_ICMP);
-    is_v6(&t.offender, router, 0);
-    is_v6(&t.to, lab_server_ip4, PORT);
+    is_told_v6(&t, EHOSTDOWN, SO_EE_ORIGIN_ICMP, router, lab_server_ip4);
     os_close(&os, CLIENT, fd);
     os_end(&os);
 }
