@@ -7,6 +7,8 @@
 #   tests/fuzz/fuzz_X.c        with libtern and rooms  -> fuzz_X         TESTS/fuzz/fuzz_X
 #   examples/X.c               with libtern and posix  -> example_X      TESTS/examples/X
 
+include(CheckLibraryExists)
+
 set(TESTS "${CMAKE_BINARY_DIR}/tests")
 set(TESTS_SOURCE "${CMAKE_SOURCE_DIR}/tests")
 add_custom_target(unit)
@@ -75,6 +77,21 @@ function(tern_unit_tests folder room library)
     endforeach()
 endfunction()
 
+# lwIP as a peer in memory, if it is there and made for this processor and this libc; without it the
+# test says so. In a libtern that hides nothing the two would take each other's functions.
+function(tern_lwip target)
+    find_path(LWIP_INCLUDE lwip/tcp.h PATH_SUFFIXES lwip)
+    find_library(LWIP_LIBRARY lwip)
+    if(LWIP_INCLUDE AND LWIP_LIBRARY AND NOT TERN_SHARED)
+        check_library_exists("${LWIP_LIBRARY}" lwip_init "" LWIP_FITS)
+        if(LWIP_FITS)
+            target_include_directories(${target} SYSTEM PRIVATE "${LWIP_INCLUDE}")
+            target_compile_definitions(${target} PRIVATE HAVE_LWIP)
+            target_link_libraries(${target} PRIVATE "${LWIP_LIBRARY}")
+        endif()
+    endif()
+endfunction()
+
 if(CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
     tern_unit_tests("${TESTS_SOURCE}/unit" "" libtern)
     file(GLOB folders CONFIGURE_DEPENDS LIST_DIRECTORIES true "${TESTS_SOURCE}/unit/*")
@@ -85,6 +102,7 @@ if(CMOCKA_INCLUDE AND CMOCKA_LIBRARY)
             tern_unit_tests("${folder}" ${room} ${library})
         endif()
     endforeach()
+    tern_lwip(unit_sim_test_lwip)
 else()
     message(STATUS "cmocka is missing, so unit tests are left out (sudo scripts/deps test)")
 endif()
