@@ -36,6 +36,11 @@ bool send_stream(struct tcp *t, struct conn *c, struct tcp_out *out);
  * that it must answer with its window. With a window too small for silly-window avoidance the
  * persist timer sends what fits. */
 bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out);
+/* The millisecond clock when a segment leaves, which may be later than now. */
+static inline uint32_t ts_of(const struct tcp *t, uint64_t departs)
+{
+    return (uint32_t)(max_u64(departs, t->now) / NS_PER_MS);
+}
 /* What is attached is what the record, whose data ends before `hi`, stands for; it leaves now. */
 static inline void send_record(const struct tcp *t, const struct conn *c, struct tcp_out *out,
                                struct sent *r, uint32_t hi)

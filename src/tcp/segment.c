@@ -84,7 +84,7 @@ void segment_header(struct tcp *t, struct conn *c, struct tcp_out *out, uint16_t
     if (UNLIKELY(md5_of(c) != NULL))
         end = wire_tcp_put_md5(end);
     if (c->flags & CONN_TS)
-        end = wire_tcp_put_ts(end, ts_clock(t) + c->ts_offset, c->ts_recent);
+        end = wire_tcp_put_ts(end, ts_of(t, out->departs) + c->ts_offset, c->ts_recent);
     struct extras x;
     choose_extras(t, c, &x);
     if (UNLIKELY(x.counters || x.blocks != 0)) {

@@ -175,18 +175,18 @@ static bool send_again(struct tcp *t, struct conn *c, struct tcp_out *out, struc
             flags |= TCP_PSH;
     }
     uint32_t segs = (sent_len(r) + mss - 1) / mss;
-    if (!a->retrans_any) {
-        a->retrans_any = true;
-        a->retrans_ts = ts_clock(t) + c->ts_offset;
-    }
     a->undo_segs = (int32_t)segs + (a->undo_segs < 0 ? 0 : a->undo_segs);
     a->retrans_segs += segs;
-    segment_header(t, c, out, flags, r->lo);
     sent_mark(a, r, SENT_AGAIN);
     r->flags |= SENT_RETRANS;
     sent_stamp(t, c, a, r);
     out->sent = r;
     out->departs = r->time;
+    if (!a->retrans_any) {
+        a->retrans_any = true;
+        a->retrans_ts = ts_of(t, r->time) + c->ts_offset;
+    }
+    segment_header(t, c, out, flags, r->lo);
     out->gso_size = (uint16_t)(len > mss ? mss : 0);
     info_sent(t, c, len, true);
     send_gone(t, c, r);
@@ -316,9 +316,9 @@ bool send_probe(struct tcp *t, struct conn *c, struct tcp_out *out)
     segment_bare(out);
     struct chunk *next;
     len = segment_attach(out, a->tx_cursor, c->snd_nxt - c->iss - 1, len, &next);
-    segment_header(t, c, out, TCP_PSH | ECN_FRESH, c->snd_nxt);
     a->tx_cursor = next;
     send_record(t, c, out, r, r->lo + len);
+    segment_header(t, c, out, TCP_PSH | ECN_FRESH, r->lo);
     r->flags |= SENT_PUSHED;
     a->snd_small = r->hi;
     a->stalled = t->now;

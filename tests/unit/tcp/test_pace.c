@@ -222,6 +222,30 @@ static void timers_from_the_departure(struct rig *r)
     }
 }
 
+/* And timestamps say when a segment leaves: the echo of one sent again, and held back by the device
+ * for a while, is known to answer the second copy. */
+static void timestamps_from_the_departure(struct rig *r)
+{
+    r->cfg.tx_horizon = MS(60);
+    struct peer *p = sender_new(r, (struct sender_opt){.rtt = RTT, .ts = true});
+    assert_int_equal(tern_option_set(r->s, p->k, TERN_OPT_PACING_RATE, 20 * SEG), 0);
+    queue(p, FREE);
+    sends(p, 0, FREE);
+    rig_step(r, RTT);
+    sack(p, 0, 4, FREE, 0, 0);
+    tern_tcp_info before = info(p);
+    struct seg first = *hear(p, A, 1, 1, SEG);
+    const struct seg *g = hear(p, A, 1 + SEG, 1, SEG);
+    assert_in_range(g->departs - first.departs, MS(48), MS(51));
+    assert_int_equal(g->tsval - first.tsval, g->departs / MS(1) - first.departs / MS(1));
+    rig_sleep(r, g->departs - r->now + 3 * RTT);
+    ack(p, 2);
+    tern_tcp_info i = info(p);
+    assert_in_range(i.srtt, before.srtt + 2 * RTT / 8 - US(5), before.srtt + 2 * RTT / 8 + US(5));
+    rig_forget(r);
+    ack(p, FREE);
+}
+
 /* A peer that acknowledges what has not left yet gains nothing by it, and harms nothing. */
 static void acknowledged_before_it_leaves(struct rig *r)
 {
@@ -281,6 +305,7 @@ int main(void)
         RIG(retransmissions_wait_too),
         RIG(within_the_horizon),
         RIG(timers_from_the_departure),
+        RIG(timestamps_from_the_departure),
         RIG(acknowledged_before_it_leaves),
         RIG(sized_by_the_rate),
     };
