@@ -1,7 +1,26 @@
 #!/bin/sh
-# examples/echo.c, hence loop.c as well, with the kernel as its client.
+# examples/echo.c, hence loop.c as well, with the kernel as its client; cc.c on its own.
 # presets: release
 set -u
+
+cmake --build "$TERN_BUILD" --target example_cc >build.log 2>&1 || {
+    echo "not ok cc builds"
+    cat build.log
+    exit 1
+}
+# NAME 4 MB in SECONDS s, a window of SEGMENTS segments, round trip MS ms, now MS
+timeout 20 "$TERN_BUILD/tests/examples/cc" >cc.log
+status=$?
+if [ "$status" = 0 ] && awk '{ took[$1] = $5; window[$1] = $10; rtt[$1] = $14; now[$1] = $17 }
+    END { for (cc in took) if (took[cc] < 1.6 || took[cc] > 2) exit 1
+          exit !(NR == 2 && now["polite"] > rtt["polite"] && now["cubic"] > 2 * rtt["cubic"] &&
+                 now["polite"] < 1.7 * rtt["polite"] && window["polite"] < window["cubic"] / 2) }' \
+    cc.log
+then
+    echo "ok a congestion control of one's own: as fast as CUBIC, with a third of its queue"
+else
+    echo "not ok a congestion control of one's own - $status: $(cat cc.log)"
+fi
 
 if [ "$(id -u)" != 0 ] || [ ! -c /dev/net/tun ]; then
     echo "skip echo over TUN - needs root and /dev/net/tun"
