@@ -180,12 +180,8 @@ void stack_queue_reply(tern *s, struct outrec *r)
     stack_queue(s, r);
 }
 
-void stack_reply(void *context, const struct tcp_reply *reply)
+static void make_reply(tern *s, struct outrec *r, const struct tcp_reply *reply)
 {
-    tern *s = context;
-    struct outrec *r = stack_new_reply(s, reply->iface);
-    if (r == NULL)
-        return;
     struct tcp_out out; /* (its own tuple is for connections) */
     memset(&out, 0, offsetof(struct tcp_out, tuple));
     out.tcp = r->header + IP_ROOM;
@@ -198,6 +194,20 @@ void stack_reply(void *context, const struct tcp_reply *reply)
     if (UNLIKELY(reply->key != NULL))
         md5_sign(&s->tcp, reply->key, &out);
     make_packet(s, r, &out);
+}
+
+void stack_reply(void *context, const struct tcp_reply *reply)
+{
+    tern *s = context;
+    struct outrec *r = stack_new_reply(s, reply->iface);
+    if (r == NULL)
+        return;
+    if (form_fits(s, &s->form, reply)) {
+        form_fill(&s->form, reply, r);
+    } else {
+        make_reply(s, r, reply);
+        form_keep(s, &s->form, reply, r);
+    }
     stack_queue_reply(s, r);
     s->counters.count[TERN_COUNT_SEGMENTS_OUT]++;
 }

@@ -54,6 +54,25 @@ struct outrec {
     uint8_t header[HEADER_MAX];
 };
 
+/* A reply with blanks; see form.c. */
+enum {
+    FORM_AT = IP_ROOM - WIRE_IP6_HEADER,
+    FORM_BYTES = WIRE_IP6_HEADER + WIRE_TCP_HEADER + 20, /* (its options at their longest) */
+};
+struct form {
+    bool made;
+    bool ip4;
+    bool partial;      /* the device completes the checksum */
+    uint8_t ttl, tos;  /* of what it is a form: these in the IP header, */
+    uint8_t local[16]; /* the source, */
+    struct wire_tcp h; /* and all but ports, numbers and timestamps */
+    uint8_t ts_at;     /* TSval and TSecr in the TCP header; 0: none */
+    uint8_t header_off;
+    uint16_t header_len, csum_start, csum_offset; /* as in struct outrec */
+    uint64_t ip_sum, tcp_sum;   /* of what is printed; the latter with the pseudo-header */
+    uint8_t header[FORM_BYTES]; /* outrec.header from FORM_AT on */
+};
+
 /* What is to be said about multicast groups, and when; see mld.c. */
 enum { MLD_LEFT = 8 };
 struct mld {
@@ -98,6 +117,7 @@ struct tern {
     struct tcp_tuple hashed; /* the tuple last looked up, */
     uint32_t hash;           /* and its hash */
     struct pool outrecs;
+    struct form form;      /* the last reply */
     uint32_t replies;      /* records queued that were never handed out */
     uint64_t queue_mask;   /* interfaces whose queue is not empty */
     uint64_t blocked_mask; /* interfaces whose device refused packets */
@@ -116,6 +136,13 @@ int stack_route(void *context, const uint8_t remote[16], uint8_t *iface);
 bool stack_source(const tern *s, uint8_t iface, const uint8_t dst[16], uint8_t src[16]);
 /* Drops all that waits for an interface. */
 void stack_flush(tern *s, uint8_t iface);
+
+/* form.c: whether the reply is one of that form, and then made of it; */
+bool form_fits(const tern *s, const struct form *f, const struct tcp_reply *reply);
+void form_fill(const struct form *f, const struct tcp_reply *reply, struct outrec *r);
+/* the form of a reply that is complete, unless its options differ more than a form's may. */
+void form_keep(const tern *s, struct form *f, const struct tcp_reply *reply,
+               const struct outrec *r);
 
 /* Records, for link.c: one for a reply (NULL: too many); into its interface's queue, as such or
  * again; back to the pool. */

@@ -415,3 +415,13 @@ size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp)
     store_be16(p + 18, tcp->urg);
     return header_len;
 }
+
+size_t wire_tcp_ts_at(const uint8_t *p, size_t header_len)
+{
+    for (size_t at = WIRE_TCP_HEADER; at < header_len && p[at] != OPT_EOL;) {
+        if (p[at] == OPT_TS)
+            return at + 2;
+        at += p[at] == OPT_NOP ? 1 : p[at + 1];
+    }
+    return 0;
+}

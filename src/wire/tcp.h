@@ -96,6 +96,9 @@ size_t wire_tcp_options_len(const struct wire_tcp_options *opt);
  * nop, SACK. At most 40 bytes: the caller takes fewer SACK blocks (3 with timestamps). */
 size_t wire_tcp_write(uint8_t *p, const struct wire_tcp *tcp);
 
+/* Where TSval stands in a header that was written, TSecr behind it; 0: nowhere. */
+size_t wire_tcp_ts_at(const uint8_t *p, size_t header_len);
+
 /* The parts of a header one by one, for who writes many: wire_tcp_put() writes the 20 bytes but for
  * data offset, flags and window, each of the others appends an option and returns the end, and
  * wire_tcp_close() completes the header once its end is known. */
