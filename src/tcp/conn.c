@@ -219,8 +219,7 @@ void conn_free(struct tcp *t, struct conn *c)
 void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
 {
     orphan_over(t, c);
-    if (c->state != TERN_CLOSED)
-        conn_state(t, c, TERN_CLOSED);
+    conn_state(t, c, TERN_CLOSED);
     fastopen_over(t, c, false);
     uncount(t, c);
     leave_table(t, c);
@@ -241,7 +240,7 @@ void conn_end(struct tcp *t, struct conn *c, enum tern_err err)
         return; /* what was received stays readable until the owner closes */
     }
     free_active(t, c);
-    if (!(c->flags & CONN_RST_DUE) || !conn_ready(t, c))
+    if (!(c->flags & CONN_RST_DUE))
         conn_free(t, c);
 }
 
@@ -500,7 +499,7 @@ static bool take_conn(struct tcp *t, struct conn *c, tern_event *ev)
 {
     c->flags &= ~(uint32_t)CONN_ON_EVENTS;
     bool closed = (c->ev_mask & TERN_EV_CLOSED) != 0;
-    bool tell = c->ev_mask != 0 && (!(c->flags & CONN_ORPHAN) || closed);
+    bool tell = !(c->flags & CONN_ORPHAN) || closed;
     if (tell)
         *ev = (tern_event){.sock = sock_make(t, REF_CONN, c->self, c->generation),
                            .user = c->user,
@@ -629,6 +628,6 @@ void conn_mss_update(const struct tcp *t, struct conn *c)
         mss = half_window(c, mss);
     uint16_t was = c->mss;
     c->mss = (uint16_t)mss;
-    if (like_linux(t) && c->active != NULL && was != 0 && was != mss)
+    if (like_linux(t) && c->active != NULL && was != mss)
         keep_segments(c->active, was, (uint16_t)mss);
 }

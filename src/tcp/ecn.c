@@ -63,8 +63,9 @@ static bool by_default(const struct tcp *t) { return (t->cfg->cc->flags & TERN_C
 static bool start(struct tcp *t, struct conn *c, uint8_t mode)
 {
     c->ecn = mode;
-    if (mode != ECN_ACCURATE || c->accecn != NULL)
-        return mode == ECN_ACCURATE;
+    if (mode != ECN_ACCURATE)
+        return false;
+    TERN_ASSERT(c->accecn == NULL); /* it is settled once */
     c->accecn = pool_take(&t->accecns);
     if (c->accecn == NULL) {
         c->ecn = 0;
@@ -202,10 +203,11 @@ void ecn_passive(struct tcp *t, struct conn *c, uint8_t syn, unsigned tries)
         fails(x, ACCECN_NO_ECT); /* 3.1.5: it has asked for none */
 }
 
-/* What we have sent cannot have arrived so: the path meddles with the marks (3.2.2.3). */
+/* What we have sent, which is no mark, cannot have arrived so: the path meddles with the field
+ * (3.2.2.3). */
 static bool can_become(uint8_t sent, uint8_t came)
 {
-    return sent == came || (sent != ECN_NONE && came != ECN_NONE && sent != ECN_CE);
+    return sent == came || (sent != ECN_NONE && came != ECN_NONE);
 }
 
 static void take_reflection(struct tcp *t, struct conn *c, uint32_t ace)
@@ -214,8 +216,8 @@ static void take_reflection(struct tcp *t, struct conn *c, uint32_t ace)
     uint8_t came = reflection(ace);
     if (t->cfg->ecn_fallback && !can_become(x->syn_sent, came))
         fails(x, ACCECN_IGNORE | ACCECN_NO_ECT);
-    else if (came == ECN_CE && x->delivered_ce == 0)
-        x->delivered_ce = 1;
+    else if (came == ECN_CE)
+        x->delivered_ce = 1; /* the first of all */
 }
 
 static enum accecn_seen option_check(const struct wire_accecn *k)
@@ -461,7 +463,7 @@ void ecn_feedback(struct conn *c, const struct tcp_seg *seg, struct ack_sample *
 {
     bool outstanding = s->prior_una != c->snd_nxt;
     if (c->ecn & ECN_CLASSIC) {
-        if (!(seg->h.flags & TCP_ECE) || seg->h.flags & TCP_SYN)
+        if (!(seg->h.flags & TCP_ECE))
             return;
         s->ece = outstanding;
         s->marked = s->acked;
@@ -488,8 +490,7 @@ bool ecn_alone(const struct tcp *t, const struct conn *c)
 {
     if (c->ecn & ECN_CLASSIC)
         return (c->ecn & ECN_REDUCED) != 0;
-    return c->ecn & ECN_ACCURATE && (c->accecn->received_ce + ACE_INIT) & 2 &&
-           !t->path[c->iface].gso_accecn;
+    return (c->accecn->received_ce + ACE_INIT) & 2 && !t->path[c->iface].gso_accecn;
 }
 
 /* Whether the option is due (3.2.3.3; tcp_ecn_option of Linux). */
@@ -522,7 +523,7 @@ bool ecn_option(const struct tcp *t, const struct conn *c, uint32_t *blocks,
             if (wire_tcp_accecn_len(out, sacks) <= room)
                 goto fits;
         }
-        if (sacks <= 2 || x->fields_min == 0)
+        if (sacks <= 2)
             return false;
         sacks--;
     }

@@ -316,8 +316,7 @@ static enum step check_sequence(struct arrival *in)
         }
         in->syn = true; /* simultaneous open, figure 8: its SYN is known */
         if (like_linux(t)) {
-            if (c->active != NULL)
-                reasm_duplicate(t, c->active, h->seq, h->seq + 1);
+            reasm_duplicate(t, c->active, h->seq, h->seq + 1);
             input_ack_now(t, c);
         }
         h->flags &= (uint16_t)~TCP_SYN;
@@ -416,8 +415,7 @@ static bool update_window(const struct tcp *t, struct conn *c, const struct wire
     if (like_linux(t) && !advanced && !seq_lt(c->snd_wl1, h->seq) &&
         !(c->snd_wl1 == h->seq && (wnd > c->snd_wnd || wnd == 0)))
         return false;
-    if (!like_linux(t) && !seq_lt(c->snd_wl1, h->seq) && !seq_lt(c->snd_wl2, h->ack) &&
-        !(c->snd_wl1 == h->seq && c->snd_wl2 == h->ack))
+    if (!like_linux(t) && seq_gt(c->snd_wl1, h->seq) && !seq_lt(c->snd_wl2, h->ack))
         return false;
     uint32_t was = c->snd_wnd;
     c->snd_wnd = wnd;
@@ -506,9 +504,9 @@ static bool ack_in_range(const struct tcp *t, const struct conn *c, uint32_t ack
 {
     uint32_t acked = c->snd_una - c->iss - ((c->flags & CONN_PASSIVE) != 0);
     bool few = c->stats != NULL && c->stats->bytes_sent < c->snd_wnd_max;
-    if (like_linux(t) && few && acked < c->snd_wnd_max) /* nor what was never sent */
-        return ack - (c->snd_una - acked) <= c->snd_nxt - (c->snd_una - acked);
-    return ack - (c->snd_una - c->snd_wnd_max) <= c->snd_nxt - (c->snd_una - c->snd_wnd_max);
+    /* (Linux: nor what was never sent) */
+    uint32_t back = like_linux(t) && few ? min_u32(acked, c->snd_wnd_max) : c->snd_wnd_max;
+    return ack - (c->snd_una - back) <= c->snd_nxt - (c->snd_una - back);
 }
 
 /* The peer lives: what ICMP said of it, and what keep-alive asked, is answered. */
@@ -622,7 +620,7 @@ static enum step take_text(struct arrival *in, bool ordered)
     uint32_t got = c->rcv_nxt - before;
     count_add(t, TERN_COUNT_BYTES_IN, got);
     if (c->stats != NULL) {
-        if (like_linux(t) && got != 0 && c->active != NULL)
+        if (like_linux(t) && got != 0)
             delack_adapt(t, c);
         c->stats->bytes_received += got;
         info_data(t, c, in->seg, got);
@@ -636,7 +634,7 @@ static enum step take_text(struct arrival *in, bool ordered)
     }
     if (c->active != NULL && in->fin && c->state == TERN_ESTABLISHED && like_linux(t))
         c->active->interactive = true; /* the owner's own FIN comes soon */
-    bool gap = why == TERN_DROP_NONE && c->active != NULL && c->active->ooo.count != 0;
+    bool gap = why == TERN_DROP_NONE && c->active->ooo.count != 0;
     enum delack_when when = gap ? ACK_GAP : ordered ? ACK_SOON : ACK_NOW;
     delack_schedule(t, c, in->seg, why == TERN_DROP_NONE ? when : ACK_NOW);
     if (got != 0)

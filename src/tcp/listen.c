@@ -322,8 +322,7 @@ void halfopen_free(struct tcp *t, uint32_t ix)
 static void hold_ends(struct tcp *t, uint32_t ix)
 {
     struct halfopen *h = halfopen_at(t, ix);
-    if (h->flags & HALFOPEN_TOLD && !(h->flags & HALFOPEN_EVENT) &&
-        !listener_at(t, h->listener)->closed) {
+    if (h->flags & HALFOPEN_TOLD && !listener_at(t, h->listener)->closed) {
         h->flags |= HALFOPEN_EVENT;
         event_append(t, ref_make(REF_HALFOPEN, ix));
     }

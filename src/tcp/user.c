@@ -212,7 +212,7 @@ int user_commit(struct tcp *t, struct conn *c, size_t len)
     a->tx_reserved = NULL;
     if (c->state == TERN_CLOSED) { /* it ended meanwhile; the pages were kept for this moment */
         drop_reserved(t, a, NULL);
-        return c->err != 0 ? c->err : TERN_ENOTCONN;
+        return c->err; /* there is one: with pages reserved no FIN is sent */
     }
     if (first->len != 0)
         last = first; /* the tail of before, with room */
@@ -221,7 +221,7 @@ int user_commit(struct tcp *t, struct conn *c, size_t len)
         TERN_ASSERT(k != NULL); /* more committed than reserved */
         uint32_t n = min_u32(left, k->cap - k->len);
         /* all before was sent meanwhile, and what comes next was awaited behind this page */
-        if (n != 0 && (a->tx_cursor == NULL || a->tx_cursor->len == 0))
+        if (a->tx_cursor == NULL || a->tx_cursor->len == 0)
             a->tx_cursor = k;
         k->len += n;
         left -= n;
@@ -275,8 +275,7 @@ static ptrdiff_t nothing(struct conn *c)
         return 0;
     if (c->err != 0)
         return c->err;
-    if (c->state == TERN_CLOSED)
-        return TERN_ENOTCONN;
+    TERN_ASSERT(c->state != TERN_CLOSED); /* it ends by a FIN or by an error */
     c->flags |= CONN_READ_ARMED;
     return TERN_EAGAIN;
 }

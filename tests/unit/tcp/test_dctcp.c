@@ -207,6 +207,72 @@ static void accurate_too(struct rig *r)
     say(p, A | AE | ECE, 1, 101, 0);
 }
 
+/* What is acknowledged apart is a segment like others; past a hole, or where all is acknowledged,
+ * there is nothing to say first. */
+static void what_is_said_apart(struct rig *r)
+{
+    r->cfg.cc = &tern_cc_dctcp;
+    struct peer *p = peer_new(r);
+    tern_addr addr;
+    tern_sock listener = rig_listen(r, p->lport, 16, 0);
+    p->extra.tos = ECT0;
+    say(p, S | ECE | CWR, 0, 0, 0);
+    hear_syn(p, S | A | ECE);
+    say(p, A, 1, 1, 0);
+    rig_turn(r);
+    assert_int_equal(tern_accept(r->s, listener, &p->k, &addr, p), 0);
+    say(p, A, 1, 1, 100); /* not capable: a retransmission of others */
+    hear(p, A, 1, 101, 0);
+    assert_int_equal(info(p).options & TERN_INFO_ECN_SEEN, 0);
+    p->extra.tos = CE;
+    say(p, A, 101, 1, 100); /* all before is acknowledged */
+    hear(p, A | ECE, 1, 201, 0);
+    rig_hush(r);
+    p->extra.tos = CE;
+    say(p, A, 201, 1, 100);
+    p->extra.tos = ECT0;
+    say(p, A, 301, 1, 100); /* at once */
+    assert_true(hear(p, A | ECE, 1, 301, 0)->ts);
+    hear(p, A, 1, 401, 0);
+    rig_hush(r);
+    p->extra.tos = ECT0;
+    say(p, A, 401, 1, 100);
+    p->extra.tos = ECT0;
+    say(p, A, 601, 1, 100);
+    p->extra.tos = CE;
+    say(p, A, 801, 1, 100);
+    assert_int_equal(hear(p, A | ECE, 1, 501, 0)->sacks, 2); /* blocks would be missing apart */
+    rig_hush(r);
+    peer_read(p, 0, 500);
+}
+
+/* It asks, and answers, whatever is configured: also by the SYN-ACK of two SYNs that cross. */
+static void both_open_at_once(struct rig *r)
+{
+    r->cfg.cc = &tern_cc_dctcp;
+    r->cfg.ecn = 0;
+    struct peer *p = peer_new(r);
+    tern_addr to = rig_addr(r->remote, p->port);
+    p->lport = 0;
+    assert_int_equal(tern_connect(r->s, &p->k, NULL, &to, p), 0);
+    hear_syn(p, S | ECE | CWR);
+    say(p, S | ECE | CWR, 0, 0, 0);
+    assert_int_equal(ecn(hear_syn(p, S | A | ECE)), ECT0);
+    say(p, S | A | ECE, 0, 1, 0);
+    rig_turn(r);
+    rig_forget(r);
+    assert_int_equal(info(p).options & TERN_INFO_ECN, TERN_INFO_ECN);
+    assert_int_equal(info(p).phase, TERN_PHASE_OPEN);
+    peer_write(p, 0, 100);
+    assert_int_equal(ecn(hear(p, A, 1, 1, 100)), ECT0);
+    say(p, A, 1, 101, 0);
+
+    struct peer *q = peer_new(r); /* and from a listener */
+    rig_listen(r, q->lport, 16, 0);
+    say(q, S | ECE | CWR, 0, 0, 0);
+    hear_syn(q, S | A | ECE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +283,8 @@ int main(void)
         RIG(a_loss_halves),
         RIG(one_connection_asks),
         RIG(accurate_too),
+        RIG(what_is_said_apart),
+        RIG(both_open_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
