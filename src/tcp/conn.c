@@ -430,6 +430,15 @@ bool conn_ready(struct tcp *t, struct conn *c)
     return true;
 }
 
+void conn_ready_or_mute(struct tcp *t, struct conn *c)
+{
+    if (conn_ready(t, c) || !(c->flags & CONN_RST_DUE))
+        return;
+    c->flags &= ~(uint32_t)CONN_RST_DUE;
+    if (c->flags & CONN_ORPHAN)
+        conn_free(t, c);
+}
+
 void conn_path_gone(struct tcp *t, uint8_t iface)
 {
     struct tcp_path *path = &t->path[iface];
@@ -442,8 +451,8 @@ void conn_path_gone(struct tcp *t, uint8_t iface)
         c->flags &= ~(uint32_t)CONN_ON_OUT;
         if (c->flags & CONN_ZOMBIE)
             release_slot(t, c);
-        else if (!conn_ready(t, c) && c->flags & CONN_RST_DUE && c->flags & CONN_ORPHAN)
-            conn_free(t, c);
+        else
+            conn_ready_or_mute(t, c);
     }
 }
 

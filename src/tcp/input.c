@@ -437,10 +437,8 @@ static void after_ack(struct arrival *in, struct ack_sample *s, bool window)
     struct active *a = c->active;
     if (a == NULL)
         return;
-    if (s->advanced && a->sent_head == NULL) {
+    if (s->advanced && a->sent_head == NULL)
         a->t_rto = a->t_probe = a->t_reorder = 0;
-        a->tlp = a->tlp == TLP_DUE ? TLP_NONE : a->tlp;
-    }
     if (s->advanced || s->sacked || s->dsack || s->duplicate || s->ece || a->phase != LOSS_OPEN) {
         loss_on_ack(t, c, s);
         if (s->acked != 0)
@@ -560,8 +558,7 @@ static enum step check_ack(struct arrival *in)
         ecn_feedback(c, in->seg, &s, c->flags & CONN_TS && c->ts_recent != ts_before);
     if (c->stats != NULL)
         heard(t, c);
-    if (like_linux(t) && c->active != NULL && c->active->persist && c->snd_una == c->snd_nxt &&
-        h->wnd == 0)
+    if (like_linux(t) && c->active != NULL && c->active->persist && h->wnd == 0)
         rto_set(t, c); /* it answers: the next probe is a whole interval from now */
     s.duplicate = duplicate && !s.dsack;
     bool old = seq_lt(h->ack, c->snd_una); /* its SACKs may be news all the same, and its data */

@@ -225,8 +225,7 @@ static bool reroute(struct tcp *t, struct conn *c, uint8_t iface)
 {
     if (conn_route(t, c) && c->iface == iface)
         return true;
-    if (!conn_ready(t, c) && c->flags & CONN_RST_DUE && c->flags & CONN_ORPHAN)
-        conn_free(t, c);
+    conn_ready_or_mute(t, c);
     return false;
 }
 

@@ -299,6 +299,8 @@ void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tup
 /* There may be something to send. false: no route leads there; the retransmission timer, if there
  * is anything to retransmit, will try again. */
 bool conn_ready(struct tcp *t, struct conn *c);
+/* The same; an RST that nothing leads to the peer of stays unsaid. */
+void conn_ready_or_mute(struct tcp *t, struct conn *c);
 /* Finds the interface anew after routes have changed; false: there is none. */
 bool conn_route(struct tcp *t, struct conn *c);
 /* An interface is gone: what waited for it looks for another way. */

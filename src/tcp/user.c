@@ -288,8 +288,7 @@ bool window_news(const struct tcp *t, const struct conn *c, const struct active 
     if (bsd(t))
         return more >> c->rcv_wscale != 0 &&
                (2 * more >= c->rcvbuf ||
-                (more >= 2u * c->mss &&
-                 (more >= c->rcvbuf / 4 || window <= c->rcvbuf / 8 || c->rcvbuf <= 8u * c->mss)));
+                (more >= 2u * c->mss && (more >= c->rcvbuf / 4 || window <= c->rcvbuf / 8)));
     return window > offered && window / 2 >= offered;
 }
 

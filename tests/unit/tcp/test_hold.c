@@ -233,6 +233,87 @@ static void deferred_in_vain(struct rig *r)
     assert_int_equal(tern_accept(r->s, l, &p->k, NULL, NULL), 0);
 }
 
+/* Who asks for longer than SYN-ACKs are sent is waited for as long as it has asked. */
+static void deferred_for_longer(struct rig *r)
+{
+    r->cfg.synack_retries = 1;
+    struct peer *p = peer_new(r);
+    tern_sock l = rig_listen(r, 80, 4, 0);
+    assert_int_equal(tern_option_set(r->s, l, TERN_OPT_DEFER_ACCEPT, 4), 0);
+    p->lport = 80;
+    say(p, S, 0, 0, 0);
+    hear_syn(p, S | A);
+    say(p, A, 1, 1, 0);
+    rig_step(r, SEC(10)); /* 1 + 2 + 4 s: after these it would be over */
+    rig_hush(r);
+    say(p, A, 1, 1, 10);
+    hear(p, A, 1, 11, 0);
+    assert_int_equal(tern_accept(r->s, l, &p->k, NULL, NULL), 0);
+    peer_read(p, 0, 10);
+}
+
+/* Who has answered once and nothing since is given up like others. */
+static void deferred_and_gone(struct rig *r)
+{
+    tern_memory m;
+    r->cfg.synack_retries = 3;
+    struct peer *p = peer_new(r);
+    tern_sock l = rig_listen(r, 80, 4, 0);
+    assert_int_equal(tern_option_set(r->s, l, TERN_OPT_DEFER_ACCEPT, 1), 0);
+    p->lport = 80;
+    say(p, S, 0, 0, 0);
+    hear_syn(p, S | A);
+    say(p, A, 1, 1, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        rig_wait(r, SEC(60));
+        hear_syn(p, S | A);
+    }
+    rig_step(r, SEC(60));
+    rig_hush(r);
+    rig_memory(r, &m);
+    assert_int_equal(m.halfopen, 0);
+    assert_int_equal(rig_count(r, TERN_COUNT_HALFOPEN_EXPIRED), 1);
+}
+
+/* ---- ends of what is held -------------------------------------------------------------------- */
+
+/* Of a SYN that was taken back before its owner heard of it nothing is told; nor of one whose
+ * listener is closed before the end of it is told. */
+static void nobody_is_told(struct rig *r)
+{
+    tern_sock k;
+    tern_memory m;
+    struct peer *p = knocks(r, &k), *q = peer_new(r);
+    q->lport = 80;
+    say(q, S, 0, 0, 0);
+    say(q, R, 1, 0, 0);
+    rig_turn(r);
+    assert_int_equal(r->ev_count, 0);
+    rig_memory(r, &m);
+    assert_int_equal(m.halfopen, 1);
+    say(p, R, 1, 0, 0);
+    assert_int_equal(tern_close(r->s, r->listener), 0);
+    rig_turn(r);
+    assert_int_equal(r->ev_count, 0);
+    rig_memory(r, &m);
+    assert_int_equal(m.halfopen + m.listeners, 0);
+    rig_hush(r);
+}
+
+/* Who was admitted and goes away before the third segment: its owner hears that (MUST-11). */
+static void admitted_and_reset(struct rig *r)
+{
+    int err;
+    tern_sock k;
+    struct peer *p = knocks(r, &k);
+    assert_int_equal(tern_hold_admit(r->s, k, &p->k, NULL), 0);
+    hear_syn(p, S | A);
+    say(p, R, 1, 0, 0);
+    rig_hush(r);
+    assert_int_equal(rig_events(r, p->k, &err), TERN_EV_ERROR);
+    assert_int_equal(err, TERN_EREFUSED);
+}
+
 /* ---- lingering ------------------------------------------------------------------------------- */
 
 /* The handle of a closed socket that lingers stays until all is settled, one way or another. */
@@ -278,10 +359,11 @@ static void lingering(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG(admitted),         RIG(refused_by_reset), RIG(refused_by_icmp),
-        RIG(dropped),          RIG(taken_back),       RIG(waits_too_long),
-        RIG(listener_goes),    RIG(no_room),          RIG(deferred_until_data),
-        RIG(deferred_in_vain), RIG(lingering),
+        RIG(admitted),          RIG(refused_by_reset), RIG(refused_by_icmp),
+        RIG(dropped),           RIG(taken_back),       RIG(waits_too_long),
+        RIG(listener_goes),     RIG(no_room),          RIG(deferred_until_data),
+        RIG(deferred_in_vain),  RIG(lingering),        RIG(deferred_for_longer),
+        RIG(deferred_and_gone), RIG(nobody_is_told),   RIG(admitted_and_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
