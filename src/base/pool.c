@@ -84,15 +84,10 @@ void *pool_take_slow(struct pool *p)
         b = add_block(p);
     if (b == NULL)
         return NULL;
-    void *object = b->free;
-    if (object != NULL) {
-        unpoison(object, p->object_size);
-        memcpy(&b->free, object, sizeof(b->free));
-    } else {
-        object = (uint8_t *)b + b->fresh;
-        b->fresh += p->object_size;
-        unpoison(object, p->object_size);
-    }
+    TERN_ASSERT(b->free == NULL);
+    void *object = (uint8_t *)b + b->fresh;
+    b->fresh += p->object_size;
+    unpoison(object, p->object_size);
     b->used++;
     p->used++;
     if (pool_block_full(p, b))

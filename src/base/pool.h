@@ -53,8 +53,11 @@ static inline bool pool_block_full(const struct pool *p, const struct pool_block
 /* An object of unknown bytes; NULL: at the limit, or out of memory. */
 static inline void *pool_take(struct pool *p)
 {
+    /* A block with unused bytes is behind all others (they come to the front when one of their
+     * objects is given back), so that objects are made only when none is free: no more than the
+     * limit, and a free one says that the limit is not reached. */
     struct pool_block *b = p->avail;
-    if (UNLIKELY(b == NULL || b->free == NULL || p->used == p->limit))
+    if (UNLIKELY(b == NULL || b->free == NULL))
         return pool_take_slow(p);
     void *object = b->free;
     unpoison(object, p->object_size);

@@ -294,7 +294,7 @@ enum tern_drop frag_take(struct frag_table *t, const tern_pkt *pkt, const struct
         drop_datagram(t, f);
         return why;
     }
-    if (f->count == 1 && f->range[0].lo == 0 && f->len != 0 && f->end == f->len) {
+    if (f->count == 1 && f->range[0].lo == 0 && f->len != 0) { /* no hole, and the last one */
         take_away(t, f);
         *whole = f;
     }

@@ -15,6 +15,8 @@ struct scene {
     uint64_t drops[TERN_DROP_COUNT];
     bool ip6;
     uint32_t id;
+    uint8_t src, dst, proto; /* other than usual by so much */
+    uint16_t iface;
     uint8_t data[MOST], header[WIRE_IP6_HEADER];
 };
 
@@ -52,20 +54,21 @@ static void address(uint8_t ip[16], uint8_t last)
 static enum tern_drop put(uint32_t from, uint32_t len, bool more, uint64_t now, struct frag **whole)
 {
     enum tern_drop why;
-    struct wire_ip ip = {.version = sc.ip6 ? 6 : 4, .proto = WIRE_UDP, .frag_more = more};
+    struct wire_ip ip = {.version = sc.ip6 ? 6 : 4, .frag_more = more};
+    ip.proto = (uint8_t)(WIRE_UDP + sc.proto);
     ip.header_len = sc.ip6 ? WIRE_FRAG_HEADER : WIRE_IP4_HEADER;
     ip.payload_len = (uint16_t)len;
     ip.frag_off = (uint16_t)from;
     ip.frag_id = sc.id;
     ip.fragment = true;
-    address(ip.src, 1);
-    address(ip.dst, 2);
+    address(ip.src, (uint8_t)(1 + sc.src));
+    address(ip.dst, (uint8_t)(2 + sc.dst));
     size_t first = ip.header_len + len / 3, second = len - len / 3;
     uint8_t *a = malloc(first), *b = malloc(second + 1);
     assert_true(a != NULL && b != NULL);
     memcpy(a + ip.header_len, sc.data + from, len / 3);
     memcpy(b, sc.data + from + len / 3, second);
-    tern_pkt pkt = {.iov_count = 2, .len = (uint32_t)(first + second)};
+    tern_pkt pkt = {.iov_count = 2, .len = (uint32_t)(first + second), .iface = sc.iface};
     pkt.iov[0] = (tern_iov){a, first};
     pkt.iov[1] = (tern_iov){b, second};
     why = frag_take(&sc.t, &pkt, &ip, now, sc.drops, whole);
@@ -344,6 +347,41 @@ static void interface_gone(void **state)
     end();
 }
 
+/* Datagrams that differ in one thing only have nothing to do with each other. */
+static void alike(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 1000; round++) {
+        struct frag *first, *second;
+        bool ip6 = round % 2;
+        uint8_t what = (uint8_t)(round / 2 % 5), other = (uint8_t)(1 + unit_below(100));
+        bool same = ip6 && what == 4; /* the protocol is that of the first fragment: RFC 8200 4.5 */
+        start(ip6, 2, (size_t)1 << 20);
+        sc.id = round;
+        assert_int_equal(put(0, 16, true, 0, &first), TERN_DROP_NONE);
+        sc.id += what == 0 ? other : 0;
+        sc.iface = what == 1 ? other : 0;
+        sc.src = what == 2 ? other : 0;
+        sc.dst = what == 3 ? other : 0;
+        sc.proto = what == 4 ? other : 0;
+        assert_int_equal(put(16, 8, false, 0, &second), TERN_DROP_NONE);
+        assert_int_equal(second != NULL, same);
+        if (!same) { /* the younger one is whole first */
+            assert_int_equal(put(0, 16, true, 0, &second), TERN_DROP_NONE);
+            assert_non_null(second);
+            frag_free(&sc.t, second);
+            sc.id = round;
+            sc.src = sc.dst = sc.proto = 0;
+            sc.iface = 0;
+            assert_int_equal(put(16, 8, false, 0, &second), TERN_DROP_NONE);
+        }
+        expect_whole(second, 24);
+        assert_null(sc.t.oldest);
+        assert_null(sc.t.newest);
+        end();
+    }
+}
+
 /* Every allocation fails once: nothing is lost but the datagram. */
 static void no_memory(void **state)
 {
@@ -372,7 +410,7 @@ int main(void)
         cmocka_unit_test(malformed),   cmocka_unit_test(holes),
         cmocka_unit_test(oldest_goes), cmocka_unit_test(one_too_large),
         cmocka_unit_test(times),       cmocka_unit_test(interface_gone),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(no_memory),   cmocka_unit_test(alike),
     };
     unit_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,6 +216,70 @@ static void no_room_while_packets_wait(void **state)
     end(&t);
 }
 
+/* Links on which is asked again sooner than on others: who comes first is first. */
+static void every_link_in_its_own_time(void **state)
+{
+    (void)state;
+    struct neigh_table t = start(8);
+    uint8_t ip[16];
+    enum neigh_ask ask;
+    t.retrans_ns[1] = 4 * (uint64_t)SECOND;
+    t.retrans_ns[2] = SECOND / 2;
+    for (uint32_t i = 0; i < 6; i++) {
+        address(ip, i);
+        neigh_new(&t, (uint8_t)(1 + i % 2), ip, i);
+    }
+    for (uint64_t now = 0; now < 14 * (uint64_t)SECOND;) {
+        uint64_t next = neigh_next(&t);
+        assert_true(next > now);
+        struct neigh *n = neigh_due(&t, now = next, &ask);
+        assert_non_null(n);
+        if (ask == NEIGH_FAILED)
+            neigh_forget(&t, n);
+        if (neigh_next(&t) == TERN_NEVER) {
+            assert_in_range(now, 12 * (uint64_t)SECOND, 12 * (uint64_t)SECOND + 5);
+            break;
+        }
+        if (now > 2 * (uint64_t)SECOND)
+            assert_null(neigh_of_iface(&t, 2));
+        assert_non_null(neigh_of_iface(&t, 1));
+    }
+    assert_int_equal(t.count, 0);
+    end(&t);
+}
+
+/* Not all entries are looked at for one that can go. */
+static void a_bounded_search_for_room(void **state)
+{
+    (void)state;
+    enum { MAX = 20 };
+    struct neigh_table t = start(MAX);
+    uint8_t ip[16];
+    for (uint32_t i = 0; i < MAX; i++)
+        add(&t, i, 0)->waiting = i < MAX - 1;
+    assert_null(add(&t, MAX, 0));
+    address(ip, MAX - 1);
+    assert_non_null(neigh_find(&t, 1, ip));
+    end(&t);
+}
+
+static void without_memory_nothing_begins(void **state)
+{
+    (void)state;
+    static const struct siphash_key key = {1, 2};
+    for (uint32_t fail = 1; fail <= 2; fail++) {
+        struct neigh_table t;
+        unit_mem_init(&mem);
+        neigh_init(&t, &mem.mem, &key, 4);
+        mem.fail_at = fail;
+        assert_false(neigh_begin(&t));
+        mem.fail_at = 0;
+        assert_true(neigh_begin(&t)); /* and it begins when there is some */
+        assert_non_null(add(&t, 1, 0));
+        end(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +290,9 @@ int main(void)
         cmocka_unit_test(progress_confirms),
         cmocka_unit_test(the_one_unused_for_longest_goes),
         cmocka_unit_test(no_room_while_packets_wait),
+        cmocka_unit_test(every_link_in_its_own_time),
+        cmocka_unit_test(a_bounded_search_for_room),
+        cmocka_unit_test(without_memory_nothing_begins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

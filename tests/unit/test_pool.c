@@ -40,6 +40,35 @@ static void gives_no_more_than_the_limit(void **state)
     }
 }
 
+/* However they come and go, over several blocks: one more is refused at the limit, and only there. */
+static void the_limit_at_any_time(void **state)
+{
+    (void)state;
+    enum { LIMIT = 3000, TURNS = 400 };
+    struct unit_mem m;
+    struct pool p;
+    uint32_t n = 0;
+    unit_mem_init(&m);
+    pool_init(&p, &m.mem, SIZE, LIMIT);
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        for (uint32_t i = unit_below(LIMIT); i > 0; i--) {
+            void *object = pool_take(&p);
+            assert_int_equal(object == NULL, n == LIMIT);
+            if (object != NULL)
+                objects[n++] = object;
+        }
+        for (uint32_t i = n != 0 ? unit_below(n + 1) : 0; i > 0; i--) {
+            uint32_t one = unit_below(n);
+            pool_give(&p, objects[one]);
+            objects[one] = objects[--n];
+        }
+        assert_int_equal(p.used, n);
+    }
+    give(&p, n);
+    pool_destroy(&p);
+    unit_mem_done(&m);
+}
+
 static void objects_keep_apart(void **state)
 {
     (void)state;
@@ -101,8 +130,10 @@ static void without_memory_nothing_is_given(void **state)
 
 int main(void)
 {
+    unit_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_no_more_than_the_limit),
+        cmocka_unit_test(the_limit_at_any_time),
         cmocka_unit_test(objects_keep_apart),
         cmocka_unit_test(one_empty_block_is_kept_until_it_is_quiet),
         cmocka_unit_test(without_memory_nothing_is_given),

@@ -277,6 +277,23 @@ static void the_first_is_the_oldest_of_those_equally_far_ahead(void **state)
     finish(&f);
 }
 
+/* Far ones and near ones, in any order: one of the near. */
+static void the_nearer_is_first(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f, 1000);
+    set(&f, 1, 1000 + 20000000, 1000);
+    set(&f, 2, 1000 + 10, 1000);
+    set(&f, 3, 1000 + 5000, 1000);
+    assert_int_equal(wheel_first(&f.wheel), 2);
+    wheel_clear(&f.wheel, 2);
+    f.due[2] = 0;
+    assert_int_equal(wheel_first(&f.wheel), 3);
+    check_invariant(&f);
+    finish(&f);
+}
+
 static void one_tick_fires_in_the_order_of_setting(void **state)
 {
     (void)state;
@@ -433,6 +450,7 @@ int main(void)
         cmocka_unit_test(agrees_with_a_model),
         cmocka_unit_test(walks_from_slot_to_slot),
         cmocka_unit_test(the_first_is_the_oldest_of_those_equally_far_ahead),
+        cmocka_unit_test(the_nearer_is_first),
         cmocka_unit_test(one_tick_fires_in_the_order_of_setting),
         cmocka_unit_test(survives_a_jump_of_hours),
         cmocka_unit_test(an_empty_wheel_jumps_to_the_present),

@@ -249,6 +249,14 @@ static void rule_2_scope(void **state)
     CHOSEN("169.254.7.7", 0, "169.254.1.1", {"169.254.1.1", 112, 0, 0}, {"10.9.0.2", 120, 0, 0});
 }
 
+/* The loopback address reaches no further than the link (RFC 4007 4). */
+static void rule_2_of_the_loopback_address(void **state)
+{
+    (void)state;
+    CHOSEN("::1", 0, "fe80::1", {"2001:db8::2", 64, 0, 0}, {"fe80::1", 64, 0, 0});
+    CHOSEN("127.0.0.1", 0, "169.254.1.2", {"10.0.0.1", 104, 0, 0}, {"169.254.1.2", 112, 0, 0});
+}
+
 static void rule_3_deprecated(void **state)
 {
     (void)state;
@@ -333,6 +341,62 @@ static void labels_of_the_caller(void **state)
     end(&t);
 }
 
+/* In any order, and with destinations that none of them is for. */
+static void labels_in_any_order(void **state)
+{
+    (void)state;
+    static const tern_label labels[] = {{.ip = {0x20, 1, 0xd, 0xb8, 0, 1}, .bits = 48, .label = 9},
+                                        {.ip = {0x20, 1}, .bits = 16, .label = 1},
+                                        {.ip = {0x20, 1, 0xd, 0xb8, 0, 7}, .bits = 48, .label = 9}};
+    static const struct {
+        const char *dst, *expected;
+    } cases[] = {
+        {"2001:db8:1::1", "2001:db8:7::1"}, /* 9, not the 1 that stands behind */
+        {"2001:db9::1", "2001:db8:2::1"},   /* 1 */
+        {"fd00::1", "fd00:1::1"},           /* none, as the source has none */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct ip_addrs t;
+        tern_config cfg = {.addrs_max = 4, .labels = labels, .labels_count = 3};
+        uint8_t ip[16], to[16];
+        struct ip_way way = {.iface = 0};
+        unit_mem_init(&mem);
+        ip_addrs_init(&t, &mem.mem, &key, &cfg);
+        parse("2001:db8:2::1", ip);
+        assert_int_equal(ip_addr_new(&t, 0, ip, 64), 0);
+        parse("2001:db8:7::1", ip);
+        assert_int_equal(ip_addr_new(&t, 0, ip, 64), 0);
+        parse("fd00:1::1", ip);
+        assert_int_equal(ip_addr_new(&t, 0, ip, 64), 0);
+        parse(cases[i].dst, to);
+        parse(cases[i].expected, ip);
+        assert_memory_equal(ip_source(&t, &way, to)->ip, ip, 16);
+        end(&t);
+    }
+}
+
+/* A network of IPv6 has no broadcast address, however few bits are left for hosts. */
+static void no_broadcast_in_ip6(void **state)
+{
+    (void)state;
+    uint8_t ip[16];
+    struct ip_addrs t = start(4);
+    ip_addrs_forget(&t, 0); /* there was none yet */
+    parse("2001:db8::1", ip);
+    assert_int_equal(ip_addr_new(&t, 0, ip, 112), 0);
+    parse("2001:db8::ffff", ip);
+    assert_false(ip_is_broadcast(&t, ip));
+    parse("10.1.0.1", ip);
+    assert_int_equal(ip_addr_new(&t, 0, ip, 112), 0);
+    parse("10.1.255.255", ip);
+    assert_true(ip_is_broadcast(&t, ip));
+    parse("10.1.0.1", ip); /* whoever's it is as long as nobody has been asked: not ours */
+    assert_int_equal(ip_whose(&t, ip), IP_LOCAL);
+    ip_addr_find(&t, ip)->state = TERN_ADDR_TENTATIVE;
+    assert_int_equal(ip_whose(&t, ip), IP_FOREIGN);
+    end(&t);
+}
+
 /* ---- routes ---------------------------------------------------------------------------------- */
 
 static bool bit_by_bit(const uint8_t a[16], const uint8_t b[16], unsigned bits)
@@ -408,17 +472,59 @@ static void routes_are_counted(void **state)
     unit_mem_done(&mem);
 }
 
+/* Routes to the same network that differ in one thing are two; those of one family lead nobody of
+ * the other. */
+static void routes_alike(void **state)
+{
+    (void)state;
+    struct ip_routes r;
+    uint8_t net[16], via[2][16], to[16];
+    unit_mem_init(&mem);
+    assert_true(ip_routes_init(&r, &mem.mem, 8));
+    parse("::", net);
+    parse("fe80::1", via[0]);
+    parse("fe80::2", via[1]);
+    const struct ip_hop hops[] = {{.via = via[0], .iface = 1},
+                                  {.via = via[1], .iface = 1},
+                                  {.via = via[0], .iface = 2},
+                                  {.iface = 1},
+                                  {.via = via[0], .iface = 1, .router = 4}};
+    for (unsigned i = 0; i < ARRAY_LEN(hops); i++)
+        assert_int_equal(ip_route_add(&r, net, 0, &hops[i]), 0);
+    assert_int_equal(r.count, ARRAY_LEN(hops));
+    parse("10.9.0.1", to);
+    assert_null(ip_route_find(&r, to));
+    assert_int_equal(ip_route_add(&r, to, 95, &hops[0]), TERN_EINVAL);
+    assert_int_equal(ip_route_remove(&r, to, 95, &hops[0]), TERN_EINVAL);
+    for (unsigned i = 0; i < ARRAY_LEN(hops); i++)
+        assert_int_equal(ip_route_remove(&r, net, 0, &hops[i]), 0);
+    assert_int_equal(r.count, 0);
+    ip_routes_destroy(&r);
+    unit_mem_done(&mem);
+}
+
 int main(void)
 {
     unit_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(beside_a_list),          cmocka_unit_test(buckets_are_short),
-        cmocka_unit_test(what_is_no_address),     cmocka_unit_test(rule_1_same),
-        cmocka_unit_test(rule_2_scope),           cmocka_unit_test(rule_3_deprecated),
-        cmocka_unit_test(rule_5_5_of_the_router), cmocka_unit_test(rule_6_label),
-        cmocka_unit_test(rule_8_longest_prefix),  cmocka_unit_test(no_further_than_the_prefix),
-        cmocka_unit_test(only_what_can_be_used),  cmocka_unit_test(labels_of_the_caller),
-        cmocka_unit_test(the_longest_prefix),     cmocka_unit_test(routes_are_counted),
+        cmocka_unit_test(beside_a_list),
+        cmocka_unit_test(buckets_are_short),
+        cmocka_unit_test(what_is_no_address),
+        cmocka_unit_test(rule_1_same),
+        cmocka_unit_test(rule_2_scope),
+        cmocka_unit_test(rule_3_deprecated),
+        cmocka_unit_test(rule_5_5_of_the_router),
+        cmocka_unit_test(rule_6_label),
+        cmocka_unit_test(rule_8_longest_prefix),
+        cmocka_unit_test(no_further_than_the_prefix),
+        cmocka_unit_test(only_what_can_be_used),
+        cmocka_unit_test(labels_of_the_caller),
+        cmocka_unit_test(labels_in_any_order),
+        cmocka_unit_test(no_broadcast_in_ip6),
+        cmocka_unit_test(rule_2_of_the_loopback_address),
+        cmocka_unit_test(routes_alike),
+        cmocka_unit_test(the_longest_prefix),
+        cmocka_unit_test(routes_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
