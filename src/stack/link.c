@@ -328,8 +328,7 @@ static enum tern_drop take_arp(tern *s, uint8_t iface, const uint8_t *p, size_t 
     if (arp.op == WIRE_ARP_REPLY && n != NULL) {
         struct neigh_news news = {.mac = arp.sender_mac, .solicited = ours, .override = true};
         neigh_advert(&s->neighbors, n, &news, s->tcp.now);
-        if (n->state != NEIGH_INCOMPLETE)
-            let_go(s, n);
+        let_go(s, n);
         return TERN_DROP_NONE;
     }
     if (arp.op != WIRE_ARP_REQUEST || (!ours && n == NULL))

@@ -300,7 +300,7 @@ static void take_bytes(struct udp *u, struct udp_sock *k, uint8_t *to, size_t le
         }
         k->taken += (uint32_t)n;
         len -= n;
-        if (k->taken == c->len && (c->len == c->cap || k->rx_bytes == 0)) {
+        if (k->taken == c->len) { /* it is full, or all that there was */
             k->head = c->next;
             k->taken = 0; /* (the tail, when it was that, is not looked at without a head) */
             chunk_unref(u->chunks, c);

@@ -215,6 +215,26 @@ static void asked_for_while_tentative(void **state)
     (void)state, for_both(a_question_is_no_claim);
 }
 
+/* It was somebody else's from the beginning: nobody says that it is ours. That is news, once, for
+ * who asks for any. */
+static void claimed_again(struct ether *t)
+{
+    tern_event ev;
+    probed(t);
+    ether_answer(t, t->ours, ether_peer_mac);
+    assert_int_equal(ether_state(t, t->ours), TERN_ADDR_DUPLICATE);
+    assert_int_equal(tern_events(t->s, &ev, 0), 0);
+    assert_int_equal(tern_events(t->s, &ev, 1), 1);
+    assert_int_equal(ev.mask, TERN_EV_ADDRS);
+    assert_int_equal(tern_events(t->s, &ev, 1), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ether_answer(t, t->ours, ether_peer_mac);
+        assert_int_equal(ether_wait(t, 20 * SECOND), 0);
+    }
+    assert_int_equal(ether_count(t, TERN_COUNT_ADDRESS_CONFLICTS), 4);
+}
+static void what_is_lost_is_not_defended(void **state) { (void)state, for_both(claimed_again); }
+
 /* A-57, RFC 5227 2.4: what is in use stays, and is said to be ours no more than once in 10 s. */
 static void claims_later(struct ether *t)
 {
@@ -317,6 +337,7 @@ int main(void)
         cmocka_unit_test(two_want_it_of_old),
         cmocka_unit_test(a_loop_is_no_duplicate),
         cmocka_unit_test(asked_for_while_tentative),
+        cmocka_unit_test(what_is_lost_is_not_defended),
         cmocka_unit_test(what_is_in_use_is_defended),
         cmocka_unit_test(removed_while_in_use),
         cmocka_unit_test(many),

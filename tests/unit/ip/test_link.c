@@ -228,6 +228,203 @@ static void unasked(struct ether *t)
 /* */
 static void unasked_answers_are_ignored(void **state) { (void)state, for_both(unasked); }
 
+/* ---- the other end of a connection ----------------------------------------------------------- */
+
+/* The segment heard last is answered from the peer: with these flags, numbers and no data. */
+static void reply(struct ether *t, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+    uint8_t p[ETHER_FRAME];
+    size_t ip_len = t->ip6 ? WIRE_IP6_HEADER : WIRE_IP4_HEADER;
+    const uint8_t *heard = t->frame + 14 + ip_len;
+    struct wire_tcp tcp = {.sport = load_be16(heard + 2),
+                           .dport = load_be16(heard),
+                           .seq = seq,
+                           .ack = ack,
+                           .flags = flags,
+                           .wnd = 60000};
+    uint8_t *to = p + 14 + ip_len;
+    size_t len = wire_tcp_write(to, &tcp);
+    struct wire_ip_out ip = {
+        .src = t->peer, .dst = t->ours, .proto = WIRE_TCP, .ttl = 64, .payload_len = (uint16_t)len};
+    memset(to + 16, 0, 2);
+    uint64_t sum = wire_pseudo_sum(t->peer, t->ours, WIRE_TCP, (uint32_t)len);
+    uint16_t check = cksum_finish(cksum_portable(to, len, sum));
+    memcpy(to + 16, &check, 2);
+    wire_ip_put(p + 14, &ip);
+    wire_eth_write(p, ether_mac, ether_peer_mac, t->ip6 ? WIRE_ETH_IP6 : WIRE_ETH_IP4);
+    ether_say(t, p, 14 + ip_len + len);
+}
+
+/* RFC 4861 7.3.1: who acknowledges is there, and is not asked; whatever becomes of the route. */
+static void progress(struct ether *t)
+{
+    tern_sock k = dial(t, t->peer);
+    size_t tcp = 14 + (t->ip6 ? WIRE_IP6_HEADER : WIRE_IP4_HEADER);
+    assert_true(ether_hear(t));
+    ether_answer(t, t->peer, ether_peer_mac);
+    assert_true(ether_hear(t));
+    uint32_t next = load_be32(t->frame + tcp + 4) + 1;
+    reply(t, TCP_SYN | TCP_ACK, 1000, next);
+    while (ether_hear(t))
+        ;
+    for (unsigned i = 0; i < 100; i++) { /* 200 s, of which it is REACHABLE for 30 */
+        ether_at(t, t->now + 2 * SECOND);
+        assert_int_equal(tern_send(t->s, k, "0123456789", 10), 10);
+        assert_true(ether_hear(t));
+        assert_true(is_tcp(t, ether_peer_mac));
+        next += 10;
+        reply(t, TCP_ACK, 1001, next);
+        assert_false(ether_hear(t));
+    }
+    assert_int_equal(tern_send(t->s, k, "0123456789", 10), 10);
+    assert_true(ether_hear(t));
+    assert_int_equal(tern_route_remove(t->s, t->ours, t->ip6 ? 64 : 96 + 24, NULL, t->iface), 0);
+    reply(t, TCP_ACK, 1001, next + 10); /* (by which the neighbour is known all the same) */
+    assert_false(ether_hear(t));
+}
+static void who_acknowledges_is_there(void **state) { (void)state, for_both(progress); }
+
+/* The device completes checksums: it is told where, behind Ethernet's header. */
+static void offload(struct ether *t)
+{
+    tern_iface link = {.mac = ether_mac,
+                       .mtu = 1500,
+                       .flags = TERN_IFACE_NO_DAD | TERN_IFACE_NO_MLD,
+                       .caps = TERN_CAP_CSUM};
+    tern_pkt pkt;
+    assert_int_equal(tern_iface_change(t->s, t->iface, &link), 0);
+    dial(t, t->peer);
+    assert_true(ether_hear(t));
+    ether_answer(t, t->peer, ether_peer_mac);
+    assert_int_equal(tern_output(t->s, t->iface, &pkt, 1, t->now), 1);
+    assert_true(pkt.flags & TERN_PKT_CSUM_PARTIAL);
+    assert_int_equal(pkt.csum_start, 14 + (t->ip6 ? 40 : 20));
+    tern_output_done(t->s, &pkt, 1);
+}
+static void sums_behind_the_frame(void **state) { (void)state, for_both(offload); }
+
+/* Our link-layer address is another one from now on. */
+static void renamed(struct ether *t)
+{
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 77};
+    tern_iface link = {.mac = mac, .mtu = 1500, .flags = TERN_IFACE_NO_DAD | TERN_IFACE_NO_MLD};
+    tern_pkt pkt;
+    assert_int_equal(tern_iface_change(t->s, t->iface, &link), 0);
+    dial(t, t->peer);
+    assert_int_equal(tern_output(t->s, t->iface, &pkt, 1, t->now), 1);
+    assert_memory_equal((const uint8_t *)pkt.iov[0].base + 6, mac, 6);
+    tern_output_done(t->s, &pkt, 1);
+    link.mac = ether_mac;
+    assert_int_equal(tern_iface_change(t->s, t->iface, &link), 0);
+}
+static void another_address_of_the_link(void **state) { (void)state, for_both(renamed); }
+
+/* While somebody is asked for, the way there changes, or our address goes: what then is due is
+ * done as far as it can be. */
+static void while_asked(struct ether *t)
+{
+    tern_iface other = {.mtu = 1500};
+    int id = tern_iface_add(t->s, &other);
+    assert_true(id > 0);
+    dial(t, t->peer);
+    assert_true(ether_hear(t));
+    is_question(t, t->peer, NULL);
+    assert_int_equal(tern_route_add(t->s, t->peer, 128, NULL, id), 0);
+    ether_at(t, t->now + SECOND);
+    assert_true(ether_hear(t)); /* the packet that waits was made for this link */
+    is_question(t, t->peer, NULL);
+    assert_int_equal(tern_iface_addr_remove(t->s, t->iface, t->ours), 0);
+    ether_at(t, t->now + SECOND);
+    assert_false(ether_hear(t)); /* in whose name? */
+    ether_wait(t, 10 * SECOND);
+}
+static void the_way_changes(void **state) { (void)state, for_both(while_asked); }
+
+/* Those that wait for neighbours nobody knows are made in turns: tern_output() does not go on until
+ * all records are taken; and so is what is due, as tern_config.advance_max says. */
+static void many_unknown(struct ether *t)
+{
+    enum { MANY = 150 };
+    tern_pkt pkt[256];
+    unsigned questions = 0, turns = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        t->peer[15] = (uint8_t)(10 + i);
+        dial(t, t->peer);
+    }
+    while (tern_next_timeout(t->s) == 0 && turns++ < 100) {
+        size_t n = tern_output(t->s, t->iface, pkt, 256, t->now);
+        tern_output_done(t->s, pkt, n);
+        assert_in_range(n, 0, 64);
+        questions += (unsigned)n;
+    }
+    assert_int_equal(questions, MANY);
+    assert_true(turns >= 3);
+    ether_at(t, t->now + SECOND); /* all are asked for again: as many as one call may do */
+    size_t n = tern_output(t->s, t->iface, pkt, 256, t->now);
+    tern_output_done(t->s, pkt, n);
+    assert_in_range(n, 1, 7);
+}
+static void neighbours_in_turns(void **state)
+{
+    (void)state;
+    for (int ip6 = 0; ip6 < 2; ip6++) {
+        struct ether t;
+        ether_config(&t, ip6);
+        t.cfg.neighbors_max = 200;
+        t.cfg.advance_max = 7;
+        ether_open(&t, TERN_IFACE_NO_DAD | TERN_IFACE_NO_MLD);
+        assert_int_equal(ether_add(&t, t.ours), 0);
+        while (ether_hear(&t))
+            ;
+        many_unknown(&t);
+        tern_free(t.s);
+    }
+}
+
+/* Who asked for an echo and then cannot be found: nobody has to be told. */
+static void echo_of_nobody(struct ether *t)
+{
+    uint8_t p[ETHER_FRAME] = {0}, *m = p + 14 + (t->ip6 ? WIRE_IP6_HEADER : WIRE_IP4_HEADER);
+    struct wire_ip_out ip = {.src = t->peer, .dst = t->ours, .ttl = 64, .payload_len = 16};
+    ip.proto = t->ip6 ? WIRE_ICMP6 : WIRE_ICMP;
+    m[0] = t->ip6 ? 128 : 8;
+    uint64_t sum = t->ip6 ? wire_pseudo_sum(t->peer, t->ours, WIRE_ICMP6, 16) : 0;
+    uint16_t check = cksum_finish(cksum_portable(m, 16, sum));
+    memcpy(m + 2, &check, 2);
+    wire_ip_put(p + 14, &ip);
+    wire_eth_write(p, ether_mac, ether_peer_mac, t->ip6 ? WIRE_ETH_IP6 : WIRE_ETH_IP4);
+    ether_say(t, p, (size_t)(m - p) + 16);
+    assert_true(ether_hear(t));
+    is_question(t, t->peer, NULL);
+    ether_wait(t, 10 * SECOND);
+    assert_int_equal(ether_drops(t, TERN_DROP_NEIGHBOR), 1);
+}
+static void an_echo_that_finds_nobody(void **state) { (void)state, for_both(echo_of_nobody); }
+
+/* Frames whose pieces of memory end where Ethernet's header does, or before. */
+static void frames_in_pieces(void **state)
+{
+    (void)state;
+    struct ether t;
+    uint8_t p[ETHER_FRAME] = {0};
+    ether_start(&t, false);
+    wire_eth_write(p, ether_mac, ether_peer_mac, WIRE_ETH_IP4);
+    p[14] = 0x45;
+    tern_pkt short_one = {.iov_count = 1, .len = 13, .iface = (uint16_t)t.iface};
+    short_one.iov[0] = (tern_iov){p, 60};
+    tern_input(t.s, &short_one, 1, t.now);
+    assert_int_equal(ether_drops(&t, TERN_DROP_SHORT), 1);
+    tern_pkt no_more = {.iov_count = 1, .len = 14, .iface = (uint16_t)t.iface};
+    no_more.iov[0] = (tern_iov){p, 60};
+    tern_input(t.s, &no_more, 1, t.now);
+    tern_pkt apart = {.iov_count = 2, .len = 60, .iface = (uint16_t)t.iface};
+    apart.iov[0] = (tern_iov){p, 14};
+    apart.iov[1] = (tern_iov){p + 14, 46};
+    tern_input(t.s, &apart, 1, t.now);
+    assert_int_equal(ether_drops(&t, TERN_DROP_LINK), 2);
+    tern_free(t.s);
+}
+
 static void frames_of_others(void **state)
 {
     (void)state;
@@ -295,6 +492,13 @@ int main(void)
         cmocka_unit_test(an_interface_goes_while_packets_wait),
         cmocka_unit_test(a_claim_to_our_address),
         cmocka_unit_test(unasked_answers_are_ignored),
+        cmocka_unit_test(who_acknowledges_is_there),
+        cmocka_unit_test(sums_behind_the_frame),
+        cmocka_unit_test(another_address_of_the_link),
+        cmocka_unit_test(the_way_changes),
+        cmocka_unit_test(neighbours_in_turns),
+        cmocka_unit_test(an_echo_that_finds_nobody),
+        cmocka_unit_test(frames_in_pieces),
         cmocka_unit_test(frames_of_others),
         cmocka_unit_test(invalid_solicitations),
     };

@@ -236,6 +236,87 @@ static void many_groups(void **state)
     tern_free(t.s);
 }
 
+/* It is told where it was not before, of addresses that are there; IPv4's are no concern of it. */
+static void switched_on_and_off(void **state)
+{
+    (void)state;
+    struct ether t;
+    uint8_t four[16] = {[10] = 0xff, 0xff, 10, 0, 0, 1}, group[16];
+    tern_iface link = {.mac = ether_mac, .mtu = 1500, .flags = TERN_IFACE_NO_DAD};
+    begin(&t, TERN_IFACE_NO_DAD | TERN_IFACE_NO_MLD);
+    assert_int_equal(ether_add(&t, four), 0);
+    ether_wait(&t, 5 * SECOND);
+    assert_int_equal(told.packets, 0);
+    assert_int_equal(tern_iface_change(t.s, t.iface, &link), 0);
+    ether_wait(&t, 5 * SECOND);
+    group_of(t.ours, group);
+    assert_int_equal(told.records, 2);
+    assert_memory_equal(told.group, group, 16);
+    query(&t, 2, NULL, 1000);
+    ether_wait(&t, 2 * SECOND);
+    assert_int_equal(told.records, 3);
+    assert_int_equal(tern_iface_addr_remove(t.s, t.iface, four), 0);
+    ether_wait(&t, 5 * SECOND);
+    assert_int_equal(told.records, 3);
+    assert_int_equal(ether_add(&t, four), 0);
+    assert_int_equal(tern_iface_addr_remove(t.s, t.iface, t.ours), 0);
+    ether_wait(&t, 5 * SECOND);
+    assert_int_equal(told.records, 5);
+    assert_int_equal(told.kind, WIRE_MLD_TO_INCLUDE);
+    assert_int_equal(ether_add(&t, t.ours), 0);
+    ether_wait(&t, 5 * SECOND);
+    assert_int_equal(told.records, 7);
+    link.mtu = 1400; /* what has nothing to do with it changes nothing */
+    assert_int_equal(tern_iface_change(t.s, t.iface, &link), 0);
+    query(&t, 2, NULL, 1000);
+    ether_wait(&t, 2 * SECOND);
+    assert_int_equal(told.records, 8);
+    link.flags |= TERN_IFACE_NO_MLD;
+    assert_int_equal(tern_iface_change(t.s, t.iface, &link), 0);
+    memset(&told, 0, sizeof(told));
+    query(&t, 2, NULL, 1000);
+    ether_wait(&t, 5 * SECOND);
+    assert_int_equal(told.packets, 0);
+    tern_free(t.s);
+}
+
+/* An address that is not certain yet is told of when it is time to ask whose it is. */
+static void switched_on_before_it_is_certain(void **state)
+{
+    (void)state;
+    struct ether t;
+    tern_iface link = {.mac = ether_mac, .mtu = 1500};
+    begin(&t, TERN_IFACE_NO_MLD);
+    assert_int_equal(ether_state(&t, t.ours), TERN_ADDR_TENTATIVE);
+    assert_int_equal(tern_iface_change(t.s, t.iface, &link), 0);
+    ether_wait(&t, 1000);
+    assert_int_equal(told.records, 0);
+    ether_wait(&t, 5 * SECOND);
+    assert_int_equal(told.records, 2);
+    assert_int_equal(ether_state(&t, t.ours), TERN_ADDR_PREFERRED);
+    tern_free(t.s);
+}
+
+/* Nobody takes what is sent: what would be one answer too many is dropped, with its page. */
+static void no_room_for_a_report(void **state)
+{
+    (void)state;
+    struct ether t;
+    tern_memory m;
+    ether_config(&t, true);
+    t.cfg.replies_max = 1;
+    ether_open(&t, TERN_IFACE_NO_DAD);
+    assert_int_equal(ether_add(&t, t.ours), 0);
+    for (unsigned i = 0; i < 10; i++)
+        ether_at(&t, t.now + SECOND);
+    assert_true(ether_drops(&t, TERN_DROP_REPLIES) >= 1);
+    while (ether_hear(&t))
+        ;
+    tern_memory_of(t.s, &m);
+    assert_int_equal(m.pages, 0);
+    tern_free(t.s);
+}
+
 /* RFC 9777 5.1.14, 6.2. */
 static void invalid_questions(void **state)
 {
@@ -293,6 +374,9 @@ int main(void)
         cmocka_unit_test(a_router_of_old),
         cmocka_unit_test(told_when_it_ends),
         cmocka_unit_test(many_groups),
+        cmocka_unit_test(switched_on_and_off),
+        cmocka_unit_test(switched_on_before_it_is_certain),
+        cmocka_unit_test(no_room_for_a_report),
         cmocka_unit_test(invalid_questions),
         cmocka_unit_test(not_where_nobody_wants_it),
     };

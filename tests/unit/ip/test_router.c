@@ -522,8 +522,8 @@ static uint16_t mss_asked(struct ether *t, const uint8_t *dst)
 static void the_mtu_of_the_link(void **state)
 {
     (void)state;
-    static const uint32_t told[] = {1400, 1279, 1501, 1280, 1500};
-    static const uint16_t mss[] = {1340, 1340, 1340, 1220, 1440};
+    static const uint32_t told[] = {1400, 1400, 1279, 1501, 1280, 1500};
+    static const uint16_t mss[] = {1340, 1340, 1340, 1340, 1220, 1440};
     struct ether t;
     uint8_t far[16];
     begin(&t, TERN_IFACE_NO_DAD);
@@ -536,6 +536,41 @@ static void the_mtu_of_the_link(void **state)
         with_mtu(&ra, told[i]);
         send(&t, &ra);
         assert_int_equal(mss_asked(&t, far), mss[i]);
+    }
+    tern_free(t.s);
+}
+
+static size_t largest; /* of the frames heard */
+
+static void measured(struct ether *t)
+{
+    heard(t);
+    largest = t->len > largest ? t->len : largest;
+}
+
+/* Not only segments are that small: of an echo each fragment is. */
+static void echoes_on_such_a_link(void **state)
+{
+    (void)state;
+    enum { BYTES = 1450 };
+    struct ether t;
+    tern_addr_entry e;
+    uint8_t p[ETHER_FRAME] = {0}, src[16];
+    begin(&t, TERN_IFACE_NO_DAD);
+    struct advert ra = advert(1, 1800);
+    with_mtu(&ra, 1300);
+    for (unsigned told = 0; told < 2; told++) {
+        assert_true(address_of(&t, 0, &e));
+        router(src, 1);
+        struct wire_ip_out ip = {.src = src, .dst = e.ip, .ttl = 64};
+        memset(p, 0, sizeof(p));
+        p[54] = 128;
+        ether_say(&t, p, ether_icmp(p, BYTES, &ip, ether_mac));
+        t.heard = measured;
+        largest = 0;
+        ether_wait(&t, 3 * SECOND);
+        assert_int_equal(largest, told ? 14 + 1296 : 14 + 40 + BYTES);
+        send(&t, &ra);
     }
     tern_free(t.s);
 }
@@ -739,6 +774,9 @@ static void switched_off_and_on(void **state)
     usual(&t, 1, 1);
     ether_wait(&t, 3 * SECOND);
     assert_int_equal(state_of(&t, 1), TERN_ADDR_PREFERRED);
+    iface.mtu = 1400; /* which is no reason to begin anew */
+    assert_int_equal(tern_iface_change(t.s, t.iface, &iface), 0);
+    assert_int_equal(state_of(&t, 1), TERN_ADDR_PREFERRED);
     assert_int_equal(dial(&t, 77, &k), 0);
     assert_int_equal(tern_iface_remove(t.s, t.iface), 0);
     cursor = 0;
@@ -760,6 +798,7 @@ int main(void)
         cmocka_unit_test(a_router_that_is_silent),
         cmocka_unit_test(the_source_by_the_router),
         cmocka_unit_test(the_mtu_of_the_link),
+        cmocka_unit_test(echoes_on_such_a_link),
         cmocka_unit_test(times_of_the_link),
         cmocka_unit_test(the_hop_limit_of_the_link),
         cmocka_unit_test(invalid_advertisements),

@@ -60,6 +60,52 @@ static void for_somebody_else(struct rig *r)
     assert_int_equal(after.pages, before.pages);
 }
 
+/* A fragment, put together, may not be one again. */
+static void fragments_of_a_fragment(struct rig *r)
+{
+    uint8_t packet[200] = {0};
+    struct wire_ip ip = {.version = 6, .proto = 44, .ttl = 64, .payload_len = 64};
+    if (!r->ip6)
+        return; /* whose header has one place for it only */
+    rig_start(r);
+    memcpy(ip.src, r->remote, 16);
+    memcpy(ip.dst, r->local, 16);
+    for (unsigned i = 0; i < 2; i++) {
+        ip.fragment = true;
+        ip.frag_id = 5;
+        ip.frag_off = (uint16_t)(64 * i);
+        ip.frag_more = i == 0;
+        size_t len = wire_frag_write(packet, &ip, 0);
+        memset(packet + len, 0, 64);
+        packet[len] = 17; /* inside: more of a datagram of UDP */
+        packet[len + 3] = 1;
+        rig_input(r, packet, len + 64);
+    }
+    assert_int_equal(rig_drops(r, TERN_DROP_IP_FRAGMENT), 1);
+    rig_hush(r);
+}
+
+/* As many at a time as tern_config.advance_max says. */
+static void given_up_in_turns(struct rig *r)
+{
+    uint8_t packet[PACKET_MAX];
+    r->cfg.advance_max = 2;
+    struct peer *p = peer_passive(r);
+    struct seg g = peer_seg(p, A, 1, 1, 1000);
+    for (unsigned i = 0; i < 5; i++) {
+        g.src[15] = (uint8_t)(100 + i);
+        put_pieces(r, packet, seg_build(&g, packet), 560, 2);
+    }
+    rig_sleep(r, SEC(61));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(rig_drops(r, TERN_DROP_FRAGMENT_TIMEOUT), 2 * i);
+        tern_advance(r->s, r->now);
+    }
+    assert_int_equal(rig_drops(r, TERN_DROP_FRAGMENT_TIMEOUT), 5);
+    rig_turn(r);
+    rig_forget(r);
+}
+
 /* After 60 s; once, with the beginning of what came, and only if that did come. */
 static void time_exceeded(struct rig *r)
 {
@@ -114,10 +160,8 @@ static void errors_are_limited(struct rig *r)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG(segments_in_fragments),
-        RIG(for_somebody_else),
-        RIG(time_exceeded),
-        RIG(errors_are_limited),
+        RIG(segments_in_fragments), RIG(for_somebody_else), RIG(fragments_of_a_fragment),
+        RIG(given_up_in_turns),     RIG(time_exceeded),     RIG(errors_are_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,12 +144,45 @@ static void orphans(struct rig *r)
     assert_int_equal(find(r, p->lport, p->port, &e), TERN_ESTALE);
 }
 
+/* What has ended, but for an event that nobody has fetched yet, is not there. */
+static void ended_but_for_an_event(struct rig *r)
+{
+    tern_entry e[8], found;
+    uint64_t cursor = 0;
+    tern_addr name;
+    struct peer *half = peer_new(r), *open = peer_active(r);
+    tern_sock l = rig_listen(r, 80, 4, TERN_LISTEN_HOLD), held = {0};
+    half->lport = 80;
+    struct seg g = peer_seg(half, S, 0, 0, 0);
+    rig_input_seg(r, &g);
+    size_t n = tern_list(r->s, &cursor, e, 8);
+    for (size_t i = 0; i < n; i++)
+        if (e[i].state == TERN_SYN_RECEIVED)
+            held = e[i].sock;
+    g = peer_seg(half, R, 1, 0, 0);
+    rig_input_seg(r, &g);
+    g = peer_seg(open, R, 1, 1, 0);
+    rig_input_seg(r, &g);
+    assert_int_equal(tern_abort(r->s, open->k), 0);
+    n = list(r->s, e, 8, 8);
+    assert_int_equal(n, 1); /* the listener */
+    assert_int_equal(e[0].sock.id, l.id);
+    assert_int_equal(find(r, 80, half->port, &found), TERN_ESTALE);
+    if (held.id != 0) {
+        assert_int_equal(tern_names(r->s, held, &name, NULL), TERN_ESTALE);
+        assert_int_equal(tern_hold_drop(r->s, held), TERN_ESTALE);
+    }
+    if (r->ip6) /* and with a stack that ends then */
+        rig_renew(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         RIG(all_kinds),
         RIG(orphans),
+        RIG(ended_but_for_an_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
