@@ -251,7 +251,7 @@ static void one_without_the_other(void **state)
     end();
 }
 
-/* Nobody's answer to the fourth address either: the prefix is left alone, however often it comes. */
+/* All four addresses are somebody else's: the prefix is left alone, however often it comes. */
 static void all_of_a_prefix_taken(void **state)
 {
     (void)state;

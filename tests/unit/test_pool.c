@@ -40,7 +40,7 @@ static void gives_no_more_than_the_limit(void **state)
     }
 }
 
-/* However they come and go, over several blocks: one more is refused at the limit, and only there. */
+/* However they come and go, over several blocks: one more is refused at the limit, only there. */
 static void the_limit_at_any_time(void **state)
 {
     (void)state;
