@@ -33,7 +33,9 @@ static int64_t get(struct peer *p, enum tern_opt option)
 static struct peer *ended(struct rig *r)
 {
     struct peer *p = peer_active(r);
-    set(p, TERN_OPT_CLOSE_WAIT, (int64_t)SEC(1));
+    uint64_t next = tern_next_timeout(r->s);
+    set(p, TERN_OPT_CLOSE_WAIT, (int64_t)MS(10));
+    assert_int_equal(tern_next_timeout(r->s), next); /* not yet */
     say(p, F | A, 1, 1, 0);
     hear(p, A, 1, 2, 0);
     passes(r, SEC(2));
