@@ -73,10 +73,9 @@ static int prepare(struct run *r)
     return RUN_EXIT_TERN;
 }
 
-int run_start(struct run **out, const struct run_config *cfg)
+int run_begin(struct run **out, const struct run_config *cfg)
 {
     struct run *r = calloc(1, sizeof *r);
-    int notify_fd = -1;
 
     *out = NULL;
     if (!r)
@@ -89,9 +88,25 @@ int run_start(struct run **out, const struct run_config *cfg)
     r->notify.fd = r->door = r->probe = r->watch_fd = -1;
     r->sweep_at = LOOP_NEVER;
     r->child.status = -1;
+    r->hook = (struct loop_hook){.work = work, .deadline = deadline, .user = r};
+    loop_hook_add(r->loop, &r->hook);
     int status = kernel_is_old(r) ? RUN_EXIT_TERN : prepare(r);
-    if (!status)
-        status = run_child_start(r, &notify_fd);
+    if (status)
+        run_free(r);
+    else
+        *out = r;
+    return status;
+}
+
+int run_start(struct run **out, const struct run_config *cfg)
+{
+    struct run *r;
+    int notify_fd = -1, status = run_begin(&r, cfg);
+
+    *out = NULL;
+    if (status)
+        return status;
+    status = run_child_start(r, &notify_fd);
     if (!status) {
         raise_limits();
         int err = run_notify_start(r, notify_fd);
@@ -105,8 +120,6 @@ int run_start(struct run **out, const struct run_config *cfg)
         run_free(r);
         return status;
     }
-    r->hook = (struct loop_hook){.work = work, .deadline = deadline, .user = r};
-    loop_hook_add(r->loop, &r->hook);
     *out = r;
     return 0;
 }

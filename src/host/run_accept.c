@@ -61,7 +61,8 @@ static bool deliver(struct run_sock *s, const struct run_held *h)
         return false;
     int err = h->addr ? run_copy_out(h->mem, h->addr, h->addrlen, &sa, len) : 0;
     int file = take(h->file, h->flags);
-    if (file < 0) {
+    if (file < 0) { /* out of descriptors */
+        run_answer(r, h->id, -ENFILE);
         run_queue_again(s);
         return false;
     }

@@ -128,7 +128,8 @@ struct run {
     struct run_child child;
     tern_sockets keeper; /* what options refer to */
 
-    struct loop_fd notify; /* the seccomp listener; fd -1 when all programs are gone */
+    struct loop_fd notify;         /* the seccomp listener; fd -1 when all programs are gone */
+    const struct run_forge *forge; /* asked instead of the kernel; or NULL */
     struct loop_hook hook;
     struct seccomp_notif *req; /* of the kernel's size, as is resp */
     struct seccomp_notif_resp *resp;
@@ -166,6 +167,12 @@ struct run_call {
 };
 
 typedef int64_t run_call_fn(struct run_call *c);
+
+/* ---- run.c ----------------------------------------------------------------------------------- */
+
+/* Everything but the program: run_notify_start() says whose calls are answered. 0, or the exit
+ * status after saying why. */
+int run_begin(struct run **out, const struct run_config *cfg);
 
 /* ---- run_notify.c --------------------------------------------------------------------------- */
 

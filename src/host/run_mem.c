@@ -34,6 +34,8 @@ static int transfer(struct run_mem m, void *buf, uint64_t addr, size_t n, bool w
 
     if (n == 0)
         return 0;
+    if (m.forge)
+        return m.forge->memory(m.pid, buf, addr, n, write);
     if (!m.process_vm)
         return proc_mem(m.pid, buf, addr, n, write);
     ssize_t got = write ? process_vm_writev(m.pid, &local, 1, &remote, 1, 0)

@@ -6,6 +6,8 @@
 #ifndef TERN_HOST_RUN_MEM_H
 #define TERN_HOST_RUN_MEM_H
 
+#include "host/run_forge.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +15,8 @@
 
 struct run_mem {
     pid_t pid;
-    bool process_vm; /* run_caps */
+    bool process_vm;               /* run_caps */
+    const struct run_forge *forge; /* asked instead of the kernel; or NULL */
 };
 
 int run_mem_read(struct run_mem m, void *dst, uint64_t addr, size_t n);

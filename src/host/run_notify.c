@@ -42,6 +42,12 @@ static const struct {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+static int notify(struct run *r, unsigned long request, void *arg)
+{
+    return r->forge ? r->forge->notify(r->notify.fd, request, arg)
+                    : ioctl(r->notify.fd, request, arg);
+}
+
 bool run_answer(struct run *r, uint64_t id, int64_t value)
 {
     memset(r->resp, 0, r->resp_size);
@@ -52,12 +58,12 @@ bool run_answer(struct run *r, uint64_t id, int64_t value)
         r->resp->error = (int)value;
     else
         r->resp->val = value;
-    return ioctl(r->notify.fd, SECCOMP_IOCTL_NOTIF_SEND, r->resp) == 0;
+    return notify(r, SECCOMP_IOCTL_NOTIF_SEND, r->resp) == 0;
 }
 
 bool run_valid(struct run *r, uint64_t id)
 {
-    return ioctl(r->notify.fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+    return notify(r, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 /* The program may be out of descriptors; any other failure is a call that was cancelled. */
@@ -84,7 +90,7 @@ static bool answer_fd_in_two(struct run *r, const struct run_held *call,
         add->flags |= SECCOMP_ADDFD_FLAG_SETFD;
     }
     stray->pid = 0;
-    int fd = ioctl(r->notify.fd, SECCOMP_IOCTL_NOTIF_ADDFD, add);
+    int fd = notify(r, SECCOMP_IOCTL_NOTIF_ADDFD, add);
     if (fd < 0)
         return answer_no_fd(r, call);
     if (run_answer(r, call->id, fd))
@@ -102,7 +108,7 @@ bool run_answer_fd(struct run *r, const struct run_held *call, int file, bool cl
     if (!r->caps.addfd_send)
         return answer_fd_in_two(r, call, &add);
     add.flags = SECCOMP_ADDFD_FLAG_SEND;
-    if (ioctl(r->notify.fd, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0)
+    if (notify(r, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0)
         return true;
     if (errno != EINVAL)
         return answer_no_fd(r, call);
@@ -119,7 +125,7 @@ bool run_replace_fd(struct run *r, uint64_t id, int file, int fd, bool cloexec)
                                       .newfd = (uint32_t)fd,
                                       .newfd_flags = cloexec ? O_CLOEXEC : 0};
 
-    return ioctl(r->notify.fd, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0;
+    return notify(r, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0;
 }
 
 int run_copy_out(struct run_mem mem, uint64_t addr, uint64_t addrlen, const void *src, size_t len)
@@ -212,12 +218,12 @@ static bool one_call(struct run *r)
     if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLIN))
         return false;
     memset(r->req, 0, r->req_size);
-    if (ioctl(r->notify.fd, SECCOMP_IOCTL_NOTIF_RECV, r->req) < 0)
+    if (notify(r, SECCOMP_IOCTL_NOTIF_RECV, r->req) < 0)
         return errno == ENOENT || errno == EINTR; /* cancelled meanwhile */
     struct run_call c = {.run = r,
                          .data = &r->req->data,
                          .id = r->req->id,
-                         .mem = {(pid_t)r->req->pid, r->caps.process_vm}};
+                         .mem = {(pid_t)r->req->pid, r->caps.process_vm, r->forge}};
     c.repeated = is_repeated(r, &c);
     int64_t value = handle(&c);
     if (value != RUN_LATER)

@@ -8,6 +8,7 @@
  */
 #include "host/run_core.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +93,8 @@ void run_sock_close_copy(struct run_sock *s)
 
 void run_sock_free(struct run_sock *s)
 {
-    while (s->held)
-        run_held_drop(s, s->held);
+    run_held_answer(s, false, -ECONNABORTED); /* their descriptor is closed: nobody else answers */
+    run_held_answer(s, true, -EINVAL);
     run_unbind(s);
     run_sock_close_end(s);
     run_sock_close_copy(s);
