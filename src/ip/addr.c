@@ -47,7 +47,7 @@ uint64_t ip_random(struct ip_addrs *t, uint64_t below)
 
 /* What is in the table was chosen by its owner, so that the hash needs no key: who sends packets
  * chooses only what is looked for. */
-static uint32_t *bucket(const struct ip_addrs *t, const uint8_t ip[16])
+static inline uint32_t *bucket(const struct ip_addrs *t, const uint8_t ip[16])
 {
     uint64_t h = load_le64(ip) ^ (load_le64(ip + 8) * UINT64_C(0x9e3779b97f4a7c15));
     h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93); /* the last bytes differ, and are on top */

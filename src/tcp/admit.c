@@ -254,9 +254,8 @@ bool admit_would(const struct tcp *t, const struct listener *l, const uint8_t ip
     return ix == 0 || judge(t, source_at(t, ix), &l->limits, &then) == TERN_DROP_NONE;
 }
 
-enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted)
+enum tern_drop admit_syn(struct tcp *t, struct listener *l, const uint8_t ip[16], bool *counted)
 {
-    const struct listener *l = listener_at(t, listener);
     enum tern_drop why;
     *counted = false;
     if (!limited(t, l, ip, &why))
@@ -269,16 +268,15 @@ enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16],
     uint64_t then;
     why = judge(t, s, &l->limits, &then);
     if (why != TERN_DROP_NONE)
-        admit_pressed(t, listener);
+        admit_pressed(t, l);
     else
         s->next_syn = then;
     *counted = why == TERN_DROP_NONE;
     return why;
 }
 
-enum tern_drop admit_open(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted)
+enum tern_drop admit_open(struct tcp *t, struct listener *l, const uint8_t ip[16], bool *counted)
 {
-    const struct listener *l = listener_at(t, listener);
     enum tern_drop why;
     *counted = false;
     if (!limited(t, l, ip, &why))
@@ -287,7 +285,7 @@ enum tern_drop admit_open(struct tcp *t, uint32_t listener, const uint8_t ip[16]
     if (s == NULL)
         return TERN_DROP_NONE;
     if (over(s->conns, l->limits.conns)) {
-        admit_pressed(t, listener);
+        admit_pressed(t, l);
         return TERN_DROP_TCP_SOURCE_LIMIT;
     }
     *counted = true;
@@ -306,16 +304,15 @@ void admit_count(struct tcp *t, const uint8_t ip[16], int halfopen, int conns)
 
 /* ---- floods ---------------------------------------------------------------------------------- */
 
-void admit_pressed(struct tcp *t, uint32_t listener)
+void admit_pressed(struct tcp *t, struct listener *l)
 {
-    struct listener *l = listener_at(t, listener);
     l->pressed_at = t->now;
     if (l->flooded)
         return;
     l->flooded = true;
     count(t, TERN_COUNT_FLOODS);
-    listener_event(t, listener, TERN_EV_FLOOD);
-    tcp_wheel_set(t, &t->listener_wheel, listener, t->tick64 + ticks_of(CALM_NS));
+    listener_event(t, l->self, TERN_EV_FLOOD);
+    tcp_wheel_set(t, &t->listener_wheel, l->self, t->tick64 + ticks_of(CALM_NS));
 }
 
 void admit_timer(struct tcp *t, uint32_t listener)

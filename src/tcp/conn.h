@@ -522,6 +522,7 @@ struct source {
 
 struct listener {
     uint32_t generation;
+    uint32_t self;  /* its index */
     uint32_t laddr; /* 0: any address */
     void *user;
     uint32_t hash;

@@ -11,14 +11,14 @@ void admit_destroy(struct tcp *t);
 int admit_rule_set(struct tcp *t, const uint8_t ip[16], uint32_t bits, enum tern_rule rule);
 /* Whether a SYN from there may ask that listener for a connection, and a handshake end in one;
  * *counted: what becomes of it is to be counted by admit_count(). */
-enum tern_drop admit_syn(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted);
-enum tern_drop admit_open(struct tcp *t, uint32_t listener, const uint8_t ip[16], bool *counted);
+enum tern_drop admit_syn(struct tcp *t, struct listener *l, const uint8_t ip[16], bool *counted);
+enum tern_drop admit_open(struct tcp *t, struct listener *l, const uint8_t ip[16], bool *counted);
 /* Whether a SYN from there would be admitted now; nothing is counted. */
 bool admit_would(const struct tcp *t, const struct listener *l, const uint8_t ip[16]);
 /* So many more entries and connections of the source of that address. */
 void admit_count(struct tcp *t, const uint8_t ip[16], int halfopen, int conns);
 /* A SYN could not be taken as usual: the listener is being flooded. */
-void admit_pressed(struct tcp *t, uint32_t listener);
+void admit_pressed(struct tcp *t, struct listener *l);
 void admit_timer(struct tcp *t, uint32_t listener);
 
 /* ---- cookie.c -------------------------------------------------------------------------------- */

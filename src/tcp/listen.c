@@ -49,7 +49,7 @@ static uint32_t lookup(const struct tcp *t, struct listen_query *q)
 }
 
 /* The most particular listener: by address before by family before any, a port before any port. */
-static uint32_t find_listener(const struct tcp *t, const uint8_t *ip, uint16_t port)
+static struct listener *find_listener(const struct tcp *t, const uint8_t *ip, uint16_t port)
 {
     struct listen_query q = {.t = t, .ip = ip};
     for (int any_port = 0; any_port <= 1; any_port++) {
@@ -60,10 +60,10 @@ static uint32_t find_listener(const struct tcp *t, const uint8_t *ip, uint16_t p
             q.scope = (enum scope)scope;
             uint32_t ix = lookup(t, &q);
             if (ix != 0 && !(listener_at(t, ix)->ip6_only && wire_is_ip4(ip)))
-                return ix;
+                return listener_at(t, ix);
         }
     }
-    return 0;
+    return NULL;
 }
 
 /* ---- listeners ------------------------------------------------------------------------------- */
@@ -85,6 +85,7 @@ int listen_new(struct tcp *t, const tern_listen_args *args, uint32_t *ix)
     if (*ix == 0)
         return TERN_ELIMIT;
     struct listener *l = listener_at(t, *ix);
+    l->self = *ix;
     l->user = args->user;
     l->port = q.port;
     l->any_ip4 = q.scope == SCOPE_IP4;
@@ -256,25 +257,26 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
     w->opt.mss = mss_of(t, h);
     w->wnd = window_of(t, l, w->opt.mss);
     w->flags |= ecn_synack_flags(h->ecn, h->tries);
-    w->opt.have = WIRE_OPT_MSS;
-    if (l->md5 == NULL)
-        ecn_synack_option(t, h->ecn, h->tries + (h->ecn & ECN_SYN_REPEATED ? 1u : 0), &w->opt);
+    uint8_t have = WIRE_OPT_MSS;
     w->opt.plain = bsd(t);
     if (h->flags & HALFOPEN_SACK)
-        w->opt.have |= WIRE_OPT_SACK_OK;
+        have |= WIRE_OPT_SACK_OK;
     if (h->wscale != WSCALE_NONE) {
-        w->opt.have |= WIRE_OPT_WSCALE;
+        have |= WIRE_OPT_WSCALE;
         w->opt.wscale = tcp_wscale(t, l->rcvbuf);
     }
     if (h->flags & HALFOPEN_TS) {
-        w->opt.have |= WIRE_OPT_TS;
+        have |= WIRE_OPT_TS;
         w->opt.tsval = tsval;
         w->opt.tsecr = h->ts_recent;
     }
     if (tell != NULL) {
-        w->opt.have |= WIRE_OPT_FASTOPEN;
+        have |= WIRE_OPT_FASTOPEN;
         w->opt.fastopen = *tell;
     }
+    w->opt.have = have;
+    if (l->md5 == NULL)
+        ecn_synack_option(t, h->ecn, h->tries + (h->ecn & ECN_SYN_REPEATED ? 1u : 0), &w->opt);
     if (UNLIKELY(l->md5 != NULL))
         md5_reply(&out, md5_for(l, h->raddr));
     t->host.reply(t->host.context, &out);
@@ -425,14 +427,13 @@ static bool wants_cookie(const struct tcp *t, const struct listener *l, const ui
 
 /* No entry for this SYN: nothing of it is kept. One that is to be held, or whose ISS is bound by
  * what came before it, cannot be answered so. */
-static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
+static enum tern_drop answer_with_cookie(struct tcp *t, struct listener *l,
                                          const struct tcp_seg *seg, const uint32_t *iss_floor,
                                          const struct wire_fastopen *tell)
 {
-    struct listener *l = listener_at(t, listener);
-    struct halfopen h = {.listener = (uint16_t)listener};
+    struct halfopen h = {.listener = (uint16_t)l->self};
     if (t->cfg->cookies != TERN_COOKIES_ALWAYS)
-        admit_pressed(t, listener);
+        admit_pressed(t, l);
     if (t->cfg->cookies == TERN_COOKIES_NEVER || l->hold || iss_floor != NULL)
         return TERN_DROP_TCP_HALFOPEN;
     take_syn(t, &h, seg);
@@ -446,32 +447,31 @@ static enum tern_drop answer_with_cookie(struct tcp *t, uint32_t listener,
 
 static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
                               const struct tcp_tuple *tuple);
-static void enqueue(struct tcp *t, uint32_t listener, struct conn *c);
+static void enqueue(struct tcp *t, struct listener *l, struct conn *c);
 static void count_conn(struct tcp *t, struct conn *c);
 
 /* A SYN that makes a connection at once (RFC 7413 4.2). */
-static enum tern_drop open_fast(struct tcp *t, uint32_t listener, struct tcp_seg *seg,
+static enum tern_drop open_fast(struct tcp *t, struct listener *l, struct tcp_seg *seg,
                                 const struct wire_fastopen *tell, bool counted)
 {
-    struct halfopen h = {.listener = (uint16_t)listener};
+    struct halfopen h = {.listener = (uint16_t)l->self};
     take_syn(t, &h, seg);
     struct conn *c = conn_from(t, &h, &seg->tuple);
     if (c == NULL)
         return TERN_DROP_MEMORY;
     trace_state(t, &seg->tuple, TERN_LISTEN, TERN_SYN_RECEIVED);
-    c->listener = listener;
+    c->listener = l->self;
     if (counted)
         count_conn(t, c);
     enum tern_drop why = fastopen_begin(t, c, seg, tell);
     if (why == TERN_DROP_NONE)
-        enqueue(t, listener, c);
+        enqueue(t, l, c);
     return why;
 }
 
-static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_seg *seg,
+static enum tern_drop new_halfopen(struct tcp *t, struct listener *l, struct tcp_seg *seg,
                                    const uint32_t *iss_floor, bool counted)
 {
-    struct listener *l = listener_at(t, listener);
     if (l->waiting >= l->backlog)
         return TERN_DROP_TCP_BACKLOG;
     struct wire_fastopen cookie, *tell = NULL;
@@ -481,10 +481,10 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
     if (fast == FASTOPEN_TELL || fast == FASTOPEN_TAKE_AND_TELL)
         tell = &cookie;
     if (fast >= FASTOPEN_TAKE) /* (it needs no entry: also in a flood) */
-        return open_fast(t, listener, seg, tell, counted);
+        return open_fast(t, l, seg, tell, counted);
     uint32_t ix = wants_cookie(t, l, iss_floor) ? 0 : slab_alloc(&t->halfopens);
     if (ix == 0)
-        return answer_with_cookie(t, listener, seg, iss_floor, tell);
+        return answer_with_cookie(t, l, seg, iss_floor, tell);
     struct halfopen *h = halfopen_at(t, ix);
     h->laddr = addrs_get(t->addrs, seg->tuple.local, 0);
     if (h->laddr == 0 || !flowtab_insert(&t->flows, seg->hash, ref_make(REF_HALFOPEN, ix))) {
@@ -494,7 +494,7 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
         return TERN_DROP_MEMORY;
     }
     take_syn(t, h, seg);
-    h->listener = (uint16_t)listener;
+    h->listener = (uint16_t)l->self;
     l->halfopen++;
     h->counted = counted;
     if (counted)
@@ -517,16 +517,14 @@ static enum tern_drop new_halfopen(struct tcp *t, uint32_t listener, struct tcp_
 
 const struct listener *listen_find(const struct tcp *t, const struct tcp_tuple *tuple)
 {
-    uint32_t ix = find_listener(t, tuple->local, tuple->lport);
-    return ix != 0 ? listener_at(t, ix) : NULL;
+    return find_listener(t, tuple->local, tuple->lport);
 }
 
 bool listen_would_take(const struct tcp *t, const struct tcp_tuple *tuple)
 {
-    uint32_t ix = find_listener(t, tuple->local, tuple->lport);
-    if (ix == 0 || t->halfopens.used >= t->cfg->halfopen_max)
+    const struct listener *l = find_listener(t, tuple->local, tuple->lport);
+    if (l == NULL || t->halfopens.used >= t->cfg->halfopen_max)
         return false;
-    const struct listener *l = listener_at(t, ix);
     return l->waiting < l->backlog && (l->syn_queue == 0 || l->halfopen < l->syn_queue) &&
            admit_would(t, l, tuple->remote);
 }
@@ -600,9 +598,8 @@ static void count_conn(struct tcp *t, struct conn *c)
     admit_count(t, c->raddr, 0, 1);
 }
 
-static void enqueue(struct tcp *t, uint32_t listener, struct conn *c)
+static void enqueue(struct tcp *t, struct listener *l, struct conn *c)
 {
-    struct listener *l = listener_at(t, listener);
     c->flags |= CONN_QUEUED;
     c->ev_next = 0;
     if (l->queue_tail != 0)
@@ -613,22 +610,22 @@ static void enqueue(struct tcp *t, uint32_t listener, struct conn *c)
     l->waiting++;
     if (l->accept_armed) {
         l->accept_armed = false;
-        listener_event(t, listener, TERN_EV_ACCEPT);
+        listener_event(t, l->self, TERN_EV_ACCEPT);
     }
 }
 
 /* The third segment has come: established and queued, and the segment goes on to it. */
-static enum tern_drop enter_queue(struct tcp *t, uint32_t listener, struct conn *c,
+static enum tern_drop enter_queue(struct tcp *t, struct listener *l, struct conn *c,
                                   struct tcp_seg *seg, bool counted)
 {
     if (counted)
         count_conn(t, c);
     c->iss = seg->h.ack - 1;
     c->snd_nxt = c->snd_end = seg->h.ack;
-    c->listener = listener;
+    c->listener = l->self;
     c->flags |= CONN_QUEUED; /* what happens to it is told by accept */
     input_established(t, c, seg, false);
-    enqueue(t, listener, c);
+    enqueue(t, l, c);
     return input_conn(t, c, seg);
 }
 
@@ -644,8 +641,7 @@ static bool overflow(struct tcp *t, const struct listener *l, const struct tcp_s
 static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
 {
     struct halfopen *h = halfopen_at(t, ix);
-    uint32_t listener = h->listener;
-    struct listener *l = listener_at(t, listener);
+    struct listener *l = listener_at(t, h->listener);
     if (l->closed) {
         input_refuse(t, seg);
         halfopen_ends(t, ix);
@@ -657,7 +653,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         return TERN_DROP_TCP_BACKLOG;
     }
     bool counted;
-    enum tern_drop why = admit_open(t, listener, h->raddr, &counted);
+    enum tern_drop why = admit_open(t, l, h->raddr, &counted);
     if (why != TERN_DROP_NONE)
         return why;
     unsigned lost = h->flags & HALFOPEN_ACKED ? 0 : h->tries;
@@ -670,14 +666,13 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
         conn_syn_lost(c, lost);
     if (once)
         rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT);
-    return enter_queue(t, listener, c, seg, counted);
+    return enter_queue(t, l, c, seg, counted);
 }
 
 /* A segment with ACK for a listener: a SYN cookie comes back, or nothing is known of it. */
-static enum tern_drop take_cookie(struct tcp *t, uint32_t listener, struct tcp_seg *seg)
+static enum tern_drop take_cookie(struct tcp *t, struct listener *l, struct tcp_seg *seg)
 {
-    const struct listener *l = listener_at(t, listener);
-    struct halfopen h = {.listener = (uint16_t)listener};
+    struct halfopen h = {.listener = (uint16_t)l->self};
     bool maybe = !(seg->h.flags & TCP_SYN) && !l->hold && cookie_expected(t, l);
     if (!maybe || !cookie_open(t, seg, &h)) {
         if (maybe)
@@ -690,7 +685,7 @@ static enum tern_drop take_cookie(struct tcp *t, uint32_t listener, struct tcp_s
         return TERN_DROP_TCP_BACKLOG;
     }
     bool counted;
-    enum tern_drop why = admit_open(t, listener, h.raddr, &counted);
+    enum tern_drop why = admit_open(t, l, h.raddr, &counted);
     if (why != TERN_DROP_NONE)
         return why;
     struct conn *c = conn_from(t, &h, &seg->tuple);
@@ -699,7 +694,7 @@ static enum tern_drop take_cookie(struct tcp *t, uint32_t listener, struct tcp_s
     if (c->flags & CONN_TS) /* go on from the SYN-ACK's, whose clock may have been another's */
         c->ts_offset = seg->h.opt.tsecr - ts_clock(t);
     count(t, TERN_COUNT_COOKIES_TAKEN);
-    return enter_queue(t, listener, c, seg, counted);
+    return enter_queue(t, l, c, seg, counted);
 }
 
 /* ---- segments for a listener ----------------------------------------------------------------- */
@@ -711,21 +706,21 @@ enum tern_drop listen_input(struct tcp *t, struct tcp_seg *seg, const uint32_t *
     enum tern_drop why = t->host.check(t->host.context, &seg->tuple, seg->iface);
     if (why != TERN_DROP_NONE)
         return why;
-    uint32_t listener = find_listener(t, seg->tuple.local, seg->tuple.lport);
-    if (listener == 0) {
+    struct listener *l = find_listener(t, seg->tuple.local, seg->tuple.lport);
+    if (l == NULL) {
         input_refuse(t, seg);
         return TERN_DROP_TCP_CLOSED;
     }
     if (flags & TCP_RST) /* first */
         return TERN_DROP_TCP_LISTEN;
     if (flags & TCP_ACK) /* second */
-        return take_cookie(t, listener, seg);
+        return take_cookie(t, l, seg);
     if (!(flags & TCP_SYN) || flags & TCP_FIN) /* third, fourth */
         return TERN_DROP_TCP_LISTEN;
     count(t, TERN_COUNT_SYNS);
     bool counted;
-    why = admit_syn(t, listener, seg->tuple.remote, &counted);
-    return why != TERN_DROP_NONE ? why : new_halfopen(t, listener, seg, iss_floor, counted);
+    why = admit_syn(t, l, seg->tuple.remote, &counted);
+    return why != TERN_DROP_NONE ? why : new_halfopen(t, l, seg, iss_floor, counted);
 }
 
 /* ---- segments for an entry ------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /* tcp.c - TCP headers and options.
  *
  * Most segments carry either no option or nothing but a timestamp, laid out as RFC 7323 appendix A
- * advises: both are recognised at once. All others go through a loop that advances by at least one
- * byte at each step.
+ * advises: both are recognised at once. On SYN, all systems in use align their options to words of
+ * four bytes, and there are five of these: they are read word by word as far as that goes. All
+ * others go through a loop that advances by at least one byte at each step.
  */
 #include "wire/tcp.h"
 
@@ -23,7 +24,12 @@ enum { /* option kinds */
 
 enum { FASTOPEN_MAGIC = 0xf989, COOKIE_MIN = 4 }; /* RFC 7413 4.1.1, appendix A */
 
-#define NOP_NOP_TS 0x0101080au /* two NOPs, kind 8, length 10 */
+/* Words of options: kinds, lengths and NOPs, with a value in the low bits of the first two. */
+#define WORD_MSS 0x02040000u
+#define WORD_WSCALE 0x01030300u
+#define WORD_SACK_OK 0x01010402u
+#define WORD_TS 0x0101080au /* two words of values follow */
+#define WORD_SACK_OK_TS 0x0402080au
 
 static void read_timestamp(const uint8_t *p, struct wire_tcp_options *opt)
 {
@@ -155,12 +161,50 @@ static void read_option(const uint8_t *p, struct wire_tcp_options *opt)
     }
 }
 
+/* The word at `p` as one of a SYN's, with `left` bytes from there on, of options that have not come
+ * before; how long it is with what belongs to it. 0: it is none of these. */
+static size_t read_word(const uint8_t *p, size_t left, struct wire_tcp_options *opt)
+{
+    uint32_t w = load_be32(p);
+    if (w >> 16 == WORD_MSS >> 16 && !(opt->have & WIRE_OPT_MSS)) {
+        opt->have |= WIRE_OPT_MSS;
+        opt->mss = (uint16_t)w;
+        return 4;
+    }
+    if (w >> 8 == WORD_WSCALE >> 8 && !(opt->have & WIRE_OPT_WSCALE)) {
+        opt->have |= WIRE_OPT_WSCALE;
+        opt->wscale = (uint8_t)w;
+        return 4;
+    }
+    if (w == WORD_SACK_OK) {
+        opt->have |= WIRE_OPT_SACK_OK;
+        return 4;
+    }
+    if ((w == WORD_TS || w == WORD_SACK_OK_TS) && left >= 12 && !(opt->have & WIRE_OPT_TS)) {
+        if (w == WORD_SACK_OK_TS)
+            opt->have |= WIRE_OPT_SACK_OK;
+        read_timestamp(p + 2, opt);
+        return 12;
+    }
+    return 0;
+}
+
+/* How many bytes of a SYN's options are words; the rest begins with an option. */
+static size_t read_words(const uint8_t *p, size_t len, struct wire_tcp_options *opt)
+{
+    size_t at = 0, n;
+    while (at < len && (n = read_word(p + at, len - at, opt)) != 0)
+        at += n;
+    return at;
+}
+
 /* The options in `len` bytes at `p`, of any alignment (MUST-64). */
 static enum tern_drop read_options(const uint8_t *p, size_t len, bool syn,
                                    struct wire_tcp_options *opt)
 {
     const uint8_t syn_only = WIRE_OPT_MSS | WIRE_OPT_WSCALE | WIRE_OPT_SACK_OK | WIRE_OPT_FASTOPEN;
-    for (size_t at = 0; at < len && p[at] != OPT_EOL;) { /* nothing after EOL counts (MUST-69) */
+    size_t at = syn ? read_words(p, len, opt) : 0;
+    while (at < len && p[at] != OPT_EOL) { /* nothing after EOL counts (MUST-69) */
         if (p[at] == OPT_NOP) {
             at++;
             continue;
@@ -198,8 +242,7 @@ enum tern_drop wire_tcp_read(const uint8_t *p, size_t have, size_t len, struct w
     memset(&out->opt, 0, offsetof(struct wire_tcp_options, fastopen));
     if (header_len == WIRE_TCP_HEADER)
         return TERN_DROP_NONE;
-    if (LIKELY(header_len == WIRE_TCP_HEADER + 12 &&
-               load_be32(p + WIRE_TCP_HEADER) == NOP_NOP_TS)) {
+    if (LIKELY(header_len == WIRE_TCP_HEADER + 12 && load_be32(p + WIRE_TCP_HEADER) == WORD_TS)) {
         read_timestamp(p + WIRE_TCP_HEADER + 2, &out->opt);
         return TERN_DROP_NONE;
     }

@@ -273,6 +273,34 @@ static void random_options(void **state)
     assert_true(many > 40000); /* two options or more were there to be read */
 }
 
+/* What systems put into a SYN is aligned to words, which are read as such: any row of them, of what
+ * is nearly one, and cut off anywhere. */
+static void rows_of_words(void **state)
+{
+    (void)state;
+    static const uint8_t words[][4] = {
+        {2, 4, 5, 180}, {1, 3, 3, 7},   {1, 1, 4, 2},  {1, 1, 8, 10}, {4, 2, 8, 10},
+        {2, 4, 0, 0},   {1, 3, 3, 255}, {4, 2, 0, 0},  {1, 1, 1, 1},  {3, 3, 9, 1},
+        {2, 3, 5, 180}, {1, 3, 4, 7},   {1, 1, 4, 3},  {1, 1, 8, 9},  {4, 2, 8, 11},
+        {4, 2, 1, 1},   {1, 1, 5, 10},  {8, 10, 0, 1}, {3, 3, 7, 2},  {4, 2, 3, 3},
+    };
+    for (unsigned i = 0; i < 20000; i += unit_stride(10)) {
+        uint8_t options[40];
+        size_t len = 0;
+        unsigned kinds = 5 + 15 * (i % 2); /* half of them: nothing else */
+        while (len < 40 && unit_below(8) != 0) {
+            unsigned w = unit_below(kinds);
+            memcpy(options + len, words[w], 4);
+            len += 4;
+            bool values = words[w][2] == 8 || words[w][0] == 8 || words[w][2] == 5;
+            for (unsigned n = 0; values && n < 8 && len < 40; n++) /* or a part of them */
+                options[len++] = (uint8_t)unit_random();
+        }
+        compare_with_naive(options, len, unit_below(4) != 0);
+        compare_with_naive(options, unit_below((uint32_t)len + 1), true);
+    }
+}
+
 static void every_truncation_is_told(void **state)
 {
     (void)state;
@@ -534,6 +562,7 @@ int main(void)
         cmocka_unit_test(counts_syn_and_fin_in_sequence_space),
         cmocka_unit_test(one_option_of_any_kind_and_length_anywhere),
         cmocka_unit_test(random_options),
+        cmocka_unit_test(rows_of_words),
         cmocka_unit_test(every_truncation_is_told),
         cmocka_unit_test(a_timestamp_is_read_wherever_it_stands),
         cmocka_unit_test(the_first_of_two_counts),
