@@ -351,7 +351,7 @@ static void interface_gone(void **state)
 static void alike(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 1000; round++) {
+    for (unsigned round = 0; round < 200; round++) {
         struct frag *first, *second;
         bool ip6 = round % 2;
         uint8_t what = (uint8_t)(round / 2 % 5), other = (uint8_t)(1 + unit_below(100));
