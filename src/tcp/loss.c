@@ -236,8 +236,8 @@ static bool undo_timeout(struct tcp *t, struct conn *c, const struct ack_sample 
 static bool frto(struct tcp *t, struct conn *c, const struct ack_sample *s)
 {
     struct active *a = c->active;
-    if (s->original && undo_timeout(t, c, s, true))
-        return true; /* step 3.b: what was not sent again arrives, so it was not lost */
+    if (s->original) /* step 3.b: what was not sent again arrives, so it was not lost */
+        return undo_timeout(t, c, s, true);
     a->frto = FRTO_ON;
     if (seq_gt(c->snd_nxt, a->recover)) {
         if (s->sacked || s->duplicate)

@@ -59,11 +59,6 @@ static void read_accecn(const uint8_t *p, struct wire_tcp_options *opt)
         k->counter[i] = (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
 }
 
-static bool is_fastopen_exp(const uint8_t *p)
-{
-    return p[0] == OPT_EXP && p[1] >= 4 && load_be16(p + 2) == FASTOPEN_MAGIC;
-}
-
 static void read_fastopen(const uint8_t *p, struct wire_tcp_options *opt)
 {
     struct wire_fastopen *f = &opt->fastopen;
@@ -84,7 +79,7 @@ static uint8_t option_bit(const uint8_t *p)
     case OPT_FASTOPEN:
         return WIRE_OPT_FASTOPEN;
     case OPT_EXP:
-        return is_fastopen_exp(p) ? WIRE_OPT_FASTOPEN : 0;
+        return p[1] >= 4 && load_be16(p + 2) == FASTOPEN_MAGIC ? WIRE_OPT_FASTOPEN : 0;
     case OPT_MSS:
         return WIRE_OPT_MSS;
     case OPT_WSCALE:

@@ -568,6 +568,34 @@ static void frozen_and_thawed(void **state)
     assert_in_range(used(p, SEC(1)), 90, 100);
 }
 
+/* Losses that were none, marks, time-outs, silences, all at any moment and in any order, on paths
+ * that lose much or little: when it is over, the path is used again. */
+static void anything_at_any_moment(void **state)
+{
+    (void)state;
+    static const enum tern_cc_event events[] = {TERN_CC_LOSS, TERN_CC_RTO,       TERN_CC_ECN,
+                                                TERN_CC_UNDO, TERN_CC_RECOVERED, TERN_CC_IDLE};
+    for (unsigned round = 0; round < 16; round++) {
+        struct path *p = begin(1000000, MS(40), round % 3 * 30);
+        p->no_sack = round % 8 == 7;
+        for (unsigned i = 0; i < 60; i++) {
+            uint32_t x = rig_random();
+            p->lose_of = x % 4 == 0 ? 20 + (x >> 8) % 200 : 0;
+            p->lose = x % 4 == 0 ? 1 + (x >> 16) % 8 : 0;
+            p->app_rate = x % 5 == 0 ? 100000 : 0;
+            run(p, MS(1 + rig_random() % (round % 2 ? 60 : 400)));
+            event(p, events[rig_random() % 6]);
+            assert_true(p->cc.cwnd >= MSS && p->cc.pacing_rate > 0);
+        }
+        p->lose_of = p->lose = 0;
+        p->app_rate = p->app_limit = 0;
+        p->queue = 0;
+        event(p, TERN_CC_RECOVERED);
+        run(p, SEC(10));
+        assert_true(used(p, SEC(5)) >= 80);
+    }
+}
+
 /* ---- from a modem to a data centre ----------------------------------------------------------- */
 
 static void at_all_rates(void **state)
@@ -614,6 +642,7 @@ int main(void)
         cmocka_unit_test(the_application_is_not_the_path),
         cmocka_unit_test(begins_again_at_the_known_rate),
         cmocka_unit_test(frozen_and_thawed),
+        cmocka_unit_test(anything_at_any_moment),
         cmocka_unit_test(at_all_rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

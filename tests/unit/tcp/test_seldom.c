@@ -193,6 +193,24 @@ static void keys_for_networks(struct rig *r)
         }
 }
 
+/* On a link of 68 bytes acknowledgements have no more blocks than fit. */
+static void blocks_on_the_smallest_link(struct rig *r)
+{
+    if (r->ip6)
+        return; /* whose links take 1280 */
+    r->link.mtu = 68;
+    struct peer *p = peer_passive(r);
+    for (uint32_t i = 1; i < 6; i++)
+        say(p, A, 1 + 20 * i, 1, 10);
+    rig_turn(r);
+    for (struct seg *g; (g = rig_next(r)) != NULL;)
+        assert_true((g->ts ? 12u : 0) + (g->sacks != 0 ? 4 + 8 * g->sacks : 0) <= 68 - 40);
+    say(p, A, 1, 1, 110);
+    rig_turn(r);
+    rig_forget(r);
+    peer_read(p, 0, 110);
+}
+
 /* One asks what has been sent, nobody what is acknowledged. */
 static void only_what_was_sent(struct rig *r)
 {
@@ -223,6 +241,7 @@ int main(void)
         cmocka_unit_test(no_marks_for_long),
         RIG(keys_for_networks),
         RIG(only_what_was_sent),
+        RIG(blocks_on_the_smallest_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
