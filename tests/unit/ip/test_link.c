@@ -255,18 +255,26 @@ static void reply(struct ether *t, uint8_t flags, uint32_t seq, uint32_t ack)
     ether_say(t, p, 14 + ip_len + len);
 }
 
-/* RFC 4861 7.3.1: who acknowledges is there, and is not asked; whatever becomes of the route. */
-static void progress(struct ether *t)
+/* A connection with the peer; the next number of ours. */
+static tern_sock open_connection(struct ether *t, uint32_t *next)
 {
     tern_sock k = dial(t, t->peer);
     size_t tcp = 14 + (t->ip6 ? WIRE_IP6_HEADER : WIRE_IP4_HEADER);
     assert_true(ether_hear(t));
     ether_answer(t, t->peer, ether_peer_mac);
     assert_true(ether_hear(t));
-    uint32_t next = load_be32(t->frame + tcp + 4) + 1;
-    reply(t, TCP_SYN | TCP_ACK, 1000, next);
+    *next = load_be32(t->frame + tcp + 4) + 1;
+    reply(t, TCP_SYN | TCP_ACK, 1000, *next);
     while (ether_hear(t))
         ;
+    return k;
+}
+
+/* RFC 4861 7.3.1: who acknowledges is there, and is not asked; whatever becomes of the route. */
+static void progress(struct ether *t)
+{
+    uint32_t next;
+    tern_sock k = open_connection(t, &next);
     for (unsigned i = 0; i < 100; i++) { /* 200 s, of which it is REACHABLE for 30 */
         ether_at(t, t->now + 2 * SECOND);
         assert_int_equal(tern_send(t->s, k, "0123456789", 10), 10);
@@ -283,6 +291,32 @@ static void progress(struct ether *t)
     assert_false(ether_hear(t));
 }
 static void who_acknowledges_is_there(void **state) { (void)state, for_both(progress); }
+
+/* But what acknowledges nothing new says nothing of the way there: our segments may be lost on it,
+ * while another's come. After 40 s of that the peer is no longer known to be there. */
+static void no_progress(struct ether *t)
+{
+    uint32_t next;
+    tern_sock k = open_connection(t, &next);
+    for (unsigned i = 0; i < 20; i++) {
+        ether_at(t, t->now + 2 * SECOND);
+        reply(t, TCP_ACK, 1001, i % 2 != 0 ? next : next - 1); /* again, or old */
+        assert_false(ether_hear(t));
+    }
+    assert_int_equal(tern_send(t->s, k, "0123456789", 10), 10);
+    assert_true(ether_hear(t));
+    assert_true(is_tcp(t, ether_peer_mac));
+    bool asked = false;
+    for (unsigned i = 0; i < 6 && !asked; i++) { /* 5 s of doubt */
+        reply(t, TCP_ACK, 1001, next);
+        ether_at(t, t->now + SECOND);
+        while (!asked && ether_hear(t)) /* (its data, sent again, and) */
+            asked = !is_tcp(t, ether_peer_mac);
+    }
+    assert_true(asked);
+    is_question(t, t->peer, ether_peer_mac);
+}
+static void who_repeats_himself_is_asked(void **state) { (void)state, for_both(no_progress); }
 
 /* The device completes checksums: it is told where, behind Ethernet's header. */
 static void offload(struct ether *t)
@@ -493,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_claim_to_our_address),
         cmocka_unit_test(unasked_answers_are_ignored),
         cmocka_unit_test(who_acknowledges_is_there),
+        cmocka_unit_test(who_repeats_himself_is_asked),
         cmocka_unit_test(sums_behind_the_frame),
         cmocka_unit_test(another_address_of_the_link),
         cmocka_unit_test(the_way_changes),
