@@ -304,6 +304,36 @@ static void fragments_in(void)
     expect(k, 60000);
 }
 
+/* RFC 6864 4: what is whole has DF set and no ID (IPv6: no fragment header); the fragments of each
+ * datagram have an ID that none has had before; and of a whole one that comes it says nothing. */
+static void only_fragments_have_ids(void)
+{
+    enum { DATAGRAMS = 300 };
+    tern_sock k = bound(PORT);
+    tern_addr to = at(t.peer, PEER);
+    uint32_t ids[DATAGRAMS];
+    for (unsigned i = 0; i < DATAGRAMS; i++) {
+        assert_int_equal(tern_udp_send(t.s, k, &to, data, 1000), 1000);
+        assert_int_equal(hear_datagram(PORT, PEER, 1000, 1500), 1);
+        assert_int_equal(t.ip6 ? t.packet[6] : load_be32(t.packet + 4), t.ip6 ? WIRE_UDP : 0x4000);
+        assert_int_equal(tern_udp_send(t.s, k, &to, data, 2000), 2000);
+        assert_int_equal(hear_datagram(PORT, PEER, 2000, 1500), 2);
+        ids[i] = t.ip.frag_id;
+        for (unsigned n = 0; n < i; n++)
+            assert_int_not_equal(ids[n], ids[i]);
+    }
+    for (unsigned i = 0; i < 3 && !t.ip6; i++) { /* one ID for all, without DF and with it */
+        size_t len = make(PEER, PORT, 10 + i);
+        store_be32(in + 4, 7u << 16 | (i != 0 ? 0x4000 : 0));
+        memset(in + 10, 0, 2);
+        uint16_t check = cksum_finish(cksum_portable(in, WIRE_IP4_HEADER, 0));
+        memcpy(in + 10, &check, 2);
+        put(in, len);
+    }
+    for (unsigned i = 0; i < 3 && !t.ip6; i++)
+        expect(k, 10 + i);
+}
+
 /* ICMP says how much fits; ten minutes later that is forgotten. */
 static void path_mtu(void)
 {
@@ -489,25 +519,16 @@ static void no_memory(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UDP(there_and_back),
-        UDP(cut_off),
-        UDP(queue_keeps_all),
-        UDP(who_gets_it),
-        UDP(ports),
-        UDP(limits),
-        UDP(checksums),
-        UDP(lengths),
-        UDP(nobody_there),
-        UDP(errors_of_peers),
-        UDP(fragments_out),
-        UDP(fragments_in),
-        UDP(path_mtu),
-        UDP(large_echo),
-        UDP(segments_in),
-        UDP(receive_buffer),
-        UDP(send_buffer),
-        UDP(records),
-        UDP(closed_while_waiting),
+        UDP(there_and_back),  UDP(cut_off),
+        UDP(queue_keeps_all), UDP(who_gets_it),
+        UDP(ports),           UDP(limits),
+        UDP(checksums),       UDP(lengths),
+        UDP(nobody_there),    UDP(errors_of_peers),
+        UDP(fragments_out),   UDP(only_fragments_have_ids),
+        UDP(fragments_in),    UDP(path_mtu),
+        UDP(large_echo),      UDP(segments_in),
+        UDP(receive_buffer),  UDP(send_buffer),
+        UDP(records),         UDP(closed_while_waiting),
         UDP(no_memory),
     };
     unit_seed();
