@@ -17,7 +17,7 @@
  *   m message to send M message to receive
  *   o option's value  O room for one      n length in          N length in and out
  *   p array of pollfd e epoll_event in    E array of epoll_events out
- *   F two descriptors out   P offset in and out, or NULL   g ioctl's argument
+ *   F two descriptors out   P offset in, and perhaps what it is after, or NULL   g ioctl's argument
  * A `?` in front: may be missing. `result`: f a new descriptor. */
 static const struct call_spec {
     const char *name;
@@ -345,13 +345,13 @@ static bool epolled(struct drill_calling *c, const struct drill_expr *e, size_t 
     return true;
 }
 
-/* A number that was stored. */
+/* A number that was stored, and what it is expected to be; NULL: anything. */
 static bool stored(struct drill_calling *c, const struct drill_expr *e, size_t at, size_t size)
 {
     int64_t expected, actual = 0;
-    if (e->kind != EXPR_LIST || !e->first || e->first->kind == EXPR_ANY || c->args[at] == 0)
+    if (!e || e->kind == EXPR_ANY || c->args[at] == 0)
         return true;
-    if (!drill_value(c, e->first, &expected))
+    if (!drill_value(c, e, &expected))
         return false;
     if (size == sizeof(int)) {
         int small;
@@ -404,6 +404,7 @@ static bool address_out(struct drill_calling *c, const struct drill_expr *e, siz
 
 static bool verify(struct drill_calling *c, const struct drill_expr *e, size_t at, int64_t result)
 {
+    const struct drill_expr *first = e->kind == EXPR_LIST ? e->first : NULL;
     switch (c->codes[at]) {
     case 'r':
         return received(c, e, at, result);
@@ -414,15 +415,15 @@ static bool verify(struct drill_calling *c, const struct drill_expr *e, size_t a
     case 'O':
         return call_option_check(c, e, at);
     case 'N':
-        return stored(c, e, at, sizeof(int));
+        return stored(c, first, at, sizeof(int));
     case 'p':
         return polled(c, e, at);
     case 'E':
         return epolled(c, e, at, result);
     case 'g':
-        return stored(c, e, at, sizeof(int));
+        return stored(c, first, at, sizeof(int));
     case 'P':
-        return true;
+        return stored(c, first ? first->next : NULL, at, sizeof(int64_t));
     default:
         return true;
     }
