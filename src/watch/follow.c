@@ -309,11 +309,20 @@ static void sender_shows(const struct at *at, int from, const struct packet *p)
         follow_sign(at, from, SHOWS, FIN);
 }
 
+/* An RST to what comes of a connection before this one: its sender, which has said no more than its
+ * SYN, stays as it is (RFC 9293 3.10.7.3, first, and 3.10.7.4, fifth). */
+static bool rst_before(const struct follow_end *e, const struct wire_tcp *h)
+{
+    return h->flags & TCP_RST && e->syn && !e->spoke && h->seq != e->isn + 1;
+}
+
 /* What it will do at the other end, nothing of which will be shown. */
 static void receiver_takes(const struct at *at, int from, const struct packet *p)
 {
     const struct follow_end *r = &at->k->end[!from];
     uint16_t flags = p->tcp.flags;
+    if (rst_before(&at->k->end[from], &p->tcp))
+        return;
     if (flags & TCP_RST) {
         at->k->time_wait_reset |= r->state == TERN_TIME_WAIT;
         enter(at, from, TERN_CLOSED);
@@ -408,8 +417,8 @@ static void take_numbers(struct follow_conn *k, int from, const struct packet *p
     const struct wire_tcp *h = &p->tcp;
     uint32_t end = h->seq + wire_tcp_span(h, (uint32_t)p->len);
     if (h->flags & TCP_RST) {
-        if (e->syn && !o->syn && h->seq != e->isn + 1)
-            return; /* to what comes of a connection before this one */
+        if (rst_before(e, h))
+            return;
         e->rst_sent = true;
         e->rst = h->seq;
         return;
@@ -525,7 +534,8 @@ void follow_packet(struct follow *f, const struct follow_packet *p, struct follo
     take_numbers(k, out->from, packet);
     take_window(k, out->from, &packet->tcp);
     take_rtt(k, out->from, &packet->tcp, p->time);
-    if (packet->tcp.flags & TCP_RST && k->reset_by < 0)
+    if (packet->tcp.flags & TCP_RST && k->reset_by < 0 &&
+        !rst_before(&k->end[out->from], &packet->tcp))
         k->reset_by = out->from;
     at.after = true;
     receiver_takes(&at, out->from, packet);

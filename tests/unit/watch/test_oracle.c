@@ -438,24 +438,67 @@ static void test_each_rule_fires(void **state)
     }
 }
 
+/* ---- inserted packets ------------------------------------------------------------------------ */
+
+/* A copy of packet `like` before packet `at`. */
+static struct pcap_packet *insert(struct pcap *p, size_t at, size_t like)
+{
+    struct pcap_packet copy = p->packets[like];
+    copy.data = malloc(copy.len);
+    p->packets = realloc(p->packets, (p->n + 1) * sizeof(*p->packets));
+    assert_true(copy.data != NULL && p->packets != NULL);
+    memcpy(copy.data, p->packets[like].data, copy.len);
+    memmove(p->packets + at + 1, p->packets + at, (p->n++ - at) * sizeof(*p->packets));
+    p->packets[at] = copy;
+    return &p->packets[at];
+}
+
+/* A SYN or SYN-ACK becomes another segment, of which but the timestamps are left as options. */
+static void becomes(struct pcap_packet *p, uint8_t flags)
+{
+    enum { TIMESTAMPS = 26, BEHIND = 36, END = 40, NOP = 1 };
+    uint8_t *tcp = pcap_tcp(p);
+    tcp[13] = flags;
+    memset(tcp + 20, NOP, TIMESTAMPS - 20);
+    memset(tcp + BEHIND, NOP, END - BEHIND);
+}
+
+/* An acknowledgement of the connection before comes, the SYN-ACK right behind it, and only then
+ * leaves the RST that answers the former: this connection is not reset by it. */
+static void test_rst_to_the_one_before(void **state)
+{
+    struct heard innocent = {.tell = true, .where = "an RST to the connection before"};
+    struct pcap p = pcap_read("talk");
+    size_t at = (size_t)(syn_ack(&p) - p.packets);
+    (void)state;
+    uint32_t before = load_be32(pcap_tcp(&p.packets[at]) + 8) - 100000;
+    struct pcap_packet *q = insert(&p, at, at);
+    becomes(q, ACK);
+    store_be32(pcap_tcp(q) + 8, before);
+    pcap_mend(q);
+    q = insert(&p, at + 2, at - 1); /* like the SYN */
+    becomes(q, RST);
+    store_be32(pcap_tcp(q) + 4, before);
+    pcap_mend(q);
+    struct follow *f = followed(&p, &innocent);
+    assert_int_equal(innocent.all, 0);
+    assert_int_equal(follow_conn(f, 0)->reset_by, -1);
+    assert_int_equal(follow_outcome(follow_conn(f, 0)), FOLLOW_CLOSED);
+    follow_free(f);
+    pcap_free(&p);
+}
+
 /* ---- three SYN-ACKs -------------------------------------------------------------------------- */
 
 /* Another SYN-ACK before or behind the one that counts, of a listener that has forgotten the first
  * SYN: other numbers, and another clock. */
 static void add_syn_ack(struct pcap *p, bool behind, uint32_t isn, uint32_t clock)
 {
-    size_t i = (size_t)(syn_ack(p) - p->packets);
-    struct pcap_packet other = p->packets[i];
-    other.data = malloc(other.len);
-    p->packets = realloc(p->packets, (p->n + 1) * sizeof(*p->packets));
-    assert_true(other.data != NULL && p->packets != NULL);
-    memcpy(other.data, p->packets[i].data, other.len);
-    add32(pcap_tcp(&other) + 4, isn);
-    add32(option(&other, 8) + 2, clock);
-    pcap_mend(&other);
-    i += behind;
-    memmove(p->packets + i + 1, p->packets + i, (p->n++ - i) * sizeof(*p->packets));
-    p->packets[i] = other;
+    size_t at = (size_t)(syn_ack(p) - p->packets);
+    struct pcap_packet *other = insert(p, at + behind, at);
+    add32(pcap_tcp(other) + 4, isn);
+    add32(option(other, 8) + 2, clock);
+    pcap_mend(other);
 }
 
 /* Nobody is accused; but who sends new data by a clock that runs backwards is, as before. */
@@ -525,6 +568,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linux_is_innocent),
         cmocka_unit_test(test_each_rule_fires),
+        cmocka_unit_test(test_rst_to_the_one_before),
         cmocka_unit_test(test_three_syn_acks),
         cmocka_unit_test(test_states),
     };
