@@ -57,6 +57,10 @@ static void number(struct lab_random *r, enum stray kind, const tern_tcp_info *i
     case STRAY_AHEAD:
         h->ack += far;
         break;
+    case STRAY_PORT: /* where all connections have one ISN, the right number would open it */
+        h->ack += far;
+        h->flags = flags;
+        break;
     default:
         h->flags = flags;
         break;
