@@ -32,7 +32,7 @@ static uint32_t rtt_clamp(uint64_t ns)
     return (uint32_t)max_u64(min_u64(ns / NS_PER_US, 1u << 28), 1);
 }
 
-void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns)
+void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns, bool round)
 {
     uint32_t rtt_us = rtt_clamp(rtt_ns);
     note_min_rtt(t, c, rtt_us);
@@ -46,7 +46,7 @@ void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns)
     uint32_t delta = srtt > rtt_us ? srtt - rtt_us : rtt_us - srtt;
     if (srtt > rtt_us && delta > var)
         c->rttvar_us4 += (delta - var) / 8; /* a path that gets faster is no reason for doubt */
-    else
+    else if (round || delta > var)
         c->rttvar_us4 += delta - var; /* 3/4 RTTVAR + 1/4 |SRTT - R'| */
     c->srtt_us8 += rtt_us - srtt;     /* 7/8 SRTT + 1/8 R' */
     c->srtt_us8 = max_u32(c->srtt_us8, 8);
@@ -397,12 +397,14 @@ static void eat_dupacks(const struct conn *c, struct active *a, struct ack_sampl
 }
 
 /* RFC 6298 with Karn's rule: nothing is measured by what was sent twice, except that the echoed
- * timestamp tells which copy was answered (RFC 7323 4.1). A SACK measures as well. */
+ * timestamp tells which copy was answered (RFC 7323 4.1). A SACK measures as well. The formulas are
+ * for one measurement a round trip; of the many there are, one lets the variance fall (4.2 there). */
 static void take_rtt(struct tcp *t, struct conn *c, const struct rtt_ends *ends,
                      struct ack_sample *s)
 {
     uint64_t first = ends->again == 0 ? ends->first : 0;
     uint64_t last = first != 0 ? ends->last : 0;
+    bool round = seq_geq(s->prior_delivered, (uint32_t)c->active->round_end);
     if (s->sacked_first != 0) {
         first = first != 0 ? first : s->sacked_first;
         last = s->sacked_last;
@@ -411,11 +413,11 @@ static void take_rtt(struct tcp *t, struct conn *c, const struct rtt_ends *ends,
         s->rtt_ns = max_u64(ns_since(t, last), 1);
         if (last != first) /* (else it is the sample) */
             note_min_rtt(t, c, rtt_clamp(s->rtt_ns));
-        rtt_sample(t, c, ns_since(t, first));
+        rtt_sample(t, c, ns_since(t, first), round);
     } else if (ends->again != 0 && s->echo) {
         uint32_t copy = (uint32_t)(ends->again / NS_PER_MS) + c->ts_offset;
         if (seq_geq(s->tsecr, copy) && seq_leq(s->tsecr, ts_clock(t) + c->ts_offset))
-            rtt_sample(t, c, ns_since(t, ends->again));
+            rtt_sample(t, c, ns_since(t, ends->again), round);
     }
 }
 

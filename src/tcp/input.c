@@ -130,7 +130,7 @@ static void syn_rtt(struct tcp *t, struct conn *c, const struct active *a, uint3
         if (bsd(t))
             c->cwnd = c->mss;
     } else if (!(c->flags & CONN_SYN_AGAIN) && ack == c->iss + 1) {
-        rtt_sample(t, c, t->now - a->stalled);
+        rtt_sample(t, c, t->now - a->stalled, true);
     }
 }
 

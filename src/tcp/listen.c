@@ -665,7 +665,7 @@ static enum tern_drop complete(struct tcp *t, uint32_t ix, struct tcp_seg *seg)
     if (lost != 0)
         conn_syn_lost(c, lost);
     if (once)
-        rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT);
+        rtt_sample(t, c, (uint64_t)(t->tick - sent) << TICK_SHIFT, true);
     return enter_queue(t, l, c, seg, counted);
 }
 

@@ -128,8 +128,9 @@ static bool may_probe(const struct active *a)
            (a->phase == LOSS_RECOVERY && a->lost == 0 && a->retrans == 0 && a->sacked == 0);
 }
 
-/* 7.2: two round trips, and the time an acknowledgement of a single segment may be delayed; never
- * later than the retransmission timer, in whose place it then comes. */
+/* 7.2: two round trips, and the time an acknowledgement of a lone segment may be delayed, for which
+ * Linux, too, takes the least timeout; never later than the retransmission timer, in whose place it
+ * then comes. */
 void tlp_arm(struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
@@ -138,8 +139,9 @@ void tlp_arm(struct tcp *t, struct conn *c)
         return;
     uint64_t wait = NS_PER_S;
     if (LIKELY(c->srtt_us8 != 0)) {
+        bool lone = a->sent_head == a->sent_tail && sent_len(a->sent_tail) <= c->mss;
         wait = c->srtt_us8 / 4 * NS_PER_US;
-        wait += c->snd_nxt - c->snd_una <= c->mss ? t->cfg->rto_min : PROBE_SLACK_MS * NS_PER_MS;
+        wait += lone ? t->cfg->rto_min : PROBE_SLACK_MS * NS_PER_MS;
     }
     wait += a->sent_tail->time - min_u64(a->sent_tail->time, t->now); /* from its departure */
     uint32_t at = tick_after(t, wait);

@@ -425,8 +425,8 @@ static inline void ack_steps(struct active *a)
 }
 /* Takes the acknowledgement of an acceptable segment. */
 void tcp_ack(struct tcp *t, struct conn *c, const struct tcp_seg *seg, struct ack_sample *sample);
-/* RFC 6298 with a measurement. */
-void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns);
+/* RFC 6298 with a measurement; `round`: the first of a round trip. */
+void rtt_sample(const struct tcp *t, struct conn *c, uint64_t rtt_ns, bool round);
 uint64_t rto_of(const struct tcp *t, const struct conn *c); /* ns, backed off */
 /* The next retransmission, from now. */
 void rto_set(struct tcp *t, struct conn *c);

@@ -57,6 +57,36 @@ static void MUST_18_rto_by_the_formula(struct rig *r)
     }
 }
 
+/* RFC 7323 4.2: where every segment is acknowledged and measured, the variance still falls once a
+ * round trip only; it rises whenever something took longer. */
+static void MUST_18_many_samples_a_round_trip(struct rig *r)
+{
+    struct peer *p = opened(r, MS(160), false);
+    uint32_t mss = info_of(p).snd_mss, at = 1;
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t before = info_of(p).rttvar;
+        assert_int_equal(peer_write(p, at - 1, 10 * mss), 10 * mss);
+        rig_turn(r);
+        assert_int_equal(hear_data(p, at, at + 10 * mss), 10);
+        rig_step(r, MS(160));
+        for (unsigned i = 0; i < 10; i++) {
+            say(p, A, 1, at += mss, 0);
+            near("RTTVAR", info_of(p).rttvar, before - before / 4, US(50));
+        }
+        rig_hush(r);
+    }
+    assert_int_equal(peer_write(p, at - 1, 2 * mss), 2 * mss);
+    rig_turn(r);
+    assert_int_equal(hear_data(p, at, at + 2 * mss), 2);
+    rig_step(r, MS(160));
+    say(p, A, 1, at + mss, 0);
+    uint64_t before = info_of(p).rttvar;
+    rig_step(r, MS(160));
+    say(p, A, 1, at + 2 * mss, 0);
+    near("RTTVAR", info_of(p).rttvar, before - before / 4 + MS(160) / 4, US(50));
+    rig_hush(r);
+}
+
 /* And that is when it fires. */
 static void MUST_18_fires_when_it_says(struct rig *r)
 {
@@ -389,6 +419,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG(MUST_18_rto_by_the_formula),
+        RIG(MUST_18_many_samples_a_round_trip),
         RIG(MUST_18_fires_when_it_says),
         RIG_ISNS(MUST_18_restarted_and_stopped),
         RIG(MUST_18_karn),
