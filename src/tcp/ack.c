@@ -398,7 +398,8 @@ static void eat_dupacks(const struct conn *c, struct active *a, struct ack_sampl
 
 /* RFC 6298 with Karn's rule: nothing is measured by what was sent twice, except that the echoed
  * timestamp tells which copy was answered (RFC 7323 4.1). A SACK measures as well. The formulas are
- * for one measurement a round trip; of the many there are, one lets the variance fall (4.2 there). */
+ * for one measurement a round trip; of the many there are, one lets the variance fall (4.2 there).
+ */
 static void take_rtt(struct tcp *t, struct conn *c, const struct rtt_ends *ends,
                      struct ack_sample *s)
 {
