@@ -93,6 +93,10 @@ static void an_option_without_counters(struct rig *r)
     assert_int_equal(info(p).ecn_option_seen, 2);
     assert_int_equal(info(p).delivered_bytes[1], 100);
     assert_int_equal(info(p).ecn_fail, 0);
+    for (unsigned few = 1; few <= 2; few++) {
+        p = accurate(r, few);
+        assert_int_equal(info(p).ecn_option_seen, 2);
+    }
 }
 
 /* Table 4 is for a bare ACK. Data that brings it, too, carries the counter. */
