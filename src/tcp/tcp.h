@@ -296,8 +296,7 @@ int conn_cc_set(struct tcp *t, struct conn *c, const tern_cc_ops *ops);
 /* Gives the working block back if nothing needs it. */
 bool conn_freeze(struct tcp *t, struct conn *c);
 void conn_tuple(const struct tcp *t, const struct conn *c, struct tcp_tuple *tuple);
-/* There may be something to send. false: no route leads there; the retransmission timer, if there
- * is anything to retransmit, will try again. */
+/* There may be something to send. false: no route leads there; the timer, if set, tries again. */
 bool conn_ready(struct tcp *t, struct conn *c);
 /* The same; an RST that nothing leads to the peer of stays unsaid. */
 void conn_ready_or_mute(struct tcp *t, struct conn *c);
@@ -372,8 +371,7 @@ enum tern_drop tcp_input(struct tcp *t, struct tcp_seg *seg);
 void input_refuse(struct tcp *t, const struct tcp_seg *seg);
 /* A segment for a connection in a synchronized state, or SYN-SENT. */
 enum tern_drop input_conn(struct tcp *t, struct conn *c, struct tcp_seg *seg);
-/* The handshake is complete: ESTABLISHED. `syn`: by a segment with SYN, whose window is
- * unscaled. */
+/* The handshake is complete: ESTABLISHED. `syn`: by one with SYN, whose window is unscaled. */
 void input_established(struct tcp *t, struct conn *c, struct tcp_seg *seg, bool syn);
 /* 2 MSL begin: TIME-WAIT, in its small form if the owner is gone. */
 void input_time_wait(struct tcp *t, struct conn *c);

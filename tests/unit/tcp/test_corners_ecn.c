@@ -248,7 +248,7 @@ static void a_counter_of_four_million(struct rig *r)
 
 /* ---- what the peer tells --------------------------------------------------------------------- */
 
-/* 3.2.3.2.4: where no option came before a counter could have wrapped, none is believed any more. */
+/* 3.2.3.2.4: no option came before a counter could have wrapped: none is believed any more. */
 static void options_that_come_too_late(struct rig *r)
 {
     enum { LEN = 32000, LIMIT = 1 << 23 };
