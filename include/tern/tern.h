@@ -202,6 +202,11 @@ typedef struct tern_tuning {
     bool fixed_rcvbuf;   /* [false] receive buffers do not grow by themselves */
     bool abort_overflow; /* [false] RST to the third segment when the accept queue is full */
     bool signed_windows; /* [false] the first window is at most 32767 */
+    bool reflect_tos;    /* [false] a SYN-ACK and its connection have the DSCP of the SYN */
+    bool collapse;       /* [false] small segments are sent again as one */
+    uint8_t pingpong;    /* [1] answers of the owner before acknowledgements wait for them */
+    uint8_t ecn_beacon;  /* [3] AccECN's option goes as often in a round trip at least */
+    uint16_t mss_least;  /* [48] segments are as large, whatever the peer or ICMP asks for */
 } tern_tuning;
 
 /* Everything the stack may use and every limit it obeys. tern_config_default() fills all but

@@ -17,9 +17,11 @@ static const char *base_name(const char *path)
 static int set(struct shell *sh, const char *name, const char *value)
 {
     struct drill_settings *s = &sh->play->settings;
-    const char *only = drill_settings_fixed(name, value);
-    if (only)
-        return shell_fail(sh, "%s=%s is not supported: it is %s here", name, value, only);
+    const struct drill_setting *idle = drill_settings_refused(name, value);
+    const char *why = idle ? idle->why : NULL;
+    const char *values = idle ? idle->values : shell_bsd_refused(name, value, &why);
+    if (values)
+        return shell_fail(sh, "%s=%s is not supported, only %s: %s", name, value, values, why);
     if (drill_settings_set(s, name, value) || shell_bsd_set(s, name, value))
         return 0;
     return shell_fail(sh, "no such setting: %s=%s", name, value);
@@ -322,6 +324,25 @@ static int nothing(struct shell_command *c)
     return 0;
 }
 
+/* Queues that pass on what comes, in order. */
+static int tc(struct shell_command *c)
+{
+    static const char *const harmless[] = {"fq",    "fq_codel", "pfifo", "pfifo_fast", "bfifo",
+                                           "mq",    "noqueue",  "codel", "root",       "dev",
+                                           "add",   "replace",  "del",   "delete",     "show",
+                                           "qdisc", "-s"};
+    for (int i = 1; i < c->argc; i++) {
+        size_t k = 0;
+        while (k < sizeof(harmless) / sizeof(harmless[0]) && strcmp(c->argv[i], harmless[k]) != 0)
+            k++;
+        if (k == sizeof(harmless) / sizeof(harmless[0]))
+            return shell_fail(c->sh, "tc %s is not supported", c->argv[i]);
+        if (strcmp(c->argv[i], "dev") == 0)
+            i++; /* its name */
+    }
+    return 0;
+}
+
 static int fails(struct shell_command *c)
 {
     (void)c;
@@ -357,7 +378,7 @@ static const struct builtin {
     {"set", nothing},
     {"export", nothing},
     /* queues of a device and modules of a kernel: there are none */
-    {"tc", nothing},
+    {"tc", tc},
     {"ethtool", nothing},
     {"modprobe", nothing},
     {"kldload", nothing},

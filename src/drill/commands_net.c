@@ -71,12 +71,16 @@ static int route(struct shell_command *c, int at)
                     : SHELL_ERROR;
             at++;
         } else if (i < sizeof(metrics) / sizeof(metrics[0])) {
-            status = metric(c, word, next);
+            if (is(next, "lock"))
+                return shell_fail(c->sh, "ip route: %s lock is not supported", word);
+            if (is(word, "features") && !is(next, "ecn"))
+                return shell_fail(c->sh, "ip route: features %s is not supported", next);
+            status = metric(c, word, is(word, "features") ? "1" : next);
             at++;
         } else if (k < sizeof(skipped) / sizeof(skipped[0])) {
             at += !is(word, "default") && !is(word, "onlink") && !is(word, "local") &&
                   !is(word, "unicast");
-        } else if (!strchr("0123456789abcdef:", *word)) {
+        } else if (strspn(word, "0123456789abcdef.:/") != strlen(word)) {
             return shell_fail(c->sh, "ip route: %s is not supported", word);
         }
         if (status != 0)

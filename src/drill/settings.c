@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct setting {
-    const char *name, *value;
-    enum drill_setting_use use;
-} settings[] = {
-#define X(name, value, use) {name, value, DRILL_SETTING_##use},
+static const struct drill_setting settings[] = {
+#define X(name, value) {name, value, NULL, NULL},
     DRILL_SETTINGS(X)
+#undef X
+#define X(name, value, values, why) {name, value, values, why},
+        DRILL_SETTINGS_IDLE(X)
 #undef X
 };
 
@@ -49,17 +49,29 @@ static size_t find(const char *name)
     return i;
 }
 
-const char *drill_settings_fixed(const char *name, const char *value)
+bool drill_settings_among(const char *values, const char *value)
 {
-    static const char *const fixed[][2] = {{"net.ipv4.tcp_min_snd_mss", "48"},
-                                           {"net.ipv4.tcp_pingpong_thresh", "1"},
-                                           {"net.ipv4.tcp_reflect_tos", "0"}};
-    char plain[128];
-    spell(plain, sizeof(plain), name);
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        if (strcmp(fixed[i][0], plain) == 0 && strtoll(value, NULL, 0) != atoi(fixed[i][1]))
-            return fixed[i][1];
-    return NULL;
+    size_t n = strlen(values), len = strlen(value);
+    if (n == 0)
+        return true;
+    if (values[n - 1] == '-')
+        return strtoll(value, NULL, 0) >= strtoll(values, NULL, 10);
+    for (const char *p = values;; p++) {
+        n = strcspn(p, "|");
+        if (n == len && strncmp(p, value, n) == 0)
+            return true;
+        p += n;
+        if (*p == '\0')
+            return false;
+    }
+}
+
+const struct drill_setting *drill_settings_refused(const char *name, const char *value)
+{
+    size_t i = find(name);
+    if (i == COUNT || !settings[i].values || drill_settings_among(settings[i].values, value))
+        return NULL;
+    return &settings[i];
 }
 
 bool drill_settings_set(struct drill_settings *s, const char *name, const char *value)
@@ -103,10 +115,4 @@ int64_t drill_settings_number(const struct drill_settings *s, const char *name, 
     return value;
 }
 
-const char *drill_settings_name(size_t n, enum drill_setting_use *use)
-{
-    if (n >= COUNT)
-        return NULL;
-    *use = settings[n].use;
-    return settings[n].name;
-}
+const struct drill_setting *drill_settings_at(size_t n) { return n < COUNT ? &settings[n] : NULL; }

@@ -33,8 +33,10 @@ int shell_fail(struct shell *sh, const char *format, ...) __attribute__((format(
 /* A setting by a name of FreeBSD's. false: there is none of that name. */
 bool shell_bsd_set(struct drill_settings *s, const char *name, const char *value);
 bool shell_bsd_get(const struct drill_settings *s, const char *name, const char **value);
-/* The n-th name, NULL behind the last. */
-const char *shell_bsd_name(size_t n);
+/* The values that one which changes nothing takes, if `value` is not among them, and why; NULL. */
+const char *shell_bsd_refused(const char *name, const char *value, const char **why);
+/* The n-th name, NULL behind the last; what values it takes, and why, NULL: it is heeded. */
+const char *shell_bsd_name(size_t n, const char **values, const char **why);
 /* Runs a list of commands; the last one's status. */
 int shell_list(struct shell *sh, const char *text, struct drill_text *out);
 

@@ -25,6 +25,19 @@ static void put_name(FILE *out, int *column, const char *name)
     *column += fprintf(out, "%s`%s`", *column ? " " : "", name);
 }
 
+/* A row of a table: which values of a setting, or of several, are taken. */
+static void put_values(FILE *out, const char *name, const char *values, const char *why)
+{
+    char text[DRILL_SETTING_SIZE];
+    size_t n = strlen(values);
+    snprintf(text, sizeof(text), "%s", values);
+    for (char *p = text; *p; p++)
+        *p = *p == '|' ? ',' : *p;
+    if (n > 0 && text[n - 1] == '-')
+        snprintf(text, sizeof(text), "from %.*s on", (int)n - 1, values);
+    fprintf(out, "| `%s` | %s | %s |\n", name, n > 0 ? text : "any", why);
+}
+
 static void options(FILE *out)
 {
     const struct drill_option_help *o;
@@ -34,15 +47,47 @@ static void options(FILE *out)
     fputs("\n", out);
 }
 
-static void settings(FILE *out, enum drill_setting_use wanted)
+static void settings(FILE *out)
 {
-    enum drill_setting_use use;
-    const char *name;
+    const struct drill_setting *s;
     int column = 0;
-    for (size_t i = 0; (name = drill_settings_name(i, &use)) != NULL; i++)
-        if (use == wanted)
+    fputs("### Settings that the stack heeds\n\n", out);
+    for (size_t i = 0; (s = drill_settings_at(i)) != NULL; i++)
+        if (!s->values)
+            put_name(out, &column, s->name);
+    put_name(out, &column, NULL);
+    fputs("### Settings that change nothing\n\n"
+          "The values in the table say what is done, the others fail the script by name.\n\n"
+          "| setting | values | |\n| --- | --- | --- |\n",
+          out);
+    for (size_t i = 0; (s = drill_settings_at(i)) != NULL; i++)
+        if (s->values)
+            put_values(out, s->name, s->values, s->why);
+    fputc('\n', out);
+}
+
+/* FreeBSD's names: what is heeded, then what changes nothing, a row for each reason. */
+static void bsd_settings(FILE *out)
+{
+    const char *name, *values, *why, *last = NULL;
+    int column = 0;
+    fputs("### Settings by FreeBSD's names\n\n", out);
+    for (size_t i = 0; (name = shell_bsd_name(i, &values, &why)) != NULL; i++)
+        if (!why)
             put_name(out, &column, name);
     put_name(out, &column, NULL);
+    fputs("These change nothing, and where a value stands here any other fails the script:\n\n"
+          "| because | settings |\n| --- | --- |",
+          out);
+    for (size_t i = 0; (name = shell_bsd_name(i, &values, &why)) != NULL; i++) {
+        if (!why)
+            continue;
+        if (!last || strcmp(why, last) != 0)
+            fprintf(out, "%s\n| %s |", last ? " |" : "", why);
+        fprintf(out, " `%s%s%s`", name, *values ? "=" : "", values);
+        last = why;
+    }
+    fputs(" |\n\n", out);
 }
 
 static void list(FILE *out, const char *heading, const char *(*nth)(size_t n))
@@ -62,11 +107,8 @@ void drill_supported(FILE *out)
     options(out);
     list(out, "Calls", drill_call_name);
     list(out, "Commands of the shell", shell_builtin_name);
-    fputs("### Settings that the stack heeds\n\n", out);
-    settings(out, DRILL_SETTING_USED);
-    fputs("### Settings that are remembered, and change nothing\n\n", out);
-    settings(out, DRILL_SETTING_FIXED);
-    list(out, "Settings by FreeBSD's names", shell_bsd_name);
+    settings(out);
+    bsd_settings(out);
     list(out, "Fields of TCP_INFO", drill_tcp_info_name);
     list(out, "Messages of ICMP", drill_icmp_name);
     list(out, "Names in calls", symbol);

@@ -45,7 +45,7 @@ static void features(tern_config *cfg, const struct drill_settings *s)
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
         if (drill_settings_number(s, map[i].name, 0) == 0)
             cfg->features &= ~map[i].bit;
-    if (drill_settings_number(s, "net.ipv4.ip_no_pmtu_disc", 0) != 0)
+    if (on(s, "net.ipv4.ip_no_pmtu_disc") || on(s, "route.mtu_lock"))
         cfg->features &= ~(uint32_t)TERN_FEATURE_PMTUD;
 }
 
@@ -116,6 +116,11 @@ static void tuning(tern_tuning *u, const struct drill_settings *s)
     u->quickack = on(s, "route.quickack");
     u->fixed_rcvbuf = !on(s, "net.ipv4.tcp_moderate_rcvbuf");
     u->abort_overflow = on(s, "net.ipv4.tcp_abort_on_overflow");
+    u->reflect_tos = on(s, "net.ipv4.tcp_reflect_tos");
+    u->collapse = on(s, "net.ipv4.tcp_retrans_collapse");
+    u->pingpong = u8(s, "net.ipv4.tcp_pingpong_thresh");
+    u->ecn_beacon = u8(s, "net.ipv4.tcp_ecn_option_beacon");
+    u->mss_least = u16(s, "net.ipv4.tcp_min_snd_mss");
     u->signed_windows = on(s, "net.ipv4.tcp_workaround_signed_windows");
 }
 
@@ -144,7 +149,11 @@ const char *sut_tern_config(tern_config *cfg, const struct drill_settings *s)
     cfg->cookies = cookies[when < 2 ? when : 2];
     cfg->ttl = u8(s, "net.ipv4.ip_default_ttl");
     cfg->cc = algorithm(drill_settings_get(s, "net.ipv4.tcp_congestion_control"));
+    /* of what is asked for to all: how much of it is asked for on this route, too */
+    static const uint8_t route_ecn[] = {1, 1, 1, 3, 4, 4};
     cfg->ecn = u8(s, "net.ipv4.tcp_ecn");
+    if (on(s, "route.features") && cfg->ecn < sizeof(route_ecn))
+        cfg->ecn = route_ecn[cfg->ecn];
     cfg->mtu_probing =
         u8(s, "net.ipv4.tcp_mtu_probing") < 2 ? u8(s, "net.ipv4.tcp_mtu_probing") : 2;
     cfg->ecn_option = u8(s, "net.ipv4.tcp_ecn_option");

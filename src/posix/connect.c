@@ -267,6 +267,15 @@ static struct sock *child(struct sock *sk, int flags)
     return c;
 }
 
+/* The SYN's may have become the connection's (tcp_reflect_tos); the low bits are ECN's. */
+static void take_tos(struct sock *c)
+{
+    int *tos = addr_is4(&c->local) ? &c->opts.tos : &c->opts.tclass;
+    int64_t dscp;
+    if (tern_option_get(c->p->conf.stack, c->k, TERN_OPT_DSCP, &dscp) == 0 && *tos >> 2 != dscp)
+        *tos = (int)dscp << 2 | (*tos & 3);
+}
+
 static int take(struct sock *sk, struct sock *c)
 {
     tern *s = sk->p->conf.stack;
@@ -293,6 +302,7 @@ static int take(struct sock *sk, struct sock *c)
     (void)tern_names(s, c->k, &c->local, NULL);
     if (c->domain == AF_INET6 && !addr_is4(&c->peer))
         c->opts.v6only = 1;
+    take_tos(c);
     tern_arm(s, c->k, TERN_EV_READ);
     opts_apply(c);
     return 0;

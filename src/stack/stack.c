@@ -74,7 +74,10 @@ void tern_config_default(tern_config *cfg)
                    .mtu_threshold = 8,
                    .mtu_interval_s = 600,
                    .min_rtt_s = 300,
-                   .rfc1337 = true},
+                   .rfc1337 = true,
+                   .pingpong = 1,
+                   .ecn_beacon = 3,
+                   .mss_least = 48},
     };
 }
 

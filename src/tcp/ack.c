@@ -191,6 +191,7 @@ static void sacked(struct tcp *t, struct conn *c, struct sent *r, struct ack_sam
         s->sacked_last = r->time;
     }
     info_delivered(t, c, r->lo, r->hi);
+    s->slack += (int32_t)sent_slack(a, r);
     sent_mark(a, r, SENT_SACKED);
     a->sacked_segs += (sent_len(r) + c->mss - 1) / c->mss;
     s->segs += (sent_len(r) + c->mss - 1) / c->mss;
@@ -376,9 +377,11 @@ static void pop_records(struct tcp *t, struct conn *c, uint32_t ack, struct ack_
             if (UNLIKELY(c->ecn != 0))
                 s->segs += ((whole ? r->hi : ack) - r->lo + c->mss - 1) / c->mss;
             info_delivered(t, c, r->lo, whole ? r->hi : ack);
+            s->slack += (int32_t)sent_slack(a, r);
         }
         if (!whole) {
             sent_cut(c, a, r, ack); /* part of a super-segment: the rest is a shorter record */
+            s->slack -= (int32_t)(r->flags & SENT_SACKED ? 0 : sent_slack(a, r));
             break;
         }
         s->fin |= (r->flags & SENT_FIN) != 0;
@@ -390,9 +393,12 @@ static void pop_records(struct tcp *t, struct conn *c, uint32_t ack, struct ack_
  * before, and was counted then. */
 static void eat_dupacks(const struct conn *c, struct active *a, struct ack_sample *s)
 {
-    uint32_t segs = (s->cumulative + c->mss - 1) / c->mss;
-    uint32_t counted = min_u32(a->dupacks * c->mss, s->acked);
-    s->acked = max_u32(s->acked - counted, min_u32(s->acked, c->mss));
+    uint32_t whole = s->acked + (uint32_t)s->slack;
+    uint32_t segs = (s->cumulative + (uint32_t)s->slack + c->mss - 1) / c->mss;
+    uint32_t counted = a->dupacks * c->mss;
+    uint32_t fresh = max_u32(whole - min_u32(counted, whole), min_u32(whole, c->mss));
+    s->acked = max_u32(s->acked - min_u32(counted, s->acked), min_u32(s->acked, c->mss));
+    s->slack = (int32_t)(fresh - s->acked);
     a->dupacks -= min_u32(segs - 1, a->dupacks);
 }
 

@@ -366,6 +366,7 @@ struct active *conn_thaw(struct tcp *t, struct conn *c)
     a->reo_steps = 1;
     a->paced = pace_asked(t, c);
     a->limited_tick = t->tick;
+    sent_slack_begin(t, c, a);
     conn_cc_start(t, c, a);
     return a;
 }
@@ -583,8 +584,6 @@ size_t tcp_events(struct tcp *t, tern_event *ev, size_t max)
 
 /* ---- segment size ---------------------------------------------------------------------------- */
 
-enum { MSS_LEAST = 48 }; /* a peer that offers less does not get to multiply our packets */
-
 static uint32_t link_mss(const struct tcp *t, uint8_t iface, bool ip4, uint16_t mss_user)
 {
     uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
@@ -624,12 +623,15 @@ void conn_mss_update(const struct tcp *t, struct conn *c)
     bool ip4 = wire_is_ip4(c->raddr);
     c->mss_own = tcp_mss_advertised(t, c->iface, ip4, c->mss_user);
     /* what is offered says nothing about what may be sent */
-    uint32_t mss = like_linux(t) ? link_mss(t, c->iface, ip4, c->mss_user) : c->mss_own;
+    uint32_t own = like_linux(t) ? link_mss(t, c->iface, ip4, c->mss_user) : c->mss_own;
+    /* who offers less does not get to multiply our packets */
+    uint32_t least = t->cfg->tuning.mss_least, mss = own;
     if (c->pmtu != 0) {
         uint32_t headers = (ip4 ? WIRE_IP4_HEADER : WIRE_IP6_HEADER) + WIRE_TCP_HEADER;
         mss = min_u32(mss, c->pmtu - headers);
     }
-    mss = mtu_mss(c, min_u32(mss, max_u32(c->mss_peer, MSS_LEAST)));
+    mss = mtu_mss(c, min_u32(mss, max_u32(c->mss_peer, least)));
+    mss = max_u32(mss, min_u32(least, own));
     if (md5_of(c) != NULL)
         mss -= WIRE_MD5_LEN;
     mss = c->flags & CONN_TS ? mss - 12 : mss;
@@ -637,6 +639,8 @@ void conn_mss_update(const struct tcp *t, struct conn *c)
         mss = half_window(c, mss);
     uint16_t was = c->mss;
     c->mss = (uint16_t)mss;
-    if (like_linux(t) && c->active != NULL && was != mss)
+    if (like_linux(t) && c->active != NULL && was != mss) {
         keep_segments(c->active, was, (uint16_t)mss);
+        sent_slack_begin(t, c, c->active);
+    }
 }

@@ -189,9 +189,9 @@ struct active {
     uint32_t t_delack;
     uint8_t recent_count;
     bool fin_ahead;
-    uint8_t quick;    /* segments still to be acknowledged at once */
-    uint8_t pushed;   /* small or PSH segments since the last ACK: 0, 1, 2 or more */
-    bool interactive; /* the owner answers what it reads: ACKs ride on the answers */
+    uint8_t quick;   /* segments still to be acknowledged at once */
+    uint8_t pushed;  /* small or PSH segments since the last ACK: 0, 1, 2 or more */
+    uint8_t answers; /* of the owner to what it reads, lately: interactive() */
 
     /* sending (send.c, sent.c, ack.c, loss.c) */
     struct chunk *spare; /* a page between two uses, by either queue */
@@ -210,11 +210,12 @@ struct active {
     uint32_t sacked_segs;                  /* segments SACKed since nothing was */
     uint32_t lost;                         /* bytes in records marked LOST: not in flight */
     uint32_t retrans;     /* bytes in records marked AGAIN: sent again and in flight */
+    uint32_t slack;       /* what the segments in flight lack of whole ones: sent_slack() */
     uint32_t sack_high;   /* right edge of the highest SACK */
     uint32_t recover;     /* snd_nxt when recovery began (RFC 6582) */
     uint32_t dupacks;     /* without SACK: segments that have left the network */
     uint32_t dup_run;     /* duplicate ACKs since SND.UNA moved, */
-    uint32_t dup_edge;    /* and SND.NXT at the first of them */
+    uint32_t dup_room;    /* and what was out at the first of them, as the window counts it */
     uint32_t t_rto;       /* retransmission, persist or probe */
     uint32_t t_probe;     /* tail-loss probe */
     uint32_t t_reorder;   /* RACK's reordering timer */
@@ -232,20 +233,21 @@ struct active {
     uint32_t dsack_round; /* low bits of `delivered` when the reordering window last grew */
     uint32_t dsack_segs;  /* duplicates reported, in segments */
     uint32_t reord_seen;  /* how often segments have overtaken each other */
+    uint16_t slack_mss;   /* a whole one; 0: the congestion window counts bytes */
     uint16_t reordering;  /* by how many segments, at most; 3 to begin with */
     uint8_t phase;        /* enum loss_phase */
     uint8_t frto;         /* enum frto */
     uint8_t tlp;          /* enum tlp */
     uint8_t reo_steps;    /* the reordering window in quarters of the least RTT */
     uint8_t reo_persist;  /* recoveries until it shrinks again */
-    bool dsack_seen;      /* it is to grow */
-    bool rack_news;       /* RACK.xmit_ts has moved, and RACK has not looked since */
-    bool retrans_any;     /* retrans_ts is valid */
-    bool paced;           /* pacing is asked for, whatever the algorithm does (pace.c) */
-    bool pace_late;       /* what is behind pace_at waited for a late caller */
-    bool persist;         /* t_rto is the persist timer */
-    bool force;           /* one retransmission goes whatever cwnd says */
-    bool undo;            /* undo_una and undo_segs are valid: a reduction may be undone */
+    bool dsack_seen : 1;  /* it is to grow */
+    bool rack_news : 1;   /* RACK.xmit_ts has moved, and RACK has not looked since */
+    bool retrans_any : 1; /* retrans_ts is valid */
+    bool paced : 1;       /* pacing is asked for, whatever the algorithm does (pace.c) */
+    bool pace_late : 1;   /* what is behind pace_at waited for a late caller */
+    bool persist : 1;     /* t_rto is the persist timer */
+    bool force : 1;       /* one retransmission goes whatever cwnd says */
+    bool undo : 1;        /* undo_una and undo_segs are valid: a reduction may be undone */
     bool app_limited : 1; /* the flight up to app_limit was not limited by cwnd, */
     bool rate_few : 1;    /* nor was that of the last delivery-rate sample */
     uint32_t tlp_high;    /* snd_nxt when the outstanding probe was sent */
@@ -259,13 +261,13 @@ struct active {
     uint32_t used_seq;
     uint32_t used_wnd;     /* most bytes in flight since limited_tick */
     uint32_t limited_tick; /* when cwnd was last used up (RFC 2861) */
+    uint32_t lost_total;   /* bytes marked lost in all */
     uint64_t stalled;      /* since when the segment at snd_una is outstanding, ns */
     uint64_t delivered;    /* bytes acknowledged in all since thaw, */
     uint64_t delivered_at; /* last at this time, */
     uint64_t flight_sent;  /* by a record that was sent then: start of the send phase */
     uint64_t app_limit;    /* `delivered` at the end of the flight that was app-limited */
     uint64_t round_end;    /* `delivered` at the end of this round trip */
-    uint32_t lost_total;   /* bytes marked lost in all */
     uint32_t rate_delivered, rate_us; /* the last delivery-rate sample */
     uint32_t min_rtt_next;            /* least RTT since min_rtt_tick, us */
     uint32_t min_rtt_tick;
@@ -311,6 +313,7 @@ enum sent_flag {
     SENT_PUSHED = 256,      /* had PSH */
     SENT_DELAYED = 512,     /* the device took it late: `time` is when, the timer may be older */
     SENT_REFUSED = 1024,    /* the device would not take it; it is to be offered again */
+    SENT_RECORD = 2048,     /* ends where its owner has said that a record ends */
 
     SENT_MARKS = SENT_SACKED | SENT_LOST | SENT_AGAIN,
 };
@@ -470,9 +473,10 @@ struct halfopen {
     uint8_t tries;  /* SYN-ACKs sent again */
     uint8_t flags;  /* enum halfopen_flag */
     uint8_t iface;
-    uint16_t wnd; /* of the SYN */
-    uint8_t ecn;  /* what the SYN has asked for: enum halfopen_ecn */
-    bool counted; /* among the entries of its source (admit.c) */
+    uint16_t wnd;     /* of the SYN */
+    uint8_t ecn;      /* what the SYN has asked for: enum halfopen_ecn */
+    bool counted : 1; /* among the entries of its source (admit.c) */
+    uint8_t dscp : 6; /* of the SYN */
 };
 _Static_assert(sizeof(struct halfopen) <= 64, "SYN-RECEIVED costs at most 64 bytes");
 

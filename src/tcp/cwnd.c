@@ -37,6 +37,9 @@ static bool limited(const struct conn *c, const struct active *a)
     return (c->flags & CONN_CWND_LIMITED) != 0;
 }
 
+/* As the window counts it. */
+static uint32_t cwnd_acked(const struct ack_sample *s) { return s->acked + (uint32_t)s->slack; }
+
 /* ---- what the algorithm is told -------------------------------------------------------------- */
 
 static void rate_sample(const struct tcp *t, const struct conn *c, const struct ack_sample *s,
@@ -159,16 +162,17 @@ void cwnd_recover(struct tcp *t, struct conn *c, const struct ack_sample *s)
     struct active *a = c->active;
     if (s->acked == 0 || own_cwnd(t, c))
         return;
-    uint32_t pipe = in_flight(c, a), ssthresh = a->cc.ssthresh, mss = c->mss;
+    uint32_t pipe = in_pipe(c, a), ssthresh = a->cc.ssthresh, mss = c->mss;
     uint64_t send;
-    a->prr_delivered += s->acked;
+    uint32_t acked = cwnd_acked(s);
+    a->prr_delivered += acked;
     if (pipe > ssthresh) {
         send = ((uint64_t)ssthresh * a->prr_delivered + a->prior_cwnd - 1) / a->prior_cwnd;
         send = (send + mss - 1) / mss * mss;
         send -= min_u64(send, a->prr_out);
     } else {
         send = a->prr_delivered > a->prr_out ? a->prr_delivered - a->prr_out : 0;
-        send = max_u64(send, s->acked);
+        send = max_u64(send, acked);
         if (s->advanced && s->lost == 0)
             send += mss;
         send = min_u64(send, ssthresh - pipe);
@@ -188,7 +192,7 @@ void cwnd_timeout(struct tcp *t, struct conn *c, bool first)
         tell(t, c, TERN_CC_RTO, 0);
     }
     if (!own_cwnd(t, c) || !first)
-        set_cwnd(a, in_flight(c, a) + c->mss);
+        set_cwnd(a, in_pipe(c, a) + c->mss);
     if (c->ecn & ECN_CLASSIC)
         c->ecn |= ECN_REDUCED;
     trace(t, c);
@@ -219,7 +223,7 @@ void cwnd_on_ack(struct tcp *t, struct conn *c, struct ack_sample *s)
         a->app_limited = false;
     tern_ack ack;
     fill(t, c, &ack);
-    ack.acked = s->acked;
+    ack.acked = cwnd_acked(s);
     ack.lost = s->lost;
     ack.ce_marked = s->marked;
     ack.rtt_ns = s->rtt_ns;
@@ -260,7 +264,7 @@ static void shrink_unused(struct tcp *t, struct conn *c)
 void cwnd_used(struct tcp *t, struct conn *c, bool full)
 {
     struct active *a = c->active;
-    uint32_t out = c->snd_nxt - c->snd_una;
+    uint32_t out = c->snd_nxt - c->snd_una + a->slack;
     bool was = (c->flags & CONN_CWND_LIMITED) != 0;
     if (full || !seq_lt(c->snd_una, a->used_seq) || (!was && out > a->used_max)) {
         if (full)

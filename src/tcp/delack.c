@@ -105,8 +105,8 @@ bool delack_may_wait(const struct tcp *t, const struct conn *c)
 void delack_missed(const struct tcp *t, struct conn *c)
 {
     struct active *a = c->active;
-    bool waited = a->interactive;
-    a->interactive = false;
+    bool waited = interactive(t, a);
+    a->answers = 0;
     if (c->stats == NULL || c->stats->ato_half == 0)
         return;
     uint64_t longer = min_u64(4u * c->stats->ato_half, rto_of(t, c) / NS_PER_MS);
@@ -138,7 +138,7 @@ void delack_schedule(struct tcp *t, struct conn *c, const struct tcp_seg *seg,
         at_once = true; /* it is almost time */
     at_once |= t->cfg->tuning.quickack;
     bool second = bsd(t) && a != NULL && (a->t_delack != 0 || t->cfg->delack == 0);
-    if (at_once || a == NULL || second || (a->quick != 0 && !a->interactive) ||
+    if (at_once || a == NULL || second || (a->quick != 0 && !interactive(t, a)) ||
         (!bsd(t) && c->rcv_nxt - c->last_ack_sent > c->rcv_mss && window_moves(t, c, a)))
         input_ack_now(t, c);
     else if (when == ACK_GAP && !compresses(t, c, a))

@@ -342,7 +342,7 @@ static void be_quick(struct active *a)
     if (a == NULL)
         return;
     a->quick = (uint8_t)max_u32(a->quick, 2);
-    a->interactive = false;
+    a->answers = 0;
 }
 
 /* RFC 8257 3.2: ECE says how the last segment came. What was not acknowledged yet came the other
@@ -502,8 +502,10 @@ static bool option_due(const struct tcp *t, const struct conn *c)
         return false;
     if (policy >= 2 || x->demand != 0)
         return true;
-    uint64_t since = (uint64_t)(t->tick - x->option_tick) << TICK_SHIFT; /* thrice a round trip */
-    return since * 3 >= c->srtt_us8 / 8 * NS_PER_US;
+    uint64_t since = (uint64_t)(t->tick - x->option_tick) << TICK_SHIFT;
+    if (t->cfg->tuning.ecn_beacon == 0)
+        return false;
+    return since * t->cfg->tuning.ecn_beacon >= c->srtt_us8 / 8 * NS_PER_US;
 }
 
 /* With as many counters as there is room for, beside the SACK blocks; for those that have changed,

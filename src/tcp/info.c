@@ -264,7 +264,7 @@ static void info_active(const struct tcp *t, const struct conn *c, tern_tcp_info
     out->probing = a->persist;
     out->tail_probe = a->tlp >= TLP_NEW;
     out->app_limited = a->app_limited;
-    out->quick_acks = !a->interactive;
+    out->quick_acks = !interactive(t, a);
     out->reordering = max_u32(a->reordering, 3);
     out->reord_seen = a->reord_seen;
     out->dsacks = a->dsack_segs;

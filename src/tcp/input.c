@@ -630,7 +630,7 @@ static enum step take_text(struct arrival *in, bool ordered)
             c->stats->out_of_order++;
     }
     if (c->active != NULL && in->fin && c->state == TERN_ESTABLISHED && like_linux(t))
-        c->active->interactive = true; /* the owner's own FIN comes soon */
+        c->active->answers = ANSWERS_ALWAYS; /* the owner's own FIN comes soon */
     bool gap = why == TERN_DROP_NONE && c->active->ooo.count != 0;
     enum delack_when when = gap ? ACK_GAP : ordered ? ACK_SOON : ACK_NOW;
     delack_schedule(t, c, in->seg, why == TERN_DROP_NONE ? when : ACK_NOW);
@@ -698,7 +698,7 @@ static void acknowledge_fin(struct arrival *in)
     struct active *a = c->active;
     bool data = c->rcv_nxt - c->irs > 2 && a != NULL && !(c->flags & CONN_ACK_DUE);
     if (a != NULL && c->state == TERN_ESTABLISHED && like_linux(in->t))
-        a->interactive = true;
+        a->answers = ANSWERS_ALWAYS;
     if (like_linux(in->t) && c->state == TERN_ESTABLISHED && data && delack_may_wait(in->t, c))
         delack_later(in->t, c);
     else

@@ -249,7 +249,7 @@ static void send_synack(struct tcp *t, const struct halfopen *h, const struct tc
     output_reply(tuple, h->iface, &out);
     const struct listener *l = listener_at(t, h->listener);
     out.ttl = l->ttl;
-    out.tos = (uint8_t)(l->dscp << 2);
+    out.tos = (uint8_t)((t->cfg->tuning.reflect_tos ? h->dscp : l->dscp) << 2);
     struct wire_tcp *w = &out.h;
     w->flags = TCP_SYN | TCP_ACK;
     w->seq = h->iss;
@@ -410,6 +410,7 @@ static void take_syn(struct tcp *t, struct halfopen *h, const struct tcp_seg *se
     if (opt->have & WIRE_OPT_SACK_OK && ours & TERN_FEATURE_SACK)
         h->flags |= HALFOPEN_SACK;
     h->ecn = ecn_of_syn(t, seg);
+    h->dscp = (uint32_t)seg->tos >> 2 & 0x3fu;
     if (seg->key != NULL && h->flags & HALFOPEN_SACK)
         return; /* there is no room for both of them and a signature */
     if (opt->have & WIRE_OPT_TS && ours & TERN_FEATURE_TIMESTAMPS) {
@@ -563,7 +564,7 @@ static struct conn *conn_from(struct tcp *t, const struct halfopen *h,
     }
     c->mss_user = l->mss_user;
     c->ttl = l->ttl;
-    c->dscp = l->dscp;
+    c->dscp = t->cfg->tuning.reflect_tos ? h->dscp : l->dscp;
     if (l->rcvbuf != 0) {
         memory_rcvbuf_set(t, c, l->rcvbuf);
         c->flags |= CONN_RCVBUF_FIXED;
@@ -688,6 +689,7 @@ static enum tern_drop take_cookie(struct tcp *t, struct listener *l, struct tcp_
     enum tern_drop why = admit_open(t, l, h.raddr, &counted);
     if (why != TERN_DROP_NONE)
         return why;
+    h.dscp = (uint32_t)seg->tos >> 2 & 0x3fu;
     struct conn *c = conn_from(t, &h, &seg->tuple);
     if (c == NULL)
         return TERN_DROP_MEMORY;

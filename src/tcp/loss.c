@@ -162,10 +162,10 @@ static void note_dupack(struct conn *c, struct active *a, struct ack_sample *s)
 {
     if (!s->duplicate || c->flags & CONN_SACK)
         return;
-    uint32_t room = in_flight(c, a);
+    uint32_t room = in_pipe(c, a);
     if (a->dup_run == 0)
-        a->dup_edge = c->snd_nxt;
-    if (room < c->mss || (a->dup_run + 1) * c->mss > a->dup_edge - c->snd_una)
+        a->dup_room = c->snd_nxt - c->snd_una + a->slack;
+    if (room < c->mss || (a->dup_run + 1) * c->mss > a->dup_room)
         return; /* more of them than there were segments: not ours (RFC 5681 3.2, 5) */
     a->dup_run++;
     a->dupacks++;

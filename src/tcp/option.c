@@ -253,7 +253,7 @@ static int set_quickack(struct tcp *t, struct conn *c, bool on)
     struct active *a = conn_thaw(t, c);
     if (a == NULL)
         return TERN_ENOMEM;
-    a->interactive = !on;
+    a->answers = on ? 0 : ANSWERS_ALWAYS;
     timer_idle(t, c);
     if (!on || a->t_delack == 0)
         return 0;
@@ -385,7 +385,7 @@ int option_get(const struct tcp *t, const struct conn *c, enum tern_opt option, 
         *value = conn_rare_of(c) != NULL && conn_rare_of(c)->reports;
         break;
     case TERN_OPT_QUICKACK:
-        *value = c->active == NULL || !c->active->interactive;
+        *value = c->active == NULL || !interactive(t, c->active);
         break;
     case TERN_OPT_FASTOPEN:
         *value = fastopen_room(t, c);

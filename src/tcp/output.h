@@ -47,6 +47,7 @@ static inline void send_record(const struct tcp *t, const struct conn *c, struct
 {
     r->chunk = out->chunk;
     r->hi = hi;
+    c->active->slack += sent_slack(c->active, r);
     sent_stamp(t, c, c->active, r);
     out->sent = r;
     out->departs = r->time;

@@ -12,7 +12,7 @@ void send_gone(struct tcp *t, struct conn *c, struct sent *r)
     r->flags |= SENT_IN_DEVICE;
     c->last_sent_tick = t->tick;
     if (UNLIKELY(loss_reducing(a)))
-        a->prr_out += sent_len(r);
+        a->prr_out += sent_len(r) + sent_slack(a, r);
     const tern_cc_ops *ops = t->cc[c->cc];
     if (UNLIKELY(ops->on_send != NULL))
         ops->on_send(&a->cc, sent_len(r), in_flight(c, a), r->time);
@@ -21,7 +21,7 @@ void send_gone(struct tcp *t, struct conn *c, struct sent *r)
 
 static uint32_t cwnd_left(const struct conn *c, const struct active *a)
 {
-    uint32_t pipe = in_flight(c, a);
+    uint32_t pipe = in_pipe(c, a);
     return a->cc.cwnd > pipe ? a->cc.cwnd - pipe : 0;
 }
 
@@ -113,7 +113,7 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
         if (len < mss || len % mss != 0)
             a->snd_small = lo + len;
         if (a->t_delack != 0 || c->flags & CONN_ACK_DUE || info_just_received(t, c))
-            a->interactive = true;
+            a->answers = (uint8_t)min_u32(a->answers + 1u, ANSWERS_ALWAYS);
     }
     uint16_t flags = len != 0 && len == conn_record_left(c) ? TCP_PSH : 0;
     if (lo + len == c->snd_end) {
@@ -125,6 +125,8 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     }
     if (flags & TCP_PSH)
         r->flags |= SENT_PUSHED;
+    if (len != 0 && len == conn_record_left(c))
+        r->flags |= SENT_RECORD;
     if (len > mss)
         flags |= TCP_PSH; /* lets a receiver that joins segments hand them on at once */
     send_record(t, c, out, r, lo + len + ((flags & TCP_FIN) != 0));
@@ -136,10 +138,10 @@ static bool send_new(struct tcp *t, struct conn *c, struct tcp_out *out, uint32_
     conn_records_sent(c);
     info_sent(t, c, len, false);
     send_gone(t, c, r);
-    cwnd_used(t, c, in_flight(c, a) >= a->cc.cwnd);
+    cwnd_used(t, c, in_pipe(c, a) >= a->cc.cwnd);
     rto_arm(t, c);
     tlp_arm(t, c);
-    if (c->snd_nxt == c->snd_end && a->lost == 0 && in_flight(c, a) < a->cc.cwnd) {
+    if (c->snd_nxt == c->snd_end && a->lost == 0 && in_pipe(c, a) < a->cc.cwnd) {
         a->app_limited = true;
         a->app_limit = a->delivered + in_flight(c, a);
     }
@@ -210,6 +212,20 @@ static uint32_t inside_shrunk(const struct conn *c, const struct sent *r, uint32
     return room >= mss ? room - room % mss : room;
 }
 
+/* Linux: small ones become one, as far as they fit. */
+static void collapse(struct tcp *t, struct conn *c, struct sent *r, uint32_t mss)
+{
+    uint32_t edge = c->snd_una + c->snd_wnd;
+    uint32_t most = seq_gt(edge, r->lo) ? min_u32(edge - r->lo, mss) : mss;
+    const struct sent *next;
+    while ((next = r->next) != NULL && sent_len(r) < most && !(r->flags & SENT_RECORD) &&
+           !(next->flags & SENT_SACKED)) {
+        uint32_t data = next->hi - r->lo - ((next->flags & SENT_FIN) != 0);
+        if (data > most || seq_gt(next->hi, edge) || !sent_merge(t, c->active, r))
+            return;
+    }
+}
+
 static void trace_again(struct tcp *t, const struct conn *c, const struct sent *r,
                         enum tern_retransmit_why why)
 {
@@ -243,6 +259,8 @@ static bool send_lost(struct tcp *t, struct conn *c, struct tcp_out *out)
     uint32_t len = min_u32(tso_segs(t, c, a, mss) * mss, max_u32(room - room % mss, mss));
     if (like_linux(t))
         len = inside_shrunk(c, r, len, mss);
+    if (UNLIKELY(t->cfg->tuning.collapse))
+        collapse(t, c, r, mss);
     if (!send_again(t, c, out, r, len))
         return false;
     a->force = false;

@@ -9,6 +9,10 @@
  * The list is linked one way. Three places in it are kept in the working block (lost_from, sack_at,
  * rack_at), so that no acknowledgement has to begin at the head; whatever takes a record out of the
  * list moves them off it.
+ *
+ * Where the congestion window counts segments, a fourth sum is kept: of what the records that are
+ * in flight lack of whole segments (sent_slack()). Whatever changes a record takes its part out
+ * before and puts it in again.
  */
 #include "tcp/tcp.h"
 
@@ -28,6 +32,30 @@ uint32_t sent_exact(uint16_t n)
     if (n < 1u << 11)
         return n;
     return ((n & 0x3ffu) | 0x400) << (((uint32_t)n >> 10) - 1);
+}
+
+/* ---- what small segments lack ---------------------------------------------------------------- */
+
+static bool flies(const struct sent *r) { return (r->flags & (SENT_SACKED | SENT_LOST)) == 0; }
+
+static void slack_out(struct active *a, const struct sent *r)
+{
+    if (flies(r))
+        a->slack -= sent_slack(a, r);
+}
+
+static void slack_in(struct active *a, const struct sent *r)
+{
+    if (flies(r))
+        a->slack += sent_slack(a, r);
+}
+
+void sent_slack_begin(const struct tcp *t, const struct conn *c, struct active *a)
+{
+    a->slack_mss = like_linux(t) ? c->mss : 0;
+    a->slack = 0;
+    for (const struct sent *r = a->sent_head; r != NULL && a->slack_mss != 0; r = r->next)
+        slack_in(a, r);
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -84,11 +112,14 @@ struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, s
     *right = *r;
     right->lo = seq;
     right->chunk = chunk_of(c, r->chunk, seq);
+    slack_out(a, r);
     r->hi = seq;
-    r->flags &= (uint16_t) ~(SENT_FIN | SENT_PUSHED);
+    r->flags &= (uint16_t) ~(SENT_FIN | SENT_PUSHED | SENT_RECORD);
     r->next = right;
     if (right->next == NULL)
         a->sent_tail = right;
+    slack_in(a, r);
+    slack_in(a, right);
     return right;
 }
 
@@ -96,8 +127,10 @@ void sent_cut(const struct conn *c, struct active *a, struct sent *r, uint32_t s
 {
     uint16_t mark = r->flags & SENT_MARKS;
     sent_unmark(a, r);
+    slack_out(a, r);
     r->lo = seq;
     r->chunk = chunk_of(c, r->chunk, seq);
+    slack_in(a, r);
     if (mark != 0)
         sent_mark(a, r, mark);
 }
@@ -115,7 +148,9 @@ void sent_unmark(struct active *a, struct sent *r)
     if (mark == 0)
         return;
     *sum_of(a, mark) -= sent_len(r);
+    slack_out(a, r);
     r->flags &= (uint16_t)~SENT_MARKS;
+    slack_in(a, r);
 }
 
 void sent_mark(struct active *a, struct sent *r, uint16_t mark)
@@ -125,7 +160,9 @@ void sent_mark(struct active *a, struct sent *r, uint16_t mark)
         (a->lost == 0 || (a->lost_from != NULL && seq_lt(r->lo, a->lost_from->lo))))
         a->lost_from = r;
     *sum_of(a, mark) += sent_len(r);
+    slack_out(a, r);
     r->flags |= mark;
+    slack_in(a, r);
 }
 
 /* ---- leaving the list ------------------------------------------------------------------------ */
@@ -147,6 +184,7 @@ void sent_pop(struct tcp *t, struct active *a)
 {
     struct sent *r = a->sent_head;
     sent_unmark(a, r);
+    slack_out(a, r);
     a->sent_head = r->next;
     if (r->next == NULL)
         a->sent_tail = NULL;
@@ -163,14 +201,36 @@ bool sent_join(struct tcp *t, struct active *a, struct sent *r)
 {
     struct sent *right = r->next;
     if (right == NULL || !(r->flags & right->flags & SENT_SACKED) ||
-        (r->flags | right->flags) & SENT_IN_DEVICE)
-        return false;
+        (r->flags | right->flags) & SENT_IN_DEVICE || sent_slack(a, r) != 0)
+        return false; /* (of small ones the number would be lost) */
     r->hi = right->hi;
-    r->flags |= right->flags & (SENT_FIN | SENT_RETRANS | SENT_PUSHED);
+    r->flags |= right->flags & (SENT_FIN | SENT_RETRANS | SENT_PUSHED | SENT_RECORD);
     r->next = right->next;
     if (r->next == NULL)
         a->sent_tail = r;
     right->flags &= (uint16_t)~SENT_MARKS; /* its bytes are counted in `r` now */
+    forget(t, a, right, r);
+    return true;
+}
+
+bool sent_merge(struct tcp *t, struct active *a, struct sent *r)
+{
+    struct sent *right = r->next;
+    uint16_t mark = r->flags & SENT_MARKS;
+    if ((r->flags | right->flags) & SENT_IN_DEVICE)
+        return false;
+    sent_unmark(a, right);
+    slack_out(a, right);
+    sent_unmark(a, r);
+    slack_out(a, r);
+    r->hi = right->hi;
+    r->flags |= right->flags & (SENT_FIN | SENT_RETRANS | SENT_PUSHED | SENT_RECORD);
+    slack_in(a, r);
+    if (mark != 0)
+        sent_mark(a, r, mark);
+    r->next = right->next;
+    if (r->next == NULL)
+        a->sent_tail = r;
     forget(t, a, right, r);
     return true;
 }

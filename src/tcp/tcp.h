@@ -13,6 +13,7 @@
 #include "base/flowtab.h"
 #include "base/siphash.h"
 #include "tcp/conn.h"
+#include "tcp/sent.h"
 #include "tern/trace.h"
 #include "wire/tcp.h"
 
@@ -327,6 +328,13 @@ size_t tcp_events(struct tcp *t, tern_event *ev, size_t max);
 
 /* ---- delack.c: when to acknowledge ----------------------------------------------------------- */
 
+/* The owner answers what it reads: acknowledgements ride on the answers. */
+static inline bool interactive(const struct tcp *t, const struct active *a)
+{
+    return a->answers >= t->cfg->tuning.pingpong;
+}
+enum { ANSWERS_ALWAYS = UINT8_MAX };
+
 enum delack_when {
     ACK_SOON,
     ACK_NOW,
@@ -390,7 +398,8 @@ enum {
 
 /* What an acknowledgement brought; also what cc sees. */
 struct ack_sample {
-    uint32_t acked;      /* bytes newly acknowledged or SACKed */
+    uint32_t acked;      /* bytes newly acknowledged or SACKed, */
+    int32_t slack;       /* and what their segments lacked of whole ones */
     uint32_t cumulative; /* of these, at the left edge */
     uint32_t lost;       /* bytes newly taken for lost */
     uint32_t marked;     /* bytes newly reported as marked */
@@ -438,6 +447,13 @@ void rto_restart(struct tcp *t, struct conn *c);
 static inline uint32_t in_flight(const struct conn *c, const struct active *a)
 {
     uint32_t n = c->snd_nxt - c->snd_una - a->sacked - a->lost;
+    return LIKELY(a->dupacks == 0) ? n : n - min_u32(n, a->dupacks * c->mss);
+}
+
+/* The same as the congestion window counts it. */
+static inline uint32_t in_pipe(const struct conn *c, const struct active *a)
+{
+    uint32_t n = c->snd_nxt - c->snd_una - a->sacked - a->lost + a->slack;
     return LIKELY(a->dupacks == 0) ? n : n - min_u32(n, a->dupacks * c->mss);
 }
 
@@ -535,28 +551,6 @@ void cwnd_recover(struct tcp *t, struct conn *c, const struct ack_sample *s);
 void cwnd_used(struct tcp *t, struct conn *c, bool limited);
 /* Nothing is in flight and something is to be sent: how old is what we know? (RFC 5681 4.1) */
 void cwnd_idle(struct tcp *t, struct conn *c);
-
-/* Appends a record, its chunk not set; NULL: no memory. */
-struct sent *sent_append(struct tcp *t, struct active *a, uint32_t lo, uint32_t hi);
-/* It leaves now (again): notes when, and what was delivered by then. */
-void sent_stamp(const struct tcp *t, const struct conn *c, struct active *a, struct sent *r);
-uint32_t sent_exact(uint16_t coarse);
-/* Splits a record at `seq`; returns the right part, NULL: no memory, or a device holds it. */
-struct sent *sent_split(struct tcp *t, const struct conn *c, struct active *a, struct sent *r,
-                        uint32_t seq);
-/* Takes what is below `seq` off a record. */
-void sent_cut(const struct conn *c, struct active *a, struct sent *r, uint32_t seq);
-/* Takes the first record out of the list; it is freed when no device holds it. */
-void sent_pop(struct tcp *t, struct active *a);
-void sent_clear(struct tcp *t, struct active *a);
-/* SENT_SACKED, SENT_LOST or SENT_AGAIN, instead of what was there. */
-void sent_mark(struct active *a, struct sent *r, uint16_t mark);
-void sent_unmark(struct active *a, struct sent *r);
-/* Joins a record with the next one if both are SACKED. */
-bool sent_join(struct tcp *t, struct active *a, struct sent *r);
-/* A device is done with a packet of this record. */
-void sent_done(struct tcp *t, struct sent *r);
-static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 
 /* ---- memory.c: the governor ------------------------------------------------------------------ */
 

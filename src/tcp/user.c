@@ -294,13 +294,13 @@ bool window_news(const struct tcp *t, const struct conn *c, const struct active 
 
 /* Linux acknowledges what waits for it when more than a segment has been read, or all of what a
  * peer pushed, unless answers go out that can bring the acknowledgement. */
-static bool read_tells(const struct conn *c, const struct active *a)
+static bool read_tells(const struct tcp *t, const struct conn *c, const struct active *a)
 {
     if (a->t_delack == 0)
         return false;
     if (c->rcv_nxt - c->last_ack_sent > c->rcv_mss)
         return true;
-    return reasm_readable(c, a) == 0 && (a->pushed > 1 || (a->pushed != 0 && !a->interactive));
+    return reasm_readable(c, a) == 0 && (a->pushed > 1 || (a->pushed != 0 && !interactive(t, a)));
 }
 
 /* The owner has made room: grows the buffer, and tells the peer when that is news. */
@@ -311,7 +311,7 @@ static void consumed(struct tcp *t, struct conn *c, uint32_t len)
     if (UNLIKELY(conn_rare_of(c) != NULL))
         urgent_read(c);
     if (c->state == TERN_CLOSED || c->flags & CONN_FIN_RCVD) {
-        if (like_linux(t) && c->state != TERN_CLOSED && read_tells(c, a))
+        if (like_linux(t) && c->state != TERN_CLOSED && read_tells(t, c, a))
             input_ack_now(t, c);
         timer_idle(t, c);
         return;
@@ -319,7 +319,7 @@ static void consumed(struct tcp *t, struct conn *c, uint32_t len)
     reasm_tune(t, c, a);
     if (c->stats != NULL)
         info_read(c);
-    if (like_linux(t) && read_tells(c, a))
+    if (like_linux(t) && read_tells(t, c, a))
         input_ack_now(t, c);
     if (window_news(t, c, a)) {
         c->flags |= CONN_WINDOW_DUE;

@@ -247,18 +247,24 @@ static void put(const char *path, const char *value)
 /* `ip route`: the metrics that a script has set. */
 static void set_route(const struct kernel *k)
 {
-    static const char *const metrics[] = {"mtu",    "advmss", "initcwnd", "initrwnd",
-                                          "window", "cwnd",   "ssthresh", "reordering"};
+    static const char *const metrics[] = {"advmss", "initcwnd", "initrwnd",   "window",
+                                          "cwnd",   "ssthresh", "reordering", "quickack"};
     const struct drill_settings *set = k->setup.settings;
     bool v6 = k->setup.family == DRILL_IPV6;
     char line[256], name[32];
     int n = snprintf(line, sizeof(line), "ip %s route replace default dev drill0", v6 ? "-6" : "");
+    if (drill_settings_given(set, "route.mtu"))
+        n += snprintf(line + n, sizeof(line) - (size_t)n, " mtu %s %s",
+                      drill_settings_number(set, "route.mtu_lock", 0) ? "lock" : "",
+                      drill_settings_get(set, "route.mtu"));
     for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
         snprintf(name, sizeof(name), "route.%s", metrics[i]);
         if (drill_settings_given(set, name))
             n += snprintf(line + n, sizeof(line) - (size_t)n, " %s %s", metrics[i],
                           drill_settings_get(set, name));
     }
+    if (drill_settings_given(set, "route.features"))
+        n += snprintf(line + n, sizeof(line) - (size_t)n, " features ecn");
     if (drill_settings_given(set, "route.rto_min_us"))
         snprintf(line + n, sizeof(line) - (size_t)n, " rto_min %s us",
                  drill_settings_get(set, "route.rto_min_us"));
@@ -268,11 +274,12 @@ static void set_route(const struct kernel *k)
 
 static const char *changed(struct drill_sut *s)
 {
-    enum drill_setting_use use;
-    const char *name;
-    for (size_t i = 0; (name = drill_settings_name(i, &use)) != NULL; i++) {
+    const struct drill_setting *at;
+    for (size_t i = 0; (at = drill_settings_at(i)) != NULL; i++) {
         char path[160] = "/proc/sys/";
-        if (use != DRILL_SETTING_USED || strncmp(name, "net.", 4) != 0)
+        const char *name = at->name;
+        bool heeded = !at->values || drill_settings_given(of(s)->setup.settings, name);
+        if (!heeded || strncmp(name, "net.", 4) != 0)
             continue;
         size_t n = strlen(path);
         for (const char *p = name; *p && n + 1 < sizeof(path); p++)

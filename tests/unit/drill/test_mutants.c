@@ -220,6 +220,15 @@ static bool family(char out[LINE], const char *line)
     return at && put(out, line, at + 8, 0, "6");
 }
 
+/* What a call has made of an offset. */
+static bool offset(char out[LINE], const char *line)
+{
+    const char *at = strstr(line, "splice(") ? strchr(line, '[') : strstr(line, "sendfile(");
+    at = at ? strchr(at, '[') : NULL;
+    const char *comma = at ? strstr(at, ", ") : NULL;
+    return comma && comma < strchr(at, ']') && put(out, line, comma + 2, 0, "9");
+}
+
 static const struct mistake {
     const char *name;
     mistake_fn *make;
@@ -250,6 +259,7 @@ static const struct mistake {
     {"counter", counted, 4},
     {"events of epoll_wait", polled_events, 8},
     {"string of an option", option_text, 1},
+    {"offset of a file", offset, 4},
     {"port of an address", address, 1},
     {"family of an address", family, 1},
 };
