@@ -259,7 +259,7 @@ static const struct mistake {
     {"counter", counted, 4},
     {"events of epoll_wait", polled_events, 8},
     {"string of an option", option_text, 1},
-    {"offset of a file", offset, 4},
+    {"offset of a file", offset, 2},
     {"port of an address", address, 1},
     {"family of an address", family, 1},
 };
