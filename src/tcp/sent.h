@@ -33,10 +33,12 @@ static inline uint32_t sent_len(const struct sent *r) { return r->hi - r->lo; }
 static inline uint32_t sent_slack(const struct active *a, const struct sent *r)
 {
     uint32_t mss = a->slack_mss, len = sent_len(r);
-    if (LIKELY(mss == 0))
+    if (mss == 0)
         return 0;
+    if (len <= mss) /* one segment, as most are */
+        return mss - len;
     uint32_t data = len - ((r->flags & SENT_FIN) != 0);
-    uint32_t whole = max_u32((data + mss - 1) / mss, 1) * mss;
+    uint32_t whole = (data + mss - 1) / mss * mss;
     return whole > len ? whole - len : 0;
 }
 /* Works a->slack out anew: the size of segments has changed. */
