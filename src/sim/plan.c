@@ -109,8 +109,9 @@ static void draw_stack(struct plan *p, const struct sim_config *conf, int host)
     c->delack = draw_log(&r, SIM_MS, 499 * SIM_MS);
     c->idle = draw_log(&r, 10 * SIM_MS, 10 * SIM_S);
     c->idle_restart = lab_random_chance(&r, 0.7);
-    c->isn_fixed = plan_has(p, SIM_WRAP) && !plan_has(p, SIM_CRASH); /* it needs new ones */
-    for (int i = 0; i <= host; i++) {                                /* host 1's come second */
+    /* a host that begins anew needs other numbers, and so does a connection by other ports */
+    c->isn_fixed = plan_has(p, SIM_WRAP) && !plan_has(p, SIM_CRASH) && !plan_has(p, SIM_NAT);
+    for (int i = 0; i <= host; i++) { /* host 1's come second */
         draw_options(c, &options, i == host && plan_has(p, SIM_OPTIONS));
         draw_limits(c, &limits, i == host && plan_has(p, SIM_LIMITS));
         c->isn = 0u - (uint32_t)draw_log(&wrap, 1, 1 << 18);
